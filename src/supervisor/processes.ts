@@ -14,6 +14,7 @@ import {
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError, equal } from '../wire/index.ts'
 import { type LogSink, readOutput } from './child-output.ts'
+import { LimitWatch, type Watched } from './isolation/limit-watch.ts'
 import { type Member, openSwitchboard, type Switchboard } from './member.ts'
 import type { Replica } from './replica.ts'
 import { SecretMounts } from './secrets/mounts.ts'
@@ -80,6 +81,7 @@ export class Processes {
   readonly #switchboard: Switchboard
   readonly #byId = new Map<number, Process>()
   readonly #secrets = new SecretMounts()
+  readonly #limits: LimitWatch<Watched & Process>
   /** What is still read of the output of processes, also of those that have ended. */
   readonly #reading = new Set<Promise<void>>()
   #nextId = SUPERVISOR + 1
@@ -92,6 +94,8 @@ export class Processes {
       this.#receive(from, payload)
     }
     this.#switchboard.channel.onLost = (id, reason) => this.lost(id, reason)
+    const watched = (): Iterable<Watched & Process> => this.#watched()
+    this.#limits = new LimitWatch(options.clock, watched, (one, why) => this.#exceeds(one, why))
   }
 
   get all(): readonly Process[] {
@@ -229,6 +233,7 @@ export class Processes {
     for (const { member } of this.#byId.values()) member.payload.kill()
     await Promise.all(ended)
     await Promise.all(this.#reading)
+    this.#limits.stop()
     this.#switchboard.channel.close()
   }
 
@@ -263,7 +268,20 @@ export class Processes {
 
   #end({ replica, member }: Process, why: string): void {
     this.#options.log.error({ pid: member.payload.pid, why }, `${replica.name} is killed`)
-    member.payload.kill()
+    member.payload.kill(why)
+  }
+
+  /** What each container uses, and may use. */
+  *#watched(): Iterable<Watched & Process> {
+    for (const process of this.#byId.values()) {
+      const { payload, spec } = process.member
+      if (spec.confinement !== undefined) yield { ...process, payload, limits: spec.confinement.limits }
+    }
+  }
+
+  #exceeds({ replica, member }: Process, why: string): void {
+    this.#options.log.error({ pid: member.payload.pid, why }, `${replica.name} is killed`)
+    member.payload.killAll(why)
   }
 
   #ended(process: Process, how: string): void {
@@ -279,7 +297,9 @@ export class Processes {
     for (const { member: other } of this.#byId.values())
       if (acquaintance(other, member) !== undefined && acquaintance(member, other) !== undefined)
         this.tell(other.id, { kind: 'gone', id })
-    this.#options.onEnded(process, how)
+    const { why } = member.payload
+    replica.lastEnd = why === undefined ? how : `${how}: ${why}`
+    this.#options.onEnded(process, replica.lastEnd)
   }
 }
 

@@ -397,7 +397,7 @@ export class Supervisor {
         { pid: member.payload.pid },
         `${replica.name} does not respond; it is being killed`,
       )
-      member.payload.kill()
+      member.payload.kill('it did not respond')
     }
     this.#checkStarting()
   }
@@ -413,7 +413,7 @@ export class Supervisor {
         `${replica.name} was not ready within ${start / 1000} s; it is being killed`,
       )
       replica.settled = true
-      member.payload.kill()
+      member.payload.kill('it was not ready in time')
     }
     this.#checkStarted()
   }
