@@ -297,10 +297,21 @@ export class Processes {
     for (const { member: other } of this.#byId.values())
       if (acquaintance(other, member) !== undefined && acquaintance(member, other) !== undefined)
         this.tell(other.id, { kind: 'gone', id })
-    const { why } = member.payload
+    const why = member.payload.why ?? presumed(how, member.spec.confinement?.limits.memory)
     replica.lastEnd = why === undefined ? how : `${how}: ${why}`
     this.#options.onEnded(process, replica.lastEnd)
   }
+}
+
+/**
+ * Why a container has ended whose memory is limited, if neither it nor we say so: the kernel's SIGKILL, or
+ * that of V8, which has given up.
+ * @param memory the limit, in bytes
+ */
+function presumed(how: string, memory: number | undefined): string | undefined {
+  if (memory === undefined || !/^(SIGKILL|SIGABRT|SIGTRAP|exit code (137|134|133))$/.test(how))
+    return undefined
+  return `most likely it needed more than its memory of ${Math.round(memory / 2 ** 20)} MiB`
 }
 
 /** Who a process is, by our own record. */

@@ -1,6 +1,6 @@
 // A function that turns against its machine, as far as its level of isolation lets it: answers a POST, whose
 // content names the attack, with what came of it: `done`, or the name of an error for each try.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { lookup } from 'node:dns'
 import { openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs'
@@ -126,6 +126,18 @@ function clientSocket() {
 }
 
 const ATTACKS = {
+  /** Says what it finds itself to be. */
+  nothing: (_, context) => ({
+    container: context.connection.container,
+    pid: process.pid,
+    uid: process.getuid(),
+    processes: readdirSync('/proc').filter(name => /^\d+$/.test(name)).length,
+    ...Object.fromEntries(
+      readFileSync('/proc/self/status', 'utf8')
+        .split('\n')
+        .map(line => line.split(':\t')),
+    ),
+  }),
   /** Other processes, by the numbers that the machine has for them, and all that it sees itself. */
   processes: ({ pids, gently }) => ({
     named: Object.fromEntries(pids.map(pid => [pid, intrusions(pid, gently)])),
@@ -203,9 +215,8 @@ const ATTACKS = {
     return 'spins'
   },
   fork() {
-    // Each starts two more, without end.
-    const bomb = 'b() { sleep 100 & b & b; }; b'
-    setTimeout(() => spawnSync('sh', ['-c', bomb]), 20)
+    // No faster than a machine bears on which others work.
+    setInterval(() => spawn('sleep', ['30'], { stdio: 'ignore' }).on('error', () => {}), 2)
     return 'forks'
   },
   eat() {
@@ -229,7 +240,7 @@ function asking(fd, request, bytes) {
   return ioctlCall(fd, request, bytes) < 0 ? getSystemErrorName(-koffi.errno()) : 'done'
 }
 
-export default async request => {
+export default async (request, context) => {
   const { attack, ...options } = await request.json()
-  return Response.json((await ATTACKS[attack](options)) ?? {})
+  return Response.json((await ATTACKS[attack](options, context)) ?? {})
 }

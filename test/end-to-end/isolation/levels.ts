@@ -90,6 +90,17 @@ ${levels.map(level => `  ${level}: { handler: ${module('attacker')}, isolation: 
     return JSON.parse(textOf(answer)) as T
   }
 
+  /** The same on a connection of its own, which ends with the function. */
+  async ruin(level: IsolationName, attack: string): Promise<void> {
+    const client = await Client.open({
+      port: this.platform.https,
+      tls: { ca: this.platform.ca, serverName: `${level}.local` },
+    })
+    const body = new TextEncoder().encode(JSON.stringify({ attack }))
+    await client.request(`/${level}`, { body }).catch(() => {})
+    client.socket.on('error', () => {}).destroy()
+  }
+
   /** Processes of others, as the machine counts them: the neighbour, the gateway and the supervisor. */
   async others(): Promise<number[]> {
     const members = await this.platform.status()
