@@ -69,7 +69,10 @@ const NEVER_LOADED: readonly (readonly [RegExp, RegExp])[] = [
 
 /** Who may import a package. Only what is a back end, or reaches beyond JavaScript, is listed. */
 const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^koffi$/, ['src/transfer/native/libc.ts', 'src/tls13/crypto/evp/bindings.ts']],
+  [
+    /^koffi$/,
+    ['src/transfer/native/epoll.ts', 'src/transfer/native/libc.ts', 'src/tls13/crypto/evp/bindings.ts'],
+  ],
   [/^@noble\//, ['noble', 'rsa', 'hybrid'].map(name => `src/tls13/crypto/${name}.ts`)],
   [/^@peculiar\//, ['src/certificates/authority.ts', 'src/tls13/crypto/keys.ts']],
   [/^sharp$/, ['src/functions/shipped/resize.ts']],

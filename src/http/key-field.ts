@@ -13,6 +13,11 @@ export function isKeyField(bytes: Uint8Array, start: number, end: number): boole
   return true
 }
 
+/** The same for a name as text, of HTTP/2: in lower case. */
+export function isKeyText(name: string): boolean {
+  return name.length === KEY_FIELD.length && name === KEY_FIELD
+}
+
 /** A copy of what lies there, in memory that nothing else shares and that no collector moves. */
 export function secretCopy(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const copy = new Uint8Array(new ArrayBuffer(end - start))

@@ -26,7 +26,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly retries: Readonly<Record<string, Retries>>
   /** The hosts that name them. */
   readonly routes: readonly RouteEntry[]
-  readonly certificate: CertificateSettings
+  /** Undefined: the signer has it. */
+  readonly certificate: CertificateSettings | undefined
   /** What it denies itself. */
   readonly restraint?: Restraint
   readonly tls: TlsSettings
@@ -73,6 +74,8 @@ export interface TlsSettings {
    * Key exchange groups by name, in order of preference; undefined: hybrids first, then the provider's own.
    */
   readonly groups: readonly string[] | undefined
+  /** That a handshake waits for a signature of the signer. */
+  readonly signatureSeconds: number
   readonly tickets: {
     /** Sent after each handshake; 0: no resumption. */
     readonly count: number

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { meant } from '../platform/nearest.ts'
 import { ROOT } from './keys.ts'
-import { ConfigError, type Place, type ReadonlyShape, type Remark, show } from './readers.ts'
+import { below, ConfigError, type Place, type ReadonlyShape, type Remark, show } from './readers.ts'
 import { checkTrust } from './trust.ts'
-import { readYaml } from './yaml.ts'
+import { readYaml, valueIn } from './yaml.ts'
 
 export { parseDuration } from './durations.ts'
 export { carrierOf, type FunctionConfig } from './function.ts'
@@ -71,6 +71,20 @@ export function loadConfig(
 }
 
 /**
+ * The run directory that a file says, also if the rest of it makes no sense, or is hardly YAML.
+ * @returns undefined if what it says of that makes no sense
+ */
+export function loadRunDirectory(file: string, variables: Variables): string | undefined {
+  try {
+    const text = readFileSync(file, 'utf8')
+    const place = below(placeOf(dirname(resolve(file)), variables), 'runDirectory')
+    return ROOT.keys!.runDirectory!(valueIn(text, 'runDirectory'), place) as string
+  } catch {
+    return undefined
+  }
+}
+
+/**
  * Reads a configuration from YAML.
  * @param directory where relative paths start
  * @param variables the environment
@@ -84,15 +98,8 @@ export function parseConfig(
   file = 'hotpotato.yml',
 ): LoadedConfig {
   const { root, at: inFile, keyAt } = readYaml(text, file)
-  const remarks: Remark[] = []
-  const place: Place = {
-    path: '',
-    directory,
-    warnings: remarks,
-    foreign: [],
-    variables: variablesByPath(variables),
-    readText: one => readFileSync(one, 'utf8'),
-  }
+  const place = placeOf(directory, variables)
+  const remarks = place.warnings
   const at = (path: string): string => place.variables.get(path)?.[0] ?? inFile(path)
   const said = ({ path, text }: Remark): string => `${keyAt(path)}: ${text}`
   try {
@@ -114,6 +121,18 @@ export function parseConfig(
       )
     const lead = path === undefined ? message : `${at(path)}: ${message}`
     throw new ConfigError([lead, ...remarks.map(said)].join('; '))
+  }
+}
+
+/** The root. */
+function placeOf(directory: string, variables: Variables): Place {
+  return {
+    path: '',
+    directory,
+    warnings: [],
+    foreign: [],
+    variables: variablesByPath(variables),
+    readText: one => readFileSync(one, 'utf8'),
   }
 }
 

@@ -36,15 +36,15 @@ export function difference(running: Plan, next: Plan): Difference {
 }
 
 /** What only another process can have otherwise: that of which a running one is told is left out. */
-function ofContainer({ entry, settings, digest }: MemberSpec): unknown {
-  const { functionNames: _, retries: __, routes: ___, ...rest } = settings as unknown as Fields
-  return { ...rest, entry: entry.href, digest }
+function ofContainer(spec: MemberSpec): unknown {
+  const { functionNames: _, retries: __, routes: ___, ...settings } = spec.settings as unknown as Fields
+  return { ...spec, settings, entry: spec.entry.href }
 }
 
-function ofGateway({ entry, settings }: MemberSpec): unknown {
-  const { gateway, ...rest } = settings as unknown as { readonly gateway: Fields }
+function ofGateway(spec: MemberSpec): unknown {
+  const { gateway, ...settings } = spec.settings as unknown as { readonly gateway: Fields }
   const { functionNames: _, routes: __, defaultFunction: ___, carriers: ____, ...own } = gateway
-  return { ...rest, gateway: own, entry: entry.href }
+  return { ...spec, settings: { ...settings, gateway: own }, entry: spec.entry.href }
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -87,6 +87,7 @@ const IN_PLACE = [
   'version',
   'provider',
   'certificates',
+  'secretsDirectory',
   'carrier',
   'duplicate',
   'gateway.defaultFunction',

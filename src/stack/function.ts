@@ -6,7 +6,15 @@ import { normalisePattern } from '../platform/routes.ts'
 import { environment, environmentFiles, type FiledVariable, labels, readVariables } from './environment.ts'
 import { files } from './files.ts'
 import { ISOLATIONS } from './isolation.ts'
-import { FOREIGN_FUNCTION_KEYS, lang, names, resources, type ScaleLabels, scaleLabels } from './openfaas.ts'
+import {
+  FOREIGN_FUNCTION_KEYS,
+  fprocess,
+  lang,
+  names,
+  resources,
+  type ScaleLabels,
+  scaleLabels,
+} from './openfaas.ts'
 import { PROGRAM_KEYS, type ProgramConfig, programOf } from './program.ts'
 import {
   asMap,
@@ -23,12 +31,16 @@ import {
   reader,
   refuse,
   scalar,
+  seconds,
   section,
   truth,
   whole,
 } from './readers.ts'
 import { MOST_REPLICAS, type Replicas, replicas } from './replicas.ts'
 import { sealed, sealedAlone } from './sealed.ts'
+
+/** Where the key of a certificate is. */
+const KEY_PLACES = ['container', 'signer'] as const
 
 const nameOf = ({ functionName }: Place): string => functionName!
 
@@ -77,6 +89,10 @@ export const FUNCTION_KEYS = {
   ),
   certificate: key('The name of its certificate; by default its own.', certificate),
   files: key('A directory that the shipped function `files` shows: its path, or { directory, html }.', files),
+  keys: key(
+    'Where the key of its certificate is: in its containers, or in a process of its own, the signer.',
+    oneOf(KEY_PLACES, 'container'),
+  ),
   replicas: key('Containers that serve it: a number, or { min, max, connections }.', replicas),
   environment: key('Variables that are given to the function, as `env` and in process.env.', environment),
   environment_file: key(
@@ -89,6 +105,7 @@ export const FUNCTION_KEYS = {
   limits: key('The most memory and processor time of one container.', resources),
   requests: key('Memory and processor time of one container that are set aside.', resources),
   readonly_root_filesystem: key('Whether it may write to files.', truth(undefined)),
+  idle: key('Without work for so long, it sleeps: it has no process; 0: never.', seconds(0, 604_800, 0)),
   isolation: key('How its containers are kept apart from the rest.', oneOf(ISOLATIONS, 'process')),
   carrier: key('How its connections reach it; by default as all do.', oneOf(CARRIERS, undefined)),
   duplicate: key('Whether the gateway keeps a copy of its sockets; by default as all.', truth(undefined)),
@@ -105,6 +122,7 @@ export const FUNCTION_KEYS = {
     path('the path of a file with certificates', undefined),
   ),
   ...PROGRAM_KEYS,
+  fprocess,
   sealed: key('It is a bundle: each request has to bring the key.', sealed),
   ...FOREIGN_FUNCTION_KEYS,
 }
@@ -138,6 +156,7 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
   const files = read.environment_file.flatMap((file, index) => variablesOf(file, index, place))
   const scale = scaleLabels(read.labels, below(place, 'labels').path, MOST_REPLICAS)
   const environment = Object.fromEntries([
+    ...(read.fprocess === undefined ? [] : [['fprocess', read.fprocess] as const]),
     ...Object.entries(read.environment),
     ...files.map(one => [one.name, one.value] as const),
   ])
@@ -146,6 +165,7 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
     namesHosts: Array.isArray(given.get('hosts')),
     ...read,
     handler: handlerOf(name, given.get('handler'), read, place),
+    idle: given.get('idle') === undefined ? (scale.idleSeconds ?? read.idle) : read.idle,
     replicas: given.get('replicas') === undefined ? labelled(read.replicas, scale) : read.replicas,
     environment,
     program: programOf({ ...read, environment }, given.get('handler'), { ...place, functionName: name }),

@@ -112,6 +112,8 @@ export const ROOT = section({
           helloBytes: key('Bytes of a ClientHello.', whole(512, 65_536, 16_384)),
           helloSeconds: key('That one may take.', seconds(0.1, 300, 5)),
           holdSeconds: key('That a connection waits for a container.', seconds(0, 300, 2)),
+          orphanSeconds: key('The same for one whose container has died.', seconds(0, 300, 30)),
+          wakeSeconds: key('The same, if its function sleeps.', seconds(0, 300, 30)),
           memoryBytes: key('Bytes that they hold together.', whole(0, MOST_MEMORY, 134_217_728)),
         }),
       ),
@@ -156,6 +158,7 @@ export const ROOT = section({
     'TLS in the containers.',
     section({
       groups: key('Key exchange groups, in order of preference.', groupNames),
+      signatureSeconds: key('That a handshake waits for the signer.', seconds(0.1, 300, 10)),
       tickets: key(
         'Session tickets.',
         section({

@@ -24,6 +24,9 @@ export const FOREIGN_FUNCTION_KEYS = {
   namespace: foreign('Its namespace in a cluster.'),
 }
 
+/** What OpenFaaS's watchdog starts. */
+export const fprocess = key("OpenFaaS's: the same as fprocess in environment, which goes before it.", text)
+
 /** Keys of the whole. */
 export const PROVIDER_KEYS = {
   provider: key(

@@ -37,6 +37,8 @@ export interface Plan {
   readonly table: RouteTable
   /** How many containers a function may have. */
   readonly bounds: ReadonlyMap<string, Replicas>
+  /** By function: milliseconds without work after which it sleeps. */
+  readonly idle: ReadonlyMap<string, number>
   readonly restart: RestartPolicy
   /** Moves that a container rehearses, and milliseconds for which a roll-out waits for that. */
   readonly rehearsals: RehearsalPlan
@@ -60,6 +62,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
     ),
     specs,
     table,
+    idle: new Map(functions.filter(one => one.idle > 0).map(one => [one.name, one.idle * 1000])),
     bounds: new Map(functions.map(({ name, replicas }) => [name, replicas])),
     restart: restartPolicy(config),
     rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },
@@ -71,7 +74,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
  * be gone on with by one that starts later.
  */
 function wantsSigner(one: FunctionConfig, config: Config): boolean {
-  return carrierOf(one, config) !== 'fd'
+  return one.keys === 'signer' || carrierOf(one, config) !== 'fd' || one.idle > 0
 }
 
 function signerSpec(
@@ -81,8 +84,15 @@ function signerSpec(
   if (![...config.functions.values()].some(one => wantsSigner(one, config))) return undefined
   const { rotationSeconds, lifetimeSeconds } = config.tls.tickets
   const spans = { rotationSeconds, lifetimeSeconds }
-  const settings: Omit<SignerSettings, OfOneProcess> = { ...options, name: 'signer', spans }
+  const certificates = [...config.functions.values()]
+    .filter(({ keys }) => keys === 'signer')
+    .map(one => ({ functionName: one.name, ...certificateFiles(one, config) }))
+  const settings: Omit<SignerSettings, OfOneProcess> = { ...options, name: 'signer', spans, certificates }
   return { name: 'signer', role: 'signer', entry: SIGNER, settings }
+}
+
+function certificateFiles({ certificate }: FunctionConfig, { certificates }: Config) {
+  return { directory: certificates, name: certificate }
 }
 
 const SIGNER = new URL('../keys/main.js', import.meta.url)
@@ -119,7 +129,7 @@ function containerSpec(
     functionNames,
     retries,
     routes,
-    certificate: { directory: config.certificates, name: one.certificate },
+    certificate: one.keys === 'signer' ? undefined : certificateFiles(one, config),
     tls: config.tls,
     clientAuthorities: one.clientAuthorities,
     timers: timers(config),
@@ -204,6 +214,9 @@ function gatewaySettings(
       helloBytes: gateway.limits.helloBytes,
       helloMilliseconds: gateway.limits.helloSeconds * 1000,
       holdMilliseconds: gateway.limits.holdSeconds * 1000,
+      orphanMilliseconds: gateway.limits.orphanSeconds * 1000,
+      wakeMilliseconds: gateway.limits.wakeSeconds * 1000,
+      hibernateMilliseconds: config.connection.hibernateSeconds * 1000,
       memoryBytes: gateway.limits.memoryBytes,
       idleMilliseconds: timers(config)['keep-alive'],
       http1: httpLimits(config),

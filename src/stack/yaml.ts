@@ -77,6 +77,12 @@ export function readYaml(text: string, file: string): Tree {
   }
 }
 
+/** One value at the top of a text that may be broken; undefined if it is not to be found. */
+export function valueIn(text: string, key: string): unknown {
+  const { contents } = parseDocument(text)
+  return isMap(contents) ? contents.get(key) : undefined
+}
+
 /** What the user can do about it, if that is quotes: text that begins with a sign of YAML's, or has `: `. */
 function advice(code: string, text: string, offset: number): string {
   if (code === 'BLOCK_AS_IMPLICIT_KEY') {

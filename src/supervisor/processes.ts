@@ -49,6 +49,7 @@ const UNASKED: ReadonlySet<ControlMessage['kind']> = new Set([
   'failed',
   'leaving',
   'unreachable',
+  'wake',
 ])
 /** Messages that a process was not asked for, or may not send: with so many the supervisor ends it. */
 const OFFENCES = 64
@@ -160,10 +161,11 @@ export class Processes {
     if (member.offences === OFFENCES) this.#end({ replica, member }, what)
   }
 
-  /** Tells every process that is ready. @param except an id */
-  tellAll(message: ControlMessage, except?: number): void {
+  /** Tells every process that is ready. @param except an id @param role only those of that role */
+  tellAll(message: ControlMessage, except?: number, role?: Member['role']): void {
     for (const [id, { member }] of this.#byId)
-      if (id !== except && member.peer !== undefined) this.tell(id, message)
+      if (id !== except && member.peer !== undefined && (role === undefined || member.role === role))
+        this.tell(id, message)
   }
 
   /** A process has a key, and cannot work yet: introduces it to the signers, once. */

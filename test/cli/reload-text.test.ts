@@ -26,7 +26,7 @@ it('says of each function what was done, and why', () => {
     'a: replicas changed, moved 3 connections, ended a-2',
     'a: replicas changed, as many containers as before',
     'a: hosts changed, all processes know',
-    'a: annotations changed, which concerns no process',
+    'a: annotations changed, noted',
     'gateway: gateway.limits.connections changed, started anew on the same ports',
   ])
 })

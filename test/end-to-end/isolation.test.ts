@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { IsolationName } from '../../src/stack/isolation.ts'
+import { textOf } from '../support/client.ts'
 import { Battlefield, lacking, type Outcome, USERS } from './isolation/levels.ts'
 
 /*
@@ -75,6 +76,18 @@ describe.each(USERS)('of a platform that %s starts, a function', (_who, user) =>
       ...{ control: 'done', abstract: 'done', tcp: 'done', udp: 'done' },
     })
   })
+
+  it.skipIf(there.length === 0)(
+    'may be a program, on a socket in a folder that it can write to',
+    async () => {
+      const served = await field.client.request('/served')
+      expect(served).toMatchObject({ status: 200, container: 'served-1' })
+      const { processes, socket } = JSON.parse(textOf(served)) as { processes: number; socket: string }
+      expect(socket).toMatch(/^\/tmp\//)
+      // The container, its guardian and the program itself; in a sandbox, what wraps them.
+      expect(processes).toBe(there.at(-1) === 'sandbox' ? 4 : 3)
+    },
+  )
 
   describe.each(LEVELS_TRIED)('at the level %s', level => {
     const why = lacks.get(level)!

@@ -7,6 +7,7 @@ import {
   ConfigError,
   carrierOf,
   loadConfig,
+  loadRunDirectory,
   parseConfig,
   parseDuration,
 } from '../../src/stack/config.ts'
@@ -26,7 +27,11 @@ describe('parseConfig', () => {
       rehearsals: 6000,
       rehearsalSeconds: 10,
       restart: { firstSeconds: 0.1, mostSeconds: 10, healthySeconds: 10, crashLoop: 5 },
-      tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },
+      tls: {
+        groups: undefined,
+        signatureSeconds: 10,
+        tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 },
+      },
       runDirectory: '/base/run',
       certificates: '/base/certs',
       secretsDirectory: '/base/secrets',
@@ -37,6 +42,8 @@ describe('parseConfig', () => {
           helloBytes: 16_384,
           helloSeconds: 5,
           holdSeconds: 2,
+          orphanSeconds: 30,
+          wakeSeconds: 30,
           memoryBytes: 134_217_728,
         },
       },
@@ -47,6 +54,7 @@ describe('parseConfig', () => {
       connection: {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
         minimumRate: { bytesPerSecond: 240, graceSeconds: 30 },
+        hibernateSeconds: 3600,
         memoryBytes: 134_217_728,
         http2: true,
         quietSeconds: 0.05,
@@ -79,7 +87,9 @@ describe('parseConfig', () => {
             isolation: 'process',
             carrier: undefined,
             duplicate: undefined,
+            idle: 0,
             retries: 'idempotent',
+            keys: 'container',
           },
         ],
       ]),
@@ -119,7 +129,9 @@ describe('parseConfig', () => {
       },
       isolation: 'process',
       carrier: 'relay',
+      idle: 0,
       retries: 'any',
+      keys: 'container',
     })
   })
 
@@ -373,5 +385,24 @@ describe('the directory that the function `files` shows', () => {
   ])('%s', (text, shown) => {
     const { config } = parseConfig(`functions: { docs: ${text} }`, process.cwd())
     expect(config.functions.get('docs')).toMatchObject({ handler: 'files', files: shown })
+  })
+})
+
+describe('loadRunDirectory', () => {
+  it.each([
+    ['runDirectory: here\nfunctions: 5', '/here'],
+    ['runDirectory: here\nfunctions: {', '/here'],
+    ['functions: [', '/run'],
+    ['runDirectory: 5', undefined],
+  ])('finds it where the rest makes no sense: %j', (text, expected) => {
+    const directory = mkdtempSync(join(tmpdir(), 'hotpotato-config-'))
+    try {
+      writeFileSync(join(directory, 'x.yml'), text)
+      const found = loadRunDirectory(join(directory, 'x.yml'), {})
+      expect(found).toBe(expected && directory + expected)
+      expect(loadRunDirectory(join(directory, 'x.yml'), { HOTPOTATO_RUN_DIR: '/tmp/y' })).toBe('/tmp/y')
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 })

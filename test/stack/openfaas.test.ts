@@ -94,6 +94,14 @@ describe('labels of OpenFaaS', () => {
   })
 })
 
+it('fprocess is what OpenFaaS makes of it: a variable', () => {
+  expect(one('fprocess: python3 x.py')).toMatchObject({
+    environment: { fprocess: 'python3 x.py' },
+    program: { command: ['python3', 'x.py'] },
+  })
+  expect(one('fprocess: cat, environment: { fprocess: wc }').environment).toEqual({ fprocess: 'wc' })
+})
+
 describe('amounts', () => {
   it.each([
     ['memory: 1', { memory: 1 }],

@@ -68,6 +68,7 @@ function changed(
 ): string {
   if (before === undefined) {
     const head = [
+      `# yaml-language-server: $schema=${schemaFrom(dirname(file))}`,
       '# What `hotpotato up` runs; the hotpotato.yml of the package says what can stand here.',
       '# The defaults: http://localhost:8080 and https://localhost:8443, on this machine alone.',
       'version: 1',
@@ -86,6 +87,13 @@ function changed(
   }
   if (stack.functions.includes(name)) throw new CommandError(`${shown(file)} has a function ${name} already`)
   return stack.with(name, entry)
+}
+
+/** Where editors find what they can be told of the file: within the project if the package is. */
+function schemaFrom(directory: string): string {
+  const schema = join(packageFolder(), 'schema', 'hotpotato.schema.json')
+  const path = relative(directory, schema)
+  return path.startsWith('..') ? schema : `./${path}`
 }
 
 function copy(template: string, folder: string, name: string): void {

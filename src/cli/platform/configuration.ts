@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type LoadedConfig, loadConfig } from '../../stack/config.ts'
+import { ConfigError, type LoadedConfig, loadConfig, loadRunDirectory } from '../../stack/config.ts'
 
 /** The configuration that a command takes if it is told no other one. */
 export const CONFIGURATION = 'hotpotato.yml'
@@ -28,6 +28,22 @@ export function readConfiguration(
   }
   const own = join(packageFolder(), CONFIGURATION)
   return { ...loadConfig(own, variables, process.cwd()), shipped: true, file: own }
+}
+
+/** The run directory alone: also of a file of which the rest makes no sense. @throws ConfigError */
+export function readRunDirectory(
+  file: string | undefined,
+  variables: Readonly<Record<string, string | undefined>>,
+): string {
+  try {
+    return readConfiguration(file, variables).config.runDirectory
+  } catch (error) {
+    const path = file ?? CONFIGURATION
+    const found =
+      error instanceof ConfigError && existsSync(path) ? loadRunDirectory(path, variables) : undefined
+    if (found === undefined) throw error
+    return found
+  }
 }
 
 /** Where package.json is; compiled files lie deeper than sources. */

@@ -4,7 +4,7 @@ import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { CommandError } from '../line/usage-error.ts'
 import { say, warn } from '../terminal/output.ts'
 import { Progress } from '../terminal/progress.ts'
-import { readConfiguration } from './configuration.ts'
+import { readRunDirectory } from './configuration.ts'
 import { type Command, type Refusal, sendCommand } from './control-socket.ts'
 import { hint } from './hint.ts'
 import { controlSocket } from './run-directory.ts'
@@ -15,9 +15,13 @@ export interface Chosen {
   readonly config: string | undefined
 }
 
-/** Where the platform of a configuration runs. @throws ConfigError */
+/**
+ * Where the platform of a stack file runs. What runs was started before the file was changed: one that makes
+ * no sense now serves for that as far as it can be read.
+ * @throws ConfigError there is no such file, or it says nonsense of this
+ */
 export function runDirectoryOf({ config }: Pick<Chosen, 'config'>): string {
-  return readConfiguration(config, process.env).config.runDirectory
+  return readRunDirectory(config, process.env)
 }
 
 /** What is said where a platform is needed and none runs. */

@@ -26,7 +26,7 @@ function lineOf({ name, did, changed, started = [], ended, moved }: ChangedFunct
     case 'told':
       return `${name}: ${because(changed)}all processes know`
     case 'kept':
-      return `${name}: ${because(changed)}which concerns no process`
+      return `${name}: ${because(changed)}noted`
   }
 }
 

@@ -14,9 +14,9 @@ import { checkValues } from './values.ts'
 /** What became of one function, and because of which keys. */
 export interface ChangedFunction extends RollOut {
   readonly name: string
-  /** `told`: all processes know its hosts and rules; `kept`: what has changed concerns no process. */
+  /** `told`: all processes know its hosts and rules; `kept`: none has to know what has changed. */
   readonly did: Deed | 'told' | 'kept'
-  /** Keys of its own, or of the whole, or `certificate files`. */
+  /** Keys of its own, or of the whole, or `files that it reads`: certificates, secrets, a bundle. */
   readonly changed: readonly string[]
 }
 
@@ -39,8 +39,10 @@ export interface RunningOptions {
 
 /** What a stack file asks for. @param how as in {@link RunningOptions} */
 export function planOf(config: Config, options: Omit<PlanOptions, 'digest'>): Plan {
-  const digest = ({ certificate, clientAuthorities, sealed, secrets }: FunctionConfig): string => {
-    const files = [`${certificate}.crt`, `${certificate}.key`].map(name => join(config.certificates, name))
+  const digest = ({ certificate, clientAuthorities, sealed, secrets, keys }: FunctionConfig): string => {
+    // What the signer reads, it reads anew by itself.
+    const own = keys === 'signer' ? [] : [`${certificate}.crt`, `${certificate}.key`]
+    const files = own.map(name => join(config.certificates, name))
     const kept = secrets.map(name => join(config.secretsDirectory, name))
     return digestOf([...files, ...kept, clientAuthorities, sealed?.bundle].filter(file => file !== undefined))
   }
@@ -86,7 +88,7 @@ export class Running {
       }
       if (outcome.did === 'added' || outcome.did === 'removed') return [{ name, ...outcome, changed: [] }]
       const digests = [before, next].map(({ specs }) => specs.get(name)?.digest)
-      const files = digests[0] === digests[1] ? [] : ['certificate files']
+      const files = digests[0] === digests[1] ? [] : ['files that it reads']
       return [{ name, ...outcome, changed: [...own, ...whole, ...files] }]
     })
     const limits = keys.filter(key => key.startsWith('gateway.limits.') || key.startsWith('connection.'))

@@ -6,13 +6,24 @@ import type { Clock } from '../../time/clock.ts'
 import { hex } from '../../wire/index.ts'
 import type { Context, Environment } from '../contract.ts'
 import { type FunctionModule, functionModule } from '../module.ts'
-import { bundleDamaged, Denied, keyInClear, keyMissing, keyWrong, tooBusy, tooManyKeys } from './answers.ts'
+import {
+  bundleDamaged,
+  Denied,
+  keyForgotten,
+  keyInClear,
+  keyMissing,
+  keyWrong,
+  tooBusy,
+  tooManyKeys,
+} from './answers.ts'
 import { KeyCache } from './key-cache.ts'
 import type { Launched } from './launch.ts'
 import { takeKey } from './request-key.ts'
 import { type Keeper, SealedWorker, WorkerRefusal } from './sealed-worker.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
+/** What stands for a key that its connection has left behind. */
+const STAR = 0x2a
 /** Workers that one container has at a time, each with the function open. */
 const WORKERS = 16
 /** Milliseconds for which requests join a worker that is there; a later one gets a worker of its own. */
@@ -105,6 +116,7 @@ class SealedFunction {
     const { tls, remoteAddress } = context.connection
     if (!tls) throw keyInClear(functionName, value !== undefined)
     if (value === undefined) throw keyMissing(functionName)
+    if (value.every(byte => byte === STAR)) throw keyForgotten(functionName)
     const wait = this.#wrong.wait(remoteAddress)
     if (wait > 0) throw tooManyKeys(wait)
     const credential = readCredential(value)

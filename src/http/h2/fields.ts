@@ -1,5 +1,6 @@
 import { lengthOf } from '../field-values.ts'
 import { isFieldValue, isToken } from '../h1/syntax.ts'
+import { secretCopy } from '../key-field.ts'
 import type { Field } from '../message.ts'
 import type { H2Request } from './event.ts'
 import { Entry } from './hpack/table.ts'
@@ -72,6 +73,7 @@ export function readRequest(entries: readonly Entry[], allowProtocol: boolean): 
   let priority: string | undefined
   let contentLength = -1
   const headers: Field[] = []
+  let key: Uint8Array | undefined
   let regular = false
   for (const entry of entries) {
     const kind = entry.kind || judge(entry)
@@ -87,6 +89,12 @@ export function readRequest(entries: readonly Entry[], allowProtocol: boolean): 
       continue
     }
     regular = true
+    if (entry.key !== undefined) {
+      if (key !== undefined) throw new Malformed('two keys')
+      // That in the table may be needed again.
+      key = secretCopy(entry.key, 0, entry.key.length)
+      continue
+    }
     if (kind === Kind.bad) throw new Malformed(`the field ${JSON.stringify(entry.name)}`)
     if (kind === Kind.cookie) {
       cookie = cookie === undefined ? entry.value : `${cookie}; ${entry.value}`
@@ -118,6 +126,7 @@ export function readRequest(entries: readonly Entry[], allowProtocol: boolean): 
     path: path ?? '',
     protocol,
     headers,
+    key,
     contentLength,
     priority,
   }
@@ -160,13 +169,15 @@ export function readResponse(entries: readonly Entry[]): ResponseFields {
 
 /** Reads the list of trailers, which has no pseudo-header fields. @throws Malformed */
 export function readTrailers(entries: readonly Entry[]): Field[] {
-  return entries.map(entry => {
-    const kind = entry.kind || judge(entry)
-    if (kind === Kind.bad || (kind >= Kind.method && kind <= Kind.status)) {
-      throw new Malformed(`${JSON.stringify(entry.name)} in trailers`)
-    }
-    return entry.field
-  })
+  return entries
+    .filter(({ key }) => key === undefined)
+    .map(entry => {
+      const kind = entry.kind || judge(entry)
+      if (kind === Kind.bad || (kind >= Kind.method && kind <= Kind.status)) {
+        throw new Malformed(`${JSON.stringify(entry.name)} in trailers`)
+      }
+      return entry.field
+    })
 }
 
 /** @throws TypeError for a field that must not be sent. @param name in lower case */

@@ -25,8 +25,8 @@ function mebibytes(bytes: number): number {
 }
 
 /**
- * Ends containers that use more than they may. The kernel does not do it where there are no cgroups, and where
- * it does it says nothing to the supervisor.
+ * Ends containers that use more than they may. The kernel does not do it where there are no cgroups, and
+ * where it does it says nothing to the supervisor.
  */
 export class LimitWatch<W extends Watched> {
   readonly #timer: Timer

@@ -121,7 +121,7 @@ function trial(program: string): string | undefined {
     rmSync(bundles, { recursive: true, force: true })
   }
 }
-/** No function's, and none that has rights: nobody. */
+/** No function's, and without rights: that of files without an owner. */
 const TRIAL_UID = 65_534
 
 /** A directory with `config.json`, the accounts, and a root file system of mount points. */
@@ -151,6 +151,8 @@ function writeBundle(launch: Launch): void {
       if (!existsSync(point)) writeFileSync(point, '', { mode: 0o644 })
     }
   }
+  // A file system in memory gets the mode of what lies under it.
+  chmodSync(join(rootfs, 'tmp'), 0o1777)
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(config))
 }
 

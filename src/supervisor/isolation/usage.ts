@@ -9,7 +9,7 @@ export interface Usage {
 
 /**
  * What a process and those that have come from it use, from `/proc`.
- * @param most processes that are looked at: nobody needs to know by how many there are too many
+ * @param most processes that are looked at: by how many there are too many does not matter
  */
 export function usageOf(pid: number, most: number): Usage {
   const pids = family(pid, most)

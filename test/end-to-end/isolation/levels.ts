@@ -51,6 +51,8 @@ export class Battlefield {
     user: number | undefined,
     limits = '',
   ): Promise<Battlefield> {
+    const attacker = (level: IsolationName): string =>
+      `  ${level}: { handler: ${module('attacker')}, isolation: ${level}${limits} }`
     const config = `
 version: 1
 gateway: { defaultFunction: echo }
@@ -59,8 +61,14 @@ liveness: { periodSeconds: 0.5, failureSeconds: 4 }
 restart: { firstSeconds: 0.02, mostSeconds: 0.1, healthySeconds: 600, crashLoop: 1000 }
 functions:
   echo: {}
-${levels.map(level => `  ${level}: { handler: ${module('attacker')}, isolation: ${level}${limits} }\n`).join('')}`
-    const certificates = ['echo', ...levels].map(name => ({ name, hosts: [`${name}.local`] }))
+${levels.map(attacker).join('\n')}
+  served:
+    handler: ${module('served')}
+    command: [node, served.mjs]
+    mode: socket
+    isolation: ${levels.at(-1)}
+`
+    const certificates = ['echo', 'served', ...levels].map(name => ({ name, hosts: [`${name}.local`] }))
     const directory = await makeDirectory(config, certificates)
     mkdirSync(join(directory, 'secrets'), { mode: 0o700 })
     writeFileSync(join(directory, 'secrets', 'another'), 'a secret of another function', { mode: 0o600 })
@@ -87,6 +95,7 @@ ${levels.map(level => `  ${level}: { handler: ${module('attacker')}, isolation: 
     const body = new TextEncoder().encode(JSON.stringify({ attack, ...options }))
     const headers = [['content-type', 'application/json']] as const
     const answer = await this.client.request(`/${level}`, { body, headers })
+    if (answer.status !== 200) throw new Error(`${level} says ${answer.status}: ${textOf(answer)}`)
     return JSON.parse(textOf(answer)) as T
   }
 
