@@ -24,6 +24,7 @@ import {
   SlotHeader,
 } from '../src/transfer/slot.ts'
 import { describe } from '../src/wire/index.ts'
+import { commandsPage } from './pages/commands.ts'
 import { stackFile } from './pages/stack-file.ts'
 
 /**
@@ -36,6 +37,7 @@ export function generatedPages(): Readonly<Record<string, string>> {
     'states.md': states(),
     'tls-errors.md': tlsErrors(),
     'stack-file.md': stackFile(),
+    'commands.md': commandsPage(),
     '../schema/hotpotato.schema.json': `${JSON.stringify(stackSchema(), null, 2)}\n`,
   }
 }

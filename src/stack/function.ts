@@ -16,6 +16,7 @@ import {
   scaleLabels,
 } from './openfaas.ts'
 import { PROGRAM_KEYS, type ProgramConfig, programOf } from './program.ts'
+import { asynchronous } from './queue.ts'
 import {
   asMap,
   below,
@@ -113,6 +114,7 @@ export const FUNCTION_KEYS = {
     'Which of its requests are begun a second time after a container died over them.',
     oneOf(RETRIES, 'idempotent'),
   ),
+  async: key('How its asynchronous calls are tried again.', asynchronous),
   maxInflight: key(
     'Requests that one of its containers works on at once; further ones get 429. 0: any number.',
     whole(0, 1_000_000, undefined),

@@ -4,6 +4,7 @@ import { connection } from './connection.ts'
 import { FUNCTION_SCHEMA, type FunctionConfig, readFunction } from './function.ts'
 import { MOST_MEMORY } from './limits.ts'
 import { PROVIDER_KEYS } from './openfaas.ts'
+import { queue } from './queue.ts'
 import {
   asMap,
   below,
@@ -126,6 +127,7 @@ export const ROOT = section({
       port: key('Left out: there is none; 0: any free one.', whole(0, 65_535, undefined)),
     }),
   ),
+  queue: key('Asynchronous calls.', queue),
   liveness: key(
     'When a process counts as hung.',
     section({

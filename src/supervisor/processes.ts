@@ -86,6 +86,8 @@ export class Processes {
   /** What is still read of the output of processes, also of those that have ended. */
   readonly #reading = new Set<Promise<void>>()
   #nextId = SUPERVISOR + 1
+  /** Where the gateway takes requests without TLS, once that is known. */
+  frontDoor: WorkerSettings['frontDoor'] | undefined
 
   constructor(options: ProcessesOptions) {
     this.#options = options
@@ -113,7 +115,9 @@ export class Processes {
     const { spec } = replica
     let member: Member
     try {
-      const told = { ...spec, settings: { ...spec.settings, ...more, ...this.#secretsOf(id, spec) } }
+      const { frontDoor } = this
+      const settings = { ...spec.settings, ...more, frontDoor, ...this.#secretsOf(id, spec) }
+      const told = { ...spec, settings }
       member = this.#switchboard.start(id, told)
     } catch (error) {
       // No descriptor is free, or no memory, or a secret is missing: it is tried again.

@@ -13,7 +13,7 @@ import { Expectations } from './expectations.ts'
 import { Inquiries } from './inquiries.ts'
 import { Loads } from './loads.ts'
 import { Pools } from './pools.ts'
-import { type BoundPort, bindPorts } from './ports.ts'
+import { type BoundPort, bindPorts, reachable } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { untilRehearsed } from './rehearsing.ts'
 import { Reliefs } from './reliefs.ts'
@@ -162,6 +162,7 @@ export class Supervisor {
       { port: https, variable: 'HOTPOTATO_HTTPS_PORT', key: 'gateway.https' },
     ])
     this.#bound = [bound!, boundSecure!]
+    this.#processes.frontDoor = { host: reachable(host), port: bound!.port }
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject }
     })

@@ -16,6 +16,12 @@ const MINIMUM = 'functions:\n  echo:\n'
 const parse = (text: string, variables = {}) => parseConfig(text, '/base', variables)
 const parsed = (text: string, variables = {}): Config => parse(text, variables).config
 
+const QUEUE = {
+  ...{ enabled: false, directory: undefined, callbacks: [], callBytes: 1_048_576, answerBytes: 1_048_576 },
+  ...{ calls: 10_000, bytes: 268_435_456, concurrency: 64 },
+}
+const ASYNC = { retries: 10, firstSeconds: 1, mostSeconds: 60, timeoutSeconds: 90, concurrency: 8 }
+
 describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
@@ -48,6 +54,7 @@ describe('parseConfig', () => {
         },
       },
       admin: { host: '127.0.0.1', port: undefined },
+      queue: QUEUE,
       carrier: 'fd',
       duplicate: false,
       provider: { name: undefined, gateway: undefined },
@@ -85,6 +92,7 @@ describe('parseConfig', () => {
               requests: {},
             },
             isolation: 'process',
+            async: ASYNC,
             carrier: undefined,
             duplicate: undefined,
             idle: 0,
@@ -128,6 +136,7 @@ describe('parseConfig', () => {
         requests: {},
       },
       isolation: 'process',
+      async: ASYNC,
       carrier: 'relay',
       idle: 0,
       retries: 'any',

@@ -104,13 +104,14 @@ export class Running {
     const outcome = await this.#supervisor.reloads.deploy(name, next, report)
     const found = config.functions.get(name)
     // Its hosts, and how many containers it has, are for a reload.
-    const { hosts, namesHosts, replicas, retries, carrier, duplicate } = this.#config.functions.get(name)!
+    const current = this.#config.functions.get(name)
+    if (found === undefined || current === undefined) return outcome
+    const { hosts, namesHosts, replicas, retries, carrier, duplicate } = current
     const kept = { hosts, namesHosts, replicas, retries, carrier, duplicate }
-    if (found !== undefined)
-      this.#config = {
-        ...this.#config,
-        functions: new Map([...this.#config.functions, [name, { ...found, ...kept }]]),
-      }
+    this.#config = {
+      ...this.#config,
+      functions: new Map([...this.#config.functions, [name, { ...found, ...kept }]]),
+    }
     return outcome
   }
 

@@ -1,5 +1,6 @@
 import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
+import type { FunctionModule } from '../../functions/module.ts'
 import type { Program } from '../../functions/programs/program.ts'
 import type { SealedModule } from '../../functions/sealed/sealed-function.ts'
 import { secretsIn } from '../../functions/secrets.ts'
@@ -110,7 +111,7 @@ async function main(): Promise<void> {
       keyRing,
       container: settings.name,
       functionName: settings.functionName,
-      module: program?.module ?? sealed ?? (await loadFunction(settings.handler, undefined, settings.lang)),
+      module: program?.module ?? sealed ?? (await moduleOf(settings, clock, log)),
       environment: settings.environment,
       secrets: secretsIn(settings.secretsDirectory),
       functionNames: new Set(settings.functionNames),
@@ -142,7 +143,8 @@ async function main(): Promise<void> {
   host.connect(courier)
   place.open(host)
   clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
-  warmUp(host.tls, host.limits.http, clock)
+  // Without a certificate there is no handshake to practise.
+  if (host.tls.certificates.length > 0) warmUp(host.tls, host.limits.http, clock)
   warmWords()
   if (settings.signer) await ringOrNot(place, clock, log)
   const { rehearsesAtOnce = 0 } = settings
@@ -220,6 +222,14 @@ async function programOf(settings: WorkerSettings, clock: Clock, log: Log): Prom
   return loadProgram({ settings: program, functionName, container: name, environment, clock, log })
 }
 
+/** A module of the user's, or what keeps asynchronous calls. @throws FunctionError */
+async function moduleOf(settings: WorkerSettings, clock: Clock, log: Log): Promise<FunctionModule> {
+  const { queue, frontDoor, handler, lang } = settings
+  if (queue === undefined || frontDoor === undefined) return loadFunction(handler, undefined, lang)
+  const { queueModule } = await import('../../queue/module.ts')
+  return queueModule(queue, { frontDoor, clock, log })
+}
+
 /** The same. @throws FunctionError there is no bundle */
 async function sealedOf(
   settings: WorkerSettings,
@@ -236,10 +246,11 @@ async function sealedOf(
  * changes when the signer says so.
  */
 async function certificatesOf(
-  { certificate }: WorkerSettings,
+  { certificate, queue }: WorkerSettings,
   given: ServerConfig['provider'],
   signing: Signing | undefined,
 ): Promise<ServerConfig['certificates']> {
+  if (queue !== undefined) return []
   if (certificate === undefined) {
     // Without them no client can be served; a start has its time.
     await signing!.ready
@@ -252,12 +263,12 @@ async function certificatesOf(
 
 /** Undefined if the container has the key of its certificate itself. */
 function signingOf(
-  { certificate, tls }: WorkerSettings,
+  { certificate, queue, tls }: WorkerSettings,
   provider: ServerConfig['provider'],
   clock: Clock,
   courier: Courier,
 ): Signing | undefined {
-  if (certificate !== undefined) return undefined
+  if (certificate !== undefined || queue !== undefined) return undefined
   const tell = (signer: number, message: ControlMessage): boolean => courier.tell(signer, message)
   return new Signing(provider, clock, tls.signatureSeconds * 1000, tell)
 }

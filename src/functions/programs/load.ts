@@ -82,6 +82,7 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
       file,
       fetch: (request, _env, context) => forwarder.fetch(request, context),
       webSocket: (socket, _context, state) => (state as ProgramSocket).join(socket),
+      ready: () => server.endpoint !== undefined,
       admitWebSocket: (context, protocols) => ProgramSocket.open(context, protocols, asking),
     }),
     counters: () => ({
