@@ -15,14 +15,9 @@ import {
 } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError, equal } from '../wire/index.ts'
-<<<<<<< HEAD
-import { type LogSink, readOutput } from './child-output.ts'
-import { LimitWatch, type Watched } from './isolation/limit-watch.ts'
-import { type Member, openSwitchboard, type Switchboard } from './member.ts'
-=======
 import { type LogSink, type OutputSource, readOutput } from './child-output.ts'
+import { LimitWatch, type Watched } from './isolation/limit-watch.ts'
 import { type Member, openSwitchboard, type Switchboard, type WaitingProcess } from './member.ts'
->>>>>>> main
 import type { Replica } from './replica.ts'
 import { SecretMounts } from './secrets/mounts.ts'
 import { type Waiting, WarmPool } from './sleep/warm-pool.ts'
@@ -111,11 +106,8 @@ export class Processes {
   readonly #switchboard: Switchboard
   readonly #byId = new Map<number, Process>()
   readonly #secrets = new SecretMounts()
-<<<<<<< HEAD
   readonly #limits: LimitWatch<Watched & Process>
-=======
   readonly #warmPool: WarmPool<Warm>
->>>>>>> main
   /** What is still read of the output of processes, also of those that have ended. */
   readonly #reading = new Set<Promise<void>>()
   #nextId = SUPERVISOR + 1
