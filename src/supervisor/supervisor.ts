@@ -117,6 +117,7 @@ export class Supervisor {
         startSigner: spec => void this.#add(spec),
         retire: replica => this.#retire(replica),
         tellAll: message => this.#processes.tellAll(message),
+        heard: () => this.status(),
       },
       options,
     )
