@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { REST } from '../src/gateway/hibernation/rest.ts'
 import { stackSchema } from '../src/stack/schema.ts'
 import { LIFE_CYCLE } from '../src/supervisor/life-cycle.ts'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
@@ -23,6 +24,7 @@ import {
   SlotHeader,
 } from '../src/transfer/slot.ts'
 import { describe } from '../src/wire/index.ts'
+import { commandsPage } from './pages/commands.ts'
 import { stackFile } from './pages/stack-file.ts'
 
 /**
@@ -35,6 +37,7 @@ export function generatedPages(): Readonly<Record<string, string>> {
     'states.md': states(),
     'tls-errors.md': tlsErrors(),
     'stack-file.md': stackFile(),
+    'commands.md': commandsPage(),
     '../schema/hotpotato.schema.json': `${JSON.stringify(stackSchema(), null, 2)}\n`,
   }
 }
@@ -206,6 +209,12 @@ ${leading(CUSTODY)}
 A place that one process after the other fills. What is not in the table changes nothing.
 
 ${leading(LIFE_CYCLE)}
+
+## A connection whose function sleeps: \`src/gateway/hibernation/rest.ts\`
+
+In the hands of the gateway that keeps it; what each event means is in [hibernation.md](hibernation.md).
+
+${leading(REST)}
 `
 }
 

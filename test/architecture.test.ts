@@ -24,7 +24,11 @@ const CORE = [
   'platform',
   'certificates',
   'functions',
+  'queue',
 ]
+
+/** What neither gateway nor supervisor knows. */
+const FOR_CONTAINERS: ReadonlySet<string> = new Set(['certificates', 'functions', 'queue'])
 
 /** Each layer, and all that stand to its left. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -39,10 +43,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   sealed: ['wire', 'tls13', 'platform'],
   functions: ['wire', 'time', 'http', 'platform', 'sealed'],
   stack: ['wire', 'http', 'transfer', 'platform'],
+  queue: ['wire', 'time', 'http', 'platform', 'functions'],
   containers: [...CORE, 'sealed'],
-  gateway: CORE.filter(layer => layer !== 'functions' && layer !== 'certificates'),
+  gateway: CORE.filter(layer => !FOR_CONTAINERS.has(layer)),
   keys: ['wire', 'time', 'tls13', 'transfer', 'platform', 'certificates'],
-  supervisor: [...CORE.filter(layer => layer !== 'functions' && layer !== 'certificates'), 'stack'],
+  supervisor: [...CORE.filter(layer => !FOR_CONTAINERS.has(layer)), 'stack'],
   acme: [...CORE, 'gateway'],
   cli: [...CORE, 'sealed', 'acme', 'stack', 'supervisor'],
 }
@@ -69,7 +74,10 @@ const NEVER_LOADED: readonly (readonly [RegExp, RegExp])[] = [
 
 /** Who may import a package. Only what is a back end, or reaches beyond JavaScript, is listed. */
 const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^koffi$/, ['src/transfer/native/libc.ts', 'src/tls13/crypto/evp/bindings.ts']],
+  [
+    /^koffi$/,
+    ['src/transfer/native/epoll.ts', 'src/transfer/native/libc.ts', 'src/tls13/crypto/evp/bindings.ts'],
+  ],
   [/^@noble\//, ['noble', 'rsa', 'hybrid'].map(name => `src/tls13/crypto/${name}.ts`)],
   [/^@peculiar\//, ['src/certificates/authority.ts', 'src/tls13/crypto/keys.ts']],
   [/^sharp$/, ['src/functions/shipped/resize.ts']],

@@ -24,6 +24,7 @@ export const TABLE: Table = [
       invoke: () => import('./commands/functions/invoke.ts'),
       deploy: () => import('./commands/functions/deploy.ts'),
       scale: () => import('./commands/functions/scale.ts'),
+      queue: () => import('./commands/functions/queue.ts'),
       secret: () => import('./commands/functions/secret.ts'),
       seal: () => import('./commands/functions/seal.ts'),
       open: () => import('./commands/functions/open.ts'),
@@ -42,6 +43,8 @@ export const TABLE: Table = [
   {
     title: 'tools that need no platform',
     commands: {
+      doctor: () => import('./commands/tools/doctor.ts'),
+      completion: () => import('./commands/tools/completion.ts'),
       certs: () => import('./commands/tools/certs.ts'),
       serve: () => import('./commands/tools/serve.ts'),
       connect: () => import('./commands/tools/connect.ts'),

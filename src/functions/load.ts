@@ -1,4 +1,5 @@
 import { pathToFileURL } from 'node:url'
+import type { NodeApplication } from './adapters/node-http.ts'
 import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
 import { installGlobals, prepare } from './light/globals.ts'
 import { type FunctionModule, functionModule } from './module.ts'
@@ -31,6 +32,7 @@ export async function loadFunction(
     const where = error instanceof SyntaxError ? '; node --check shows where' : ''
     throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}${where}`, error)
   }
+  if (NODE_HTTP.has(lang ?? '')) return fromApplication(module.default, file)
   return functionOf(module, file, lang)
 }
 
@@ -68,6 +70,20 @@ function webSocketOf(
     throw new FunctionError('wrong_export', `${file}: ${shapes}`)
   }
   return { webSocket: webSocket as WebSocketFunction, webSocketProtocols: names }
+}
+
+/** Templates whose functions are applications for `node:http`, as they come out of their framework. */
+const NODE_HTTP: ReadonlySet<string> = new Set(['express', 'fastify', 'koa'])
+
+async function fromApplication(exported: unknown, file: string): Promise<FunctionModule> {
+  // Loaded when it is needed: it brings Node's HTTP with it.
+  const { fromNode } = await import('./adapters/node-http.ts')
+  // Koa's applications are no listeners, and make one.
+  const { callback } = (exported ?? {}) as { readonly callback?: unknown }
+  const app = typeof callback === 'function' ? callback.call(exported) : exported
+  if ((typeof app !== 'function' && typeof app !== 'object') || app === null)
+    throw new FunctionError('wrong_export', `${file} must have an application as its default export`)
+  return functionModule({ kind: 'fetch', file, ...fromNode(app as NodeApplication) })
 }
 
 function recognise(exported: unknown, file: string, lang = ''): FunctionModule {

@@ -58,6 +58,8 @@ export interface Carrier {
     session: SealAssociated,
     descriptors: readonly [client: Descriptor, leg: Descriptor],
   ): Arrival
+  /** A connection with a duplicate rests here (`to` is undefined), or is offered to a container. */
+  moved?(slot: number, sessionId: Uint8Array, to: number | undefined, generation: number): void
   /** The gateway stops: what is here finishes, until {@link size} is 0. */
   close(): void
 }

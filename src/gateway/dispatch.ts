@@ -8,9 +8,33 @@ import { Guard } from '../transport/guard.ts'
 /** Why no other container is asked: a container says that what it is offered lives there. */
 export const HERE = 'it is already there'
 
+/**
+ * After a refusal: the `next` container is asked, the same one `again` in a moment, or `never` any: it is
+ * unwanted.
+ */
+export type Onward = 'next' | 'again' | 'never'
+
+/** How a container refused it, or was not there any more. */
+export type Refused = Release & { readonly state: 'owned' }
+
+/** Milliseconds until a container is asked again. */
+const AGAIN = 20
+
+/** What waits for a container, and for how long. */
+export interface Patience {
+  /** Milliseconds that a consignment for that function waits. */
+  of(functionName: string): number
+  /** There is none, and something waits for it. */
+  wish(functionName: string): void
+  /** There is one. */
+  granted(functionName: string): void
+}
+
 /** Something that is to be given to a container of a function. */
 export interface Consignment {
   readonly functionName: string
+  /** Its container has died, and its client knows nothing of that: it waits longer. */
+  readonly orphaned?: boolean
   /** Bytes of it that are kept for nothing else. */
   readonly bytes: number
   /** Offers it to one container. `settle` is called exactly once. */
@@ -22,8 +46,10 @@ export interface Consignment {
    * ({@link HERE}).
    */
   lost(target: Peer, reason: string): void
-  /** That container did not take it; the next one is asked. */
-  refused(target: Peer, release: Release & { readonly state: 'owned' }): void
+  /** That container did not take it. */
+  refused(target: Peer, release: Refused): void
+  /** What follows; without this, the next one is asked. */
+  onward?(release: Refused): Onward
   /** No container has taken it in time. Not called after {@link accepted} or {@link lost}. */
   unwanted(reason: string): void
   /** One of these has thrown, which must end what it is about and nothing else. */
@@ -33,7 +59,7 @@ export interface Consignment {
 /** One consignment on its way: as long as it waits for a container, it can be given up for what it holds. */
 class Delivery implements Holder {
   readonly consignment: Consignment
-  readonly until: number
+  until: number
   /** Containers that have refused it. */
   readonly refusedBy = new Set<number>()
   readonly account: Account
@@ -62,17 +88,23 @@ class Delivery implements Holder {
  * if there is none.
  */
 export class Dispatch {
-  readonly #holdMilliseconds: number
+  readonly #patience: Patience
+  readonly #orphanMilliseconds: number
   readonly #containers = new Roster()
   readonly #held = new Set<Delivery>()
 
   readonly #memory: MemoryBudget
   readonly #clock: Clock
 
-  /** @param holdMilliseconds for a container to become ready @param memory what connections hold together */
-  constructor(holdMilliseconds: number, memory: MemoryBudget, clock: Clock) {
+  /**
+   * @param patience for a container to become ready; or the milliseconds of that, for every function
+   * @param memory what connections hold together
+   * @param orphanMilliseconds at least so long, for what is {@link Consignment.orphaned}
+   */
+  constructor(patience: Patience | number, memory: MemoryBudget, clock: Clock, orphanMilliseconds = 0) {
     this.#clock = clock
-    this.#holdMilliseconds = holdMilliseconds
+    this.#patience = typeof patience === 'number' ? patienceOf(patience) : patience
+    this.#orphanMilliseconds = orphanMilliseconds
     this.#memory = memory
   }
 
@@ -84,6 +116,7 @@ export class Dispatch {
   introduced(peer: Peer): void {
     if (peer.role !== 'container') return
     this.#containers.add(peer)
+    this.#patience.granted(peer.functionName)
     for (const delivery of [...this.#held]) {
       if (delivery.consignment.functionName !== peer.functionName) continue
       this.#held.delete(delivery)
@@ -106,10 +139,15 @@ export class Dispatch {
   }
 
   deliver(consignment: Consignment): void {
-    const until = this.#clock.steady() + this.#holdMilliseconds
+    const until = this.#clock.steady() + this.#wait(consignment)
     const delivery = new Delivery(consignment, until, this.#memory, one => this.#shed(one))
     delivery.account.weigh(this.#clock.steady())
     this.#deliver(delivery)
+  }
+
+  #wait({ functionName, orphaned }: Consignment, longer = orphaned === true): number {
+    const wait = this.#patience.of(functionName)
+    return longer && wait > 0 ? Math.max(wait, this.#orphanMilliseconds) : wait
   }
 
   #shed(delivery: Delivery): boolean {
@@ -156,7 +194,7 @@ export class Dispatch {
   }
 
   #settle(delivery: Delivery, target: Peer, release: Release): void {
-    const { consignment, refusedBy, account } = delivery
+    const { consignment, account } = delivery
     if (release.state !== 'owned') account.close()
     switch (release.state) {
       case 'gone':
@@ -171,21 +209,58 @@ export class Dispatch {
           return
         }
         consignment.refused(target, release)
-        refusedBy.add(target.id)
-        this.#deliver(delivery)
+        // The one that was started in the place of the dead one cannot go on: there is less to hope for.
+        delivery.until = Math.min(delivery.until, this.#clock.steady() + this.#wait(consignment, false))
+        this.#refused(delivery, target, consignment.onward?.(release) ?? 'next')
     }
   }
 
-  /** Waits a moment for a container to become ready. */
-  #hold(delivery: Delivery): void {
+  #refused(delivery: Delivery, target: Peer, onward: Onward): void {
+    if (onward === 'never') {
+      this.#unwanted(delivery, 'its containers refuse it')
+      return
+    }
+    delivery.refusedBy.add(target.id)
+    if (onward === 'next') this.#deliver(delivery)
+    else this.#hold(delivery, AGAIN)
+  }
+
+  /** Whether that is a container of that function, be it draining. */
+  isOf(id: number, functionName: string): boolean {
+    return this.#containers.isOf(id, functionName)
+  }
+
+  /** There will be no container of that function for a while: what waits for one is given up. */
+  giveUp(functionName: string): void {
+    for (const delivery of [...this.#held])
+      if (delivery.consignment.functionName === functionName)
+        this.#unwanted(delivery, `the containers of the function ${functionName} end as they start`)
+  }
+
+  /** Something waits for a container of that function. */
+  wish(functionName: string): void {
+    if (!this.#containers.has(functionName)) this.#patience.wish(functionName)
+  }
+
+  /** Waits for a container to become ready. @param most milliseconds; then the same ones are asked */
+  #hold(delivery: Delivery, most = Number.POSITIVE_INFINITY): void {
+    const { functionName } = delivery.consignment
     const left = delivery.until - this.#clock.steady()
+    this.wish(functionName)
     if (left <= 0) {
-      this.#unwanted(delivery, `no container of the function ${delivery.consignment.functionName} is ready`)
+      this.#unwanted(delivery, `no container of the function ${functionName} is ready`)
       return
     }
     this.#held.add(delivery)
-    this.#clock.after(left + 1, () => {
-      if (this.#held.delete(delivery)) this.#deliver(delivery)
+    this.#clock.after(Math.min(most, left + 1), () => {
+      if (!this.#held.delete(delivery)) return
+      if (most < left) delivery.refusedBy.clear()
+      this.#deliver(delivery)
     })
   }
+}
+
+/** The same for every function. */
+function patienceOf(milliseconds: number): Patience {
+  return { of: () => milliseconds, wish() {}, granted() {} }
 }

@@ -213,6 +213,18 @@ export class Duplicates {
     return undefined
   }
 
+  /**
+   * A connection has been given to us, because its function sleeps, or by us to a container.
+   * @param to undefined: it is ours
+   */
+  moved(slot: number, sessionId: Uint8Array, to: number | undefined, generation: number): void {
+    const entry = this.#entries.get(slot)
+    if (entry === undefined || !equal(entry.sessionId, sessionId)) return
+    entry.offering = to === undefined
+    entry.generation = generation
+    entry.holder = { id: to ?? this.#self, generation }
+  }
+
   /** Containers are asked to look after their connections themselves: nothing is closed that they hold. */
   close(): void {
     this.#sweep?.stop()
@@ -355,6 +367,7 @@ export class Duplicates {
     entry.from = found
     this.#dispatch.deliver({
       functionName,
+      orphaned: true,
       bytes: takeOver.checkpoint.length + takeOver.retained.length,
       send: ({ id }, settle) => {
         entry.generation++

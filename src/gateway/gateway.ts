@@ -5,12 +5,15 @@ import type { GatewayOptions } from '../platform/gateway-settings.ts'
 import type { Log } from '../platform/log.ts'
 import { portError } from '../platform/port-error.ts'
 import type { RouteTable } from '../platform/routing/route-table.ts'
+import { Wishes } from '../platform/routing/wishes.ts'
 import type { Clock } from '../time/clock.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
+import { SUPERVISOR } from '../transfer/channel.ts'
 import type { Arrival } from '../transfer/consignments/consignments.ts'
-import type { Loads, Peer } from '../transfer/control.ts'
+import type { Loads, Peer, SlumberPhase } from '../transfer/control.ts'
 import type { Courier } from '../transfer/courier.ts'
 import { SESSION_ID_LENGTH } from '../transfer/envelope.ts'
+import type { Hibernated } from '../transfer/hibernated.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import type { Descriptor } from '../transfer/stream.ts'
@@ -21,7 +24,9 @@ import {
   type MakeCarrier,
   NOTHING_CARRIED,
 } from './carrier.ts'
-import { Dispatch } from './dispatch.ts'
+import { Dispatch, type Patience } from './dispatch.ts'
+import type { Hibernation, HibernationOwner } from './hibernation/hibernation.ts'
+import { Slumbers } from './hibernation/slumbers.ts'
 import { http2Answer } from './host-recogniser.ts'
 import { alertAnswer, answer, httpAnswer, Listener, type Opening } from './listener.ts'
 import { Routing } from './routing.ts'
@@ -35,6 +40,9 @@ export interface GatewayCounters extends UncleanCounters {
   /** Connections that went on in another container after theirs had died. */
   takenOver: number
 }
+
+/** Makes what keeps connections whose functions sleep. */
+export type MakeHibernation = (courier: Courier, dispatch: Dispatch, owner: HibernationOwner) => Hibernation
 
 /**
  * The front door: it finds the function that a fresh connection is for by server name, or by path or Host,
@@ -52,6 +60,8 @@ export class Gateway {
   readonly #https: Listener<string>
   readonly #dispatch: Dispatch
   readonly #carriers: ReadonlyMap<CarrierName, Carrier>
+  readonly #hibernation: Hibernation | undefined
+  readonly #slumbers: Slumbers
   readonly #routing: Routing
   /** By function. */
   #carrierNames: ReadonlyMap<string, CarrierName>
@@ -61,6 +71,7 @@ export class Gateway {
   /**
    * @param listening descriptors of the sockets that are bound to the ports for HTTP and HTTPS
    * @param carriers how each is made that a function has
+   * @param makeHibernation undefined: connections cannot be kept here while their functions sleep
    * @throws Error there is no memory to share with containers
    */
   constructor(
@@ -70,12 +81,20 @@ export class Gateway {
     log: Log,
     clock: Clock,
     carriers: ReadonlyMap<CarrierName, MakeCarrier>,
+    makeHibernation?: MakeHibernation,
   ) {
     this.#options = options
     this.#log = log
     this.#clock = clock
     this.memory = new MemoryBudget(options.memoryBytes)
-    this.#dispatch = new Dispatch(options.holdMilliseconds, this.memory, clock)
+    this.#slumbers = new Slumbers(options.holdMilliseconds, options.wakeMilliseconds)
+    const wishes = new Wishes(clock, functionName => courier.tell(SUPERVISOR, { kind: 'wake', functionName }))
+    const patience: Patience = {
+      of: functionName => this.#slumbers.patience(functionName),
+      wish: functionName => wishes.wish(functionName),
+      granted: functionName => wishes.granted(functionName),
+    }
+    this.#dispatch = new Dispatch(patience, this.memory, clock, options.orphanMilliseconds)
     const owner: CarrierOwner = {
       clock,
       memory: this.memory,
@@ -89,6 +108,12 @@ export class Gateway {
     this.#carriers = new Map(
       [...carriers].map(([name, make]) => [name, make(courier, this.#dispatch, owner)]),
     )
+    this.#hibernation = makeHibernation?.(courier, this.#dispatch, {
+      ...owner,
+      moved: (...where) => {
+        for (const carrier of this.#carriers.values()) carrier.moved?.(...where)
+      },
+    })
     const routing = new Routing(options, clock)
     this.#routing = routing
     this.#carrierNames = options.carriers
@@ -120,6 +145,11 @@ export class Gateway {
   /** Connections that are opening or wait for a container. */
   get size(): number {
     return this.#http.size + this.#https.size + this.#dispatch.size
+  }
+
+  /** What `status` shows of the connections whose functions sleep. */
+  get hibernation(): Readonly<Record<string, number>> {
+    return this.#hibernation?.counters ?? {}
   }
 
   /** What `status` shows of the connections that carriers have. */
@@ -171,6 +201,12 @@ export class Gateway {
     this.#dispatch.draining(id)
   }
 
+  /** What is to be expected of a function that has no container. */
+  slumbers(functionName: string, phase: SlumberPhase): void {
+    this.#slumbers.told(functionName, phase)
+    if (phase === 'failing') this.#dispatch.giveUp(functionName)
+  }
+
   /** How many connections containers have. */
   loads(loads: Loads): void {
     this.#dispatch.loads(loads)
@@ -191,7 +227,21 @@ export class Gateway {
     this.#http.stopAccepting()
     this.#https.stopAccepting()
     if (!relays) return
-    for (const carrier of this.#carriers.values()) carrier.handOver?.(() => [...this.#gateways].at(-1))
+    const successor = (): number | undefined => [...this.#gateways].at(-1)
+    this.#hibernation?.handOver(successor)
+    for (const carrier of this.#carriers.values()) carrier.handOver?.(successor)
+  }
+
+  /**
+   * Keeps a connection whose function goes to sleep, or one that another gateway has kept. @param from a
+   * container of that function, or a gateway
+   */
+  hibernated(state: Hibernated, session: SealAssociated, descriptor: Descriptor, from: number): Arrival {
+    const hibernation = this.#hibernation
+    if (hibernation === undefined) return { reason: 'role', detail: 'this gateway keeps no connections' }
+    if (!this.#gateways.has(from) && !this.#dispatch.isOf(from, state.functionName))
+      return { reason: 'role', detail: `not a container of ${state.functionName}` }
+    return hibernation.take(state, session, descriptor)
   }
 
   /** Goes on with a connection that another gateway has relayed. @param from only a gateway may ask that */
@@ -215,6 +265,7 @@ export class Gateway {
     this.#http.close()
     this.#https.close()
     this.#dispatch.close()
+    this.#hibernation?.close()
     for (const carrier of this.#carriers.values()) carrier.close()
   }
 

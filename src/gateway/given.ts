@@ -42,6 +42,10 @@ export class Given implements Carrier {
     this.#duplicates?.gone(id)
   }
 
+  moved(slot: number, sessionId: Uint8Array, to: number | undefined, generation: number): void {
+    this.#duplicates?.moved(slot, sessionId, to, generation)
+  }
+
   close(): void {
     this.#duplicates?.close()
   }

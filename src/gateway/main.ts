@@ -10,6 +10,7 @@ import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { prepareCarriers } from './carriers.ts'
 import { Gateway } from './gateway.ts'
+import { prepareHibernation } from './hibernation/prepare.ts'
 
 /** Entry point of the gateway's process. */
 async function main(): Promise<void> {
@@ -20,6 +21,7 @@ async function main(): Promise<void> {
   const handlers: CourierHandlers = {
     parcel: () => ({ reason: 'malformed', detail: 'a gateway accepts no connections from containers' }),
     relayed: (...relayed) => gateway?.relay(...relayed) ?? (gateway === undefined ? NOT_READY : undefined),
+    hibernated: (...kept) => gateway?.hibernated(...kept) ?? (gateway === undefined ? NOT_READY : undefined),
     introduced: peer => gateway?.introduced(peer),
     gone: id => gateway?.gone(id),
     lost: (id, reason) => {
@@ -46,6 +48,9 @@ async function main(): Promise<void> {
         return
       case 'draining':
         gateway?.draining(message.id)
+        return
+      case 'slumber':
+        gateway?.slumbers(message.functionName, message.phase)
         return
       case 'loads':
         gateway?.loads(message.loads)
@@ -87,6 +92,7 @@ async function main(): Promise<void> {
       log,
       clock,
       await prepareCarriers(settings),
+      prepareHibernation(settings),
     )
     const { http, https } = await gateway.listen()
     log.info({ host: options.host, http, https }, 'listening')
@@ -109,6 +115,7 @@ function status(gateway: Gateway, inCustody: number): ControlMessage {
     ...gateway.counters,
     connections: gateway.size,
     ...gateway.carried,
+    ...gateway.hibernation,
     inCustody,
     heldBytes: gateway.memory.held,
     shed: gateway.memory.shed,

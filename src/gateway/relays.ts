@@ -256,6 +256,7 @@ export class Relays implements Carrier, RelayedOwner {
     connection.newLeg(ours)
     this.#dispatch.deliver({
       functionName,
+      orphaned: known.orphanedAt !== undefined,
       bytes,
       send: ({ id }, settle) => send(pair, id, settle),
       accepted: () => {

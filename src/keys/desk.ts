@@ -1,5 +1,6 @@
 import type { Log } from '../platform/log.ts'
 import type { Clock } from '../time/clock.ts'
+import { certificateVerifyContent } from '../tls13/authentication.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import {
   type ControlMessage,
@@ -13,11 +14,14 @@ import {
 import { KEYS } from '../transfer/keys/ring.ts'
 import { SealError, type Sealer } from '../transfer/seal.ts'
 import type { Descriptor } from '../transfer/streams/descriptor.ts'
-import { Allowance, type Budget, DecodeError } from '../wire/index.ts'
+import { Allowance, type Budget, DecodeError, EMPTY } from '../wire/index.ts'
+import type { Certificates, KeyFiles } from './certificates.ts'
 import type { Rings } from './rings.ts'
 
 /** Rings that a container may tell: one when it comes, and one in each epoch. */
 const TOLD_RINGS: Budget = { burst: 16, perSecond: 1 }
+/** Signatures that a container may ask for: more handshakes than one can make. */
+const SIGNATURES: Budget = { burst: 2000, perSecond: 1000 }
 /** Messages of one container that make no sense: those that the log tells, and those that it may send. */
 const TOLD = 8
 const NONSENSE = 64
@@ -33,6 +37,9 @@ export interface DeskOptions {
   readonly channel: Pick<Channel, 'send' | 'addPeer' | 'forget' | 'cut'>
   readonly sealer: Sealer
   readonly rings: Rings
+  readonly certificates: Certificates
+  /** Bytes of a transcript's hash, of each cipher suite. */
+  readonly hashLengths: ReadonlySet<number>
   readonly clock: Clock
   readonly log: Log
   /** Tells this process to end. */
@@ -41,10 +48,13 @@ export interface DeskOptions {
   readonly memory?: () => Readonly<Record<string, number>>
 }
 
+type Sign = Extract<ControlMessage, { kind: 'sign' }>
+
 /** A container, and what it has cost so far. */
 interface Visitor {
   readonly peer: Peer
   readonly rings: Allowance
+  readonly signatures: Allowance
   nonsense: number
 }
 
@@ -55,7 +65,7 @@ interface Visitor {
 export class Desk {
   readonly #options: DeskOptions
   readonly #visitors = new Map<number, Visitor>()
-  readonly #counters = { ringsTold: 0, refused: 0 }
+  readonly #counters = { ringsTold: 0, signed: 0, refused: 0 }
 
   constructor(options: DeskOptions) {
     this.#options = options
@@ -85,6 +95,7 @@ export class Desk {
         this.#tell(from, { kind: 'verdict', ticket: message.ticket, verdict: NOT_HERE })
       this.#senseless(from, `a message of kind ${message.kind}`)
     } else if (message.kind === 'keys') this.#told(visitor, message.sealed)
+    else if (message.kind === 'sign') this.#sign(visitor, message)
     return false
   }
 
@@ -100,6 +111,9 @@ export class Desk {
         return false
       case 'statusRequest':
         this.#tell(SUPERVISOR, this.#status())
+        return false
+      case 'certify':
+        this.#certify(message.files)
         return false
       case 'stop':
         this.#options.stop()
@@ -120,9 +134,58 @@ export class Desk {
       log.warn({ from: peer.name }, error.message)
       return
     }
-    const rings = new Allowance(TOLD_RINGS, () => clock.steady())
-    this.#visitors.set(peer.id, { peer, rings, nonsense: 0 })
+    const now = (): number => clock.steady()
+    const [rings, signatures] = [new Allowance(TOLD_RINGS, now), new Allowance(SIGNATURES, now)]
+    this.#visitors.set(peer.id, { peer, rings, signatures, nonsense: 0 })
+    this.#present(peer)
     this.#share(peer)
+  }
+
+  /** The files of keys are others, or may have changed: containers hear of what they get in their place. */
+  #certify(files: readonly KeyFiles[]): void {
+    const { certificates, log } = this.#options
+    const failed = (err: Error, functionName: string): void =>
+      log.error({ err, functionName }, 'a certificate cannot be read: the one before stays')
+    const changed = certificates.load(files, failed)
+    for (const { peer } of this.#visitors.values())
+      if (changed.includes(peer.functionName)) this.#present(peer)
+    if (changed.length > 0) log.info({ functions: changed }, 'certificates were read anew')
+  }
+
+  /** Tells a container for which certificates it may ask. */
+  #present({ id, functionName }: Peer): void {
+    const held = this.#options.certificates.of(functionName)
+    if (held.length === 0) return
+    const certificates = held.map(one => ({
+      id: one.id,
+      chain: one.certificate.chain,
+      schemes: one.certificate.signers.map(({ scheme }) => scheme),
+    }))
+    this.#tell(id, { kind: 'certificates', certificates })
+  }
+
+  /**
+   * Signs a handshake. What is signed begins with what nothing but a server's CertificateVerify begins with:
+   * no container can have anything else signed, a credential neither (RFC 8446 §4.4.3, RFC 9345 §4).
+   */
+  #sign({ peer, signatures }: Visitor, { ticket, certificate, scheme, transcriptHash }: Sign): void {
+    const refuse = (reason: string): void =>
+      this.#tell(peer.id, { kind: 'signed', ticket, signature: EMPTY, reason })
+    const { certificates, hashLengths } = this.#options
+    if (!signatures.spend()) {
+      this.#counters.refused++
+      refuse('it asks for more signatures than it may')
+      return
+    }
+    const signer = certificates.signer(peer.functionName, certificate, scheme)
+    if (signer === undefined || !hashLengths.has(transcriptHash.length)) {
+      refuse('that is no certificate of its function, or no scheme of its key')
+      this.#senseless(peer.id, 'a signature that is not for it')
+      return
+    }
+    const signature = signer.sign(certificateVerifyContent('server', transcriptHash))
+    this.#counters.signed++
+    this.#tell(peer.id, { kind: 'signed', ticket, signature, reason: '' })
   }
 
   /** Tells a container the ring of its function. */
@@ -174,6 +237,7 @@ export class Desk {
       ...this.#counters,
       containers: this.#visitors.size,
       keyRing: this.#options.rings.size,
+      certificates: this.#options.certificates.size,
       ...this.#options.memory?.(),
     }
     return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }

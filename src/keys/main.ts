@@ -1,6 +1,7 @@
 import { memoryCounters } from '../platform/counters/memory.ts'
 import {
   endWithSupervisor,
+  giveUp,
   heedSignals,
   loadProvider,
   openChannel,
@@ -11,7 +12,9 @@ import type { SignerSettings } from '../platform/signer-settings.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
 import { writeControl } from '../transfer/control.ts'
+import { probe } from '../transfer/native/libc.ts'
 import { createIdentity, Sealer } from '../transfer/seal.ts'
+import { Certificates } from './certificates.ts'
 import { Desk } from './desk.ts'
 import { Rings } from './rings.ts'
 
@@ -26,6 +29,8 @@ const BUDGET = { burst: 4000, perSecond: 2000 }
  */
 async function main(): Promise<void> {
   const settings = readSettings<SignerSettings>()
+  const native = probe()
+  if (native.available) native.libc.hideMemory()
   const log = openLog(settings)
   const clock = SYSTEM_CLOCK
   const provider = await loadProvider(settings.provider)
@@ -36,15 +41,37 @@ async function main(): Promise<void> {
     log.info('stopped')
     process.exit(0)
   }
+  const certificates = new Certificates(provider)
+  let failure: Error | undefined
+  certificates.load(settings.certificates, error => {
+    failure ??= error
+  })
   const channel = openChannel(settings, BUDGET)
   const sealer = new Sealer(provider, identity)
-  const desk = new Desk({ channel, sealer, rings, clock, log, stop, memory: memoryCounters })
+  const hashLengths = new Set(provider.cipherSuites.map(({ hash }) => hash.length))
+  const desk = new Desk({
+    channel,
+    sealer,
+    rings,
+    certificates,
+    hashLengths,
+    clock,
+    log,
+    stop,
+    memory: memoryCounters,
+  })
   channel.onMessage = (from, payload, descriptors) => desk.receive(from, payload, descriptors)
   channel.onLost = (peer, reason) => {
     if (peer === SUPERVISOR) endWithSupervisor(log)
     desk.lost(peer, reason)
   }
   heedSignals(stop)
+  if (failure !== undefined) {
+    log.fatal({ err: failure }, 'cannot start')
+    channel.send(SUPERVISOR, writeControl({ kind: 'failed', reason: failure.message.slice(0, 1024) }))
+    giveUp(clock)
+    return
+  }
   clock.every(Math.min(TURN, settings.spans.rotationSeconds * 1000), () => rings.turn())
   channel.send(SUPERVISOR, writeControl({ kind: 'ready', publicKey: identity.publicKey }))
   log.info({ provider: provider.name, channel: settings.channel }, 'ready')

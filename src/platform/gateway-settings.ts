@@ -16,6 +16,12 @@ export interface GatewayOptions {
   readonly helloBytes: number
   readonly helloMilliseconds: number
   readonly holdMilliseconds: number
+  /** That a connection whose container has died waits for another one; default: as a fresh one. */
+  readonly orphanMilliseconds?: number
+  /** The same, for a container of a function that sleeps. */
+  readonly wakeMilliseconds: number
+  /** That a connection is kept while its function sleeps; 0: for ever. */
+  readonly hibernateMilliseconds: number
   /** Bytes that connections may hold here together; 0: as much as there is. */
   readonly memoryBytes: number
   readonly idleMilliseconds: number

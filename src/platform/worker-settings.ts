@@ -2,6 +2,7 @@ import type { H1Limits } from '../http/h1/index.ts'
 import type { TimerSettings } from '../http/timers.ts'
 import type { MemberSettings } from './membership.ts'
 import type { ProgramSettings } from './program-settings.ts'
+import type { QueueSettings } from './queue-settings.ts'
 import type { Retries } from './retries.ts'
 import type { RouteEntry } from './routes.ts'
 
@@ -14,6 +15,10 @@ export interface WorkerSettings extends MemberSettings {
   readonly program?: ProgramSettings | undefined
   /** The bundle that it is, if it is sealed. */
   readonly sealed?: SealedSettings | undefined
+  /** What it keeps, if it is the queue of asynchronous calls. */
+  readonly queue?: QueueSettings | undefined
+  /** Where the gateway takes requests without TLS; told by the supervisor. */
+  readonly frontDoor?: { readonly host: string; readonly port: number }
   /** The template that it is written for, as `node22`; undefined: the platform's own contract. */
   readonly lang: string | undefined
   /** The directory in memory with its secrets; undefined: it has none. */
@@ -26,7 +31,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly retries: Readonly<Record<string, Retries>>
   /** The hosts that name them. */
   readonly routes: readonly RouteEntry[]
-  readonly certificate: CertificateSettings
+  /** Undefined: the signer has it, or no handshake ends here. */
+  readonly certificate: CertificateSettings | undefined
   /** What it denies itself. */
   readonly restraint?: Restraint
   readonly tls: TlsSettings
@@ -73,6 +79,8 @@ export interface TlsSettings {
    * Key exchange groups by name, in order of preference; undefined: hybrids first, then the provider's own.
    */
   readonly groups: readonly string[] | undefined
+  /** That a handshake waits for a signature of the signer. */
+  readonly signatureSeconds: number
   readonly tickets: {
     /** Sent after each handshake; 0: no resumption. */
     readonly count: number

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { meant } from '../platform/nearest.ts'
+import { QUEUE_FUNCTION } from '../platform/queue-settings.ts'
 import { ROOT } from './keys.ts'
 import { below, ConfigError, type Place, type ReadonlyShape, type Remark, show } from './readers.ts'
 import { checkTrust } from './trust.ts'
@@ -173,6 +174,8 @@ function checkTogether({ gateway, functions, carrier, tls, trust }: Config): voi
     throw new ConfigError(message, path)
   }
   checkTrust(trust, functions)
+  if (functions.has(QUEUE_FUNCTION))
+    wrong(`functions.${QUEUE_FUNCTION}`, `${QUEUE_FUNCTION} is the name of the platform's own queue`)
   if (tls.tickets.lifetimeSeconds > 100 * tls.tickets.rotationSeconds)
     wrong(
       'tls.tickets.lifetimeSeconds',

@@ -29,6 +29,10 @@ const KEYS = {
       ),
     }),
   ),
+  hibernateSeconds: key(
+    'That a connection is kept while its function sleeps, and no keepAlive counts; 0: for ever.',
+    seconds(0, 604_800, 3600),
+  ),
   memoryBytes: key(
     'Bytes that the connections of one container hold together; 0: no limit.',
     whole(0, MOST_MEMORY, 134_217_728),

@@ -16,6 +16,7 @@ import {
   scaleLabels,
 } from './openfaas.ts'
 import { PROGRAM_KEYS, type ProgramConfig, programOf } from './program.ts'
+import { asynchronous } from './queue.ts'
 import {
   asMap,
   below,
@@ -31,12 +32,16 @@ import {
   reader,
   refuse,
   scalar,
+  seconds,
   section,
   truth,
   whole,
 } from './readers.ts'
 import { MOST_REPLICAS, type Replicas, replicas } from './replicas.ts'
 import { sealed, sealedAlone } from './sealed.ts'
+
+/** Where the key of a certificate is. */
+const KEY_PLACES = ['container', 'signer'] as const
 
 const nameOf = ({ functionName }: Place): string => functionName!
 
@@ -85,6 +90,10 @@ export const FUNCTION_KEYS = {
   ),
   certificate: key('The name of its certificate; by default its own.', certificate),
   files: key('A directory that the shipped function `files` shows: its path, or { directory, html }.', files),
+  keys: key(
+    'Where the key of its certificate is: in its containers, or in a process of its own, the signer.',
+    oneOf(KEY_PLACES, 'container'),
+  ),
   replicas: key('Containers that serve it: a number, or { min, max, connections }.', replicas),
   environment: key('Variables that are given to the function, as `env` and in process.env.', environment),
   environment_file: key(
@@ -97,6 +106,7 @@ export const FUNCTION_KEYS = {
   limits: key('The most memory and processor time of one container.', resources),
   requests: key('Memory and processor time of one container that are set aside.', resources),
   readonly_root_filesystem: key('Whether it may write to files.', truth(undefined)),
+  idle: key('Without work for so long, it sleeps: it has no process; 0: never.', seconds(0, 604_800, 0)),
   isolation: key('How its containers are kept apart from the rest.', oneOf(ISOLATIONS, 'process')),
   carrier: key('How its connections reach it; by default as all do.', oneOf(CARRIERS, undefined)),
   duplicate: key('Whether the gateway keeps a copy of its sockets; by default as all.', truth(undefined)),
@@ -104,6 +114,7 @@ export const FUNCTION_KEYS = {
     'Which of its requests are begun a second time after a container died over them.',
     oneOf(RETRIES, 'idempotent'),
   ),
+  async: key('How its asynchronous calls are tried again.', asynchronous),
   maxInflight: key(
     'Requests that one of its containers works on at once; further ones get 429. 0: any number.',
     whole(0, 1_000_000, undefined),
@@ -156,6 +167,7 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
     namesHosts: Array.isArray(given.get('hosts')),
     ...read,
     handler: handlerOf(name, given.get('handler'), read, place),
+    idle: given.get('idle') === undefined ? (scale.idleSeconds ?? read.idle) : read.idle,
     replicas: given.get('replicas') === undefined ? labelled(read.replicas, scale) : read.replicas,
     environment,
     program: programOf({ ...read, environment }, given.get('handler'), { ...place, functionName: name }),

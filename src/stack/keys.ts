@@ -4,6 +4,7 @@ import { connection } from './connection.ts'
 import { FUNCTION_SCHEMA, type FunctionConfig, readFunction } from './function.ts'
 import { MOST_MEMORY } from './limits.ts'
 import { PROVIDER_KEYS } from './openfaas.ts'
+import { queue } from './queue.ts'
 import {
   asMap,
   below,
@@ -112,6 +113,8 @@ export const ROOT = section({
           helloBytes: key('Bytes of a ClientHello.', whole(512, 65_536, 16_384)),
           helloSeconds: key('That one may take.', seconds(0.1, 300, 5)),
           holdSeconds: key('That a connection waits for a container.', seconds(0, 300, 2)),
+          orphanSeconds: key('The same for one whose container has died.', seconds(0, 300, 30)),
+          wakeSeconds: key('The same, if its function sleeps.', seconds(0, 300, 30)),
           memoryBytes: key('Bytes that they hold together.', whole(0, MOST_MEMORY, 134_217_728)),
         }),
       ),
@@ -124,6 +127,7 @@ export const ROOT = section({
       port: key('Left out: there is none; 0: any free one.', whole(0, 65_535, undefined)),
     }),
   ),
+  queue: key('Asynchronous calls.', queue),
   liveness: key(
     'When a process counts as hung.',
     section({
@@ -156,6 +160,7 @@ export const ROOT = section({
     'TLS in the containers.',
     section({
       groups: key('Key exchange groups, in order of preference.', groupNames),
+      signatureSeconds: key('That a handshake waits for the signer.', seconds(0.1, 300, 10)),
       tickets: key(
         'Session tickets.',
         section({

@@ -1,6 +1,7 @@
 import type { TimerSettings } from '../http/timers.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { ProviderName } from '../platform/membership.ts'
+import { QUEUE_FUNCTION } from '../platform/queue-settings.ts'
 import type { RouteTable } from '../platform/routing/route-table.ts'
 import type { SignerSettings } from '../platform/signer-settings.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
@@ -8,7 +9,9 @@ import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf, type FunctionConfig } from './config.ts'
 import { confinement } from './confinement.ts'
 import { filesEnvironment } from './files.ts'
+import { readFunction } from './function.ts'
 import { programSettings } from './program.ts'
+import { queueSettings } from './queue.ts'
 import type { Replicas } from './replicas.ts'
 import { sealedSettings } from './sealed.ts'
 import { type MemberSpec, named, type OfOneProcess, type RehearsalPlan, type RestartPolicy } from './spec.ts'
@@ -37,6 +40,8 @@ export interface Plan {
   readonly table: RouteTable
   /** How many containers a function may have. */
   readonly bounds: ReadonlyMap<string, Replicas>
+  /** By function: milliseconds without work after which it sleeps. */
+  readonly idle: ReadonlyMap<string, number>
   readonly restart: RestartPolicy
   /** Moves that a container rehearses, and milliseconds for which a roll-out waits for that. */
   readonly rehearsals: RehearsalPlan
@@ -47,6 +52,11 @@ export function plan(config: Config, options: PlanOptions): Plan {
   const functions = [...config.functions.values()]
   const table = routeTable(config)
   const specs = new Map(functions.map(one => [one.name, containerSpec(one, config, table, options)] as const))
+  const bounds = new Map(functions.map(({ name, replicas }) => [name, replicas]))
+  if (config.queue.enabled) {
+    specs.set(QUEUE_FUNCTION, queueSpec(config, table, options))
+    bounds.set(QUEUE_FUNCTION, { start: 1, min: 1, max: 1 })
+  }
   return {
     gateway: {
       name: 'gateway',
@@ -55,12 +65,13 @@ export function plan(config: Config, options: PlanOptions): Plan {
       settings: gatewaySettings(config, table, options),
     },
     signer: signerSpec(config, options),
-    containers: functions.flatMap(({ name, replicas }) =>
-      Array.from({ length: replicas.start }, (_, index) => named(specs.get(name)!, `${name}-${index + 1}`)),
+    containers: [...bounds].flatMap(([name, { start }]) =>
+      Array.from({ length: start }, (_, index) => named(specs.get(name)!, `${name}-${index + 1}`)),
     ),
     specs,
     table,
-    bounds: new Map(functions.map(({ name, replicas }) => [name, replicas])),
+    idle: new Map(functions.filter(one => one.idle > 0).map(one => [one.name, one.idle * 1000])),
+    bounds,
     restart: restartPolicy(config),
     rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },
   }
@@ -71,7 +82,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
  * be gone on with by one that starts later.
  */
 function wantsSigner(one: FunctionConfig, config: Config): boolean {
-  return carrierOf(one, config) !== 'fd'
+  return one.keys === 'signer' || carrierOf(one, config) !== 'fd' || one.idle > 0
 }
 
 function signerSpec(
@@ -81,8 +92,15 @@ function signerSpec(
   if (![...config.functions.values()].some(one => wantsSigner(one, config))) return undefined
   const { rotationSeconds, lifetimeSeconds } = config.tls.tickets
   const spans = { rotationSeconds, lifetimeSeconds }
-  const settings: Omit<SignerSettings, OfOneProcess> = { ...options, name: 'signer', spans }
+  const certificates = [...config.functions.values()]
+    .filter(({ keys }) => keys === 'signer')
+    .map(one => ({ functionName: one.name, ...certificateFiles(one, config) }))
+  const settings: Omit<SignerSettings, OfOneProcess> = { ...options, name: 'signer', spans, certificates }
   return { name: 'signer', role: 'signer', entry: SIGNER, settings }
+}
+
+function certificateFiles({ certificate }: FunctionConfig, { certificates }: Config) {
+  return { directory: certificates, name: certificate }
 }
 
 const SIGNER = new URL('../keys/main.js', import.meta.url)
@@ -91,7 +109,7 @@ const SIGNER = new URL('../keys/main.js', import.meta.url)
 function routeTable(config: Config): RouteTable {
   const functions = [...config.functions.values()]
   return {
-    functionNames: functions.map(({ name }) => name),
+    functionNames: [...config.functions.keys(), ...(config.queue.enabled ? [QUEUE_FUNCTION] : [])],
     retries: Object.fromEntries(functions.map(one => [one.name, one.retries])),
     carriers: Object.fromEntries(functions.map(one => [one.name, carrierOf(one, config)])),
     routes: functions.flatMap(one => one.hosts.map(host => ({ host, function: one.name }))),
@@ -119,7 +137,7 @@ function containerSpec(
     functionNames,
     retries,
     routes,
-    certificate: { directory: config.certificates, name: one.certificate },
+    certificate: one.keys === 'signer' ? undefined : certificateFiles(one, config),
     tls: config.tls,
     clientAuthorities: one.clientAuthorities,
     timers: timers(config),
@@ -144,6 +162,22 @@ function containerSpec(
     confinement: confinement(one, config, files),
   }
 }
+
+/** The container that keeps asynchronous calls: that of a function of which nothing else is written down. */
+function queueSpec(
+  config: Config,
+  table: RouteTable,
+  { digest: _, files: __, ...options }: PlanOptions,
+): MemberSpec {
+  const readText = (): string => ''
+  const place = { path: '', directory: '', warnings: [], foreign: [], readText, variables: new Map() }
+  const spec = containerSpec(readFunction(QUEUE_FUNCTION, undefined, place), config, table, options)
+  const queue = queueSettings(config)
+  return { ...spec, settings: { ...spec.settings, queue, ...WITHOUT_TLS } as MemberSpec['settings'] }
+}
+
+/** No handshake ends there, so it needs no certificate; and what it does is not in a hurry. */
+const WITHOUT_TLS = { certificate: undefined, rehearsals: 0, signer: false }
 
 /** OpenFaaS's watchdog is told in the environment. */
 function maxInflight({ maxInflight, environment }: FunctionConfig): number {
@@ -204,6 +238,9 @@ function gatewaySettings(
       helloBytes: gateway.limits.helloBytes,
       helloMilliseconds: gateway.limits.helloSeconds * 1000,
       holdMilliseconds: gateway.limits.holdSeconds * 1000,
+      orphanMilliseconds: gateway.limits.orphanSeconds * 1000,
+      wakeMilliseconds: gateway.limits.wakeSeconds * 1000,
+      hibernateMilliseconds: config.connection.hibernateSeconds * 1000,
       memoryBytes: gateway.limits.memoryBytes,
       idleMilliseconds: timers(config)['keep-alive'],
       http1: httpLimits(config),

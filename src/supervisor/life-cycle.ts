@@ -2,9 +2,16 @@ import type { RestartPolicy } from '../stack/spec.ts'
 
 /**
  * Where a replica stands. `crash-looping`: it ended again and again before it was healthy; it is still tried,
- * at the slowest pace.
+ * at the slowest pace. `asleep`: it has no process because there is no work for one.
  */
-export type ReplicaState = 'starting' | 'ready' | 'draining' | 'backing-off' | 'crash-looping' | 'ended'
+export type ReplicaState =
+  | 'asleep'
+  | 'starting'
+  | 'ready'
+  | 'draining'
+  | 'backing-off'
+  | 'crash-looping'
+  | 'ended'
 export type ReplicaEvent = 'start' | 'ready' | 'drain' | 'end' | 'loop'
 
 /**
@@ -14,6 +21,7 @@ export type ReplicaEvent = 'start' | 'ready' | 'drain' | 'end' | 'loop'
 export const LIFE_CYCLE: Readonly<
   Record<ReplicaState, Readonly<Partial<Record<ReplicaEvent, ReplicaState>>>>
 > = {
+  asleep: { start: 'starting', drain: 'ended' },
   starting: { ready: 'ready', drain: 'draining', end: 'backing-off', loop: 'crash-looping' },
   ready: { drain: 'draining', end: 'backing-off', loop: 'crash-looping' },
   'backing-off': { start: 'starting', drain: 'draining' },
@@ -38,16 +46,21 @@ export interface Step {
 export class LifeCycle {
   readonly #policy: RestartPolicy
   readonly #note: (step: Step) => void
-  #state: ReplicaState = 'starting'
+  #state: ReplicaState
   #restarts = 0
   /** Ends in a row. */
   #failures = 0
   #readyAt: number | undefined
 
-  /** @param note is told of every step */
-  constructor(policy: RestartPolicy, note: (step: Step) => void = () => {}) {
+  /** @param note is told of every step @param begins without a process, if it is `asleep` */
+  constructor(
+    policy: RestartPolicy,
+    note: (step: Step) => void = () => {},
+    begins: 'starting' | 'asleep' = 'starting',
+  ) {
     this.#policy = policy
     this.#note = note
+    this.#state = begins
   }
 
   get state(): ReplicaState {
@@ -64,7 +77,7 @@ export class LifeCycle {
     return this.#state !== 'draining' && this.#state !== 'ended'
   }
 
-  /** A process has been started, after an earlier one. */
+  /** A process has been started, after an earlier one or because there is work. */
   started(): void {
     this.#on('start')
   }

@@ -14,6 +14,11 @@ export interface BoundPort {
   close(): void
 }
 
+/** Where this machine reaches what listens on a host. */
+export function reachable(host: string): string {
+  return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+}
+
 /** Node's handle of a TCP socket that is going to listen. */
 interface ServerHandle {
   readonly fd: number

@@ -48,6 +48,7 @@ const UNASKED: ReadonlySet<ControlMessage['kind']> = new Set([
   'failed',
   'leaving',
   'unreachable',
+  'wake',
 ])
 /** Messages that a process was not asked for, or may not send: with so many the supervisor ends it. */
 const OFFENCES = 64
@@ -83,6 +84,8 @@ export class Processes {
   /** What is still read of the output of processes, also of those that have ended. */
   readonly #reading = new Set<Promise<void>>()
   #nextId = SUPERVISOR + 1
+  /** Where the gateway takes requests without TLS, once that is known. */
+  frontDoor: WorkerSettings['frontDoor'] | undefined
 
   constructor(options: ProcessesOptions) {
     this.#options = options
@@ -108,7 +111,9 @@ export class Processes {
     const { spec } = replica
     let member: Member
     try {
-      const told = { ...spec, settings: { ...spec.settings, ...more, ...this.#secretsOf(id, spec) } }
+      const { frontDoor } = this
+      const settings = { ...spec.settings, ...more, frontDoor, ...this.#secretsOf(id, spec) }
+      const told = { ...spec, settings }
       member = this.#switchboard.start(id, told)
     } catch (error) {
       // No descriptor is free, or no memory, or a secret is missing: it is tried again.
@@ -156,10 +161,11 @@ export class Processes {
     if (member.offences === OFFENCES) this.#end({ replica, member }, what)
   }
 
-  /** Tells every process that is ready. @param except an id */
-  tellAll(message: ControlMessage, except?: number): void {
+  /** Tells every process that is ready. @param except an id @param role only those of that role */
+  tellAll(message: ControlMessage, except?: number, role?: Member['role']): void {
     for (const [id, { member }] of this.#byId)
-      if (id !== except && member.peer !== undefined) this.tell(id, message)
+      if (id !== except && member.peer !== undefined && (role === undefined || member.role === role))
+        this.tell(id, message)
   }
 
   /** A process has a key, and cannot work yet: introduces it to the signers, once. */

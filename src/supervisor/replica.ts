@@ -20,10 +20,12 @@ export class Replica {
   /** What will start the next one. */
   restart: Timer | undefined
 
-  constructor(spec: MemberSpec, policy: RestartPolicy, diary?: Diary) {
+  constructor(spec: MemberSpec, policy: RestartPolicy, diary?: Diary, begins?: 'asleep') {
     this.spec = spec
     this.functionName = functionOf(spec)
-    this.life = new LifeCycle(policy, step => diary?.note(spec.name, this.functionName, step))
+    this.life = new LifeCycle(policy, step => diary?.note(spec.name, this.functionName, step), begins)
+    // The start does not wait for one that sleeps.
+    this.settled = begins === 'asleep'
   }
 
   get name(): string {

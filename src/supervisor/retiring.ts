@@ -10,6 +10,9 @@ export const STOP_TIMEOUT = 3000
 const DRAIN_TIMEOUT = 30_000
 const DRAIN_POLL = 20
 
+/** Where connections go: to siblings (`drain`), or also to a gateway (`sleep`). */
+export type Way = 'drain' | 'sleep'
+
 export interface RetiringOptions {
   readonly processes: Processes
   readonly ask: (id: number) => Promise<Counters>
@@ -29,11 +32,11 @@ export class Retiring {
    * Lets its connections move away, and ends it.
    * @param report called with the connections that it still has @returns how many moved
    */
-  async retire({ id, child, payload, spec }: Member, report?: (left: number) => void): Promise<number> {
+  async retire({ id, child, payload, spec }: Member, how: Way, report?: (left: number) => void) {
     const { processes, ask, clock, log } = this.#options
     const before = (await ask(id)).moved ?? 0
     const ended = new Promise(resolve => child.once(payload.end, resolve))
-    processes.tell(id, { kind: 'drain' })
+    processes.tell(id, { kind: how })
     let counters = await ask(id)
     const end = clock.steady() + DRAIN_TIMEOUT
     while (processes.get(id) !== undefined && isBusy(counters) && clock.steady() < end) {
@@ -54,6 +57,6 @@ export class Retiring {
   }
 }
 
-function isBusy({ connections, inCustody, relayed = 0 }: Counters): boolean {
-  return connections !== 0 || inCustody !== 0 || relayed !== 0
+function isBusy({ connections, inCustody, relayed = 0, hibernating = 0 }: Counters): boolean {
+  return connections !== 0 || inCustody !== 0 || relayed !== 0 || hibernating !== 0
 }

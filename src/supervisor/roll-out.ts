@@ -45,13 +45,18 @@ export interface Crew {
    * @param report called with the moves that it has rehearsed
    */
   untilRehearsed(replica: Replica, report: (moves: number) => void): Promise<void>
+  /** Makes another replica like this one, without a process. */
+  layDown(replica: Replica): Replica
+  /** Starts the processes of replicas that sleep. @returns those */
+  wake(functionName: string): readonly Replica[]
   /** Tells all processes that nothing is to be offered to it any more. */
   leaveOut(replica: Replica): void
   /**
    * Lets its connections move away, and ends it; one that never was ready is abandoned.
-   * @param report called with the connections that it still has @returns how many moved
+   * @param report called with the connections that it still has
+   * @param how where they go: to siblings (`drain`), or also to a gateway (`sleep`) @returns how many moved
    */
-  retire(replica: Replica, report: (left: number) => void): Promise<number>
+  retire(replica: Replica, report: (left: number) => void, how: 'drain' | 'sleep'): Promise<number>
 }
 
 /**
@@ -83,6 +88,7 @@ export class RollOuts {
         throw new Error(`there is no container ${name}; there are ${all}`)
       }
       if (!found.life.stays) throw new Error(`${name} is already being drained`)
+      if (found.life.state === 'asleep') throw new Error(`${name} is asleep: it has no connections`)
       this.#refuseTwo(found.functionName)
       return found
     })
@@ -121,20 +127,37 @@ export class RollOuts {
   }
 
   /**
-   * Starts containers of a function, or drains the newest, until there are so many.
+   * Starts containers of a function, or drains the newest, until there are so many; 0 puts it to sleep, and
+   * any other number wakes it.
    * @throws Error there is no such function, the count is out of its bounds, or new containers do not start
    */
   scale(functionName: string, count: number, report: Report = unheard): Promise<RollOut> {
+    if (count === 0) return this.sleep(functionName, report)
     return this.#alone(functionName, async there => {
       const { min, max } = this.#bounds.get(functionName) ?? { min: 1, max: Number.POSITIVE_INFINITY }
       if (count < min || count > max)
         throw new Error(`functions.${functionName}.replicas allows ${min} to ${max} containers, not ${count}`)
+      const woken = this.#crew.wake(functionName)
+      await Promise.all(woken.map(one => this.#crew.untilReady(one)))
       const more = Math.max(0, count - there.length)
       const started = await this.#start(
         Array.from({ length: more }, () => there[0]!),
         report,
       )
-      return this.#retire(started, there.slice(count).reverse(), report)
+      return this.#retire([...woken, ...started], there.slice(count).reverse(), report)
+    })
+  }
+
+  /**
+   * Ends all containers of a function. A gateway keeps their idle connections; what wakes them is not our
+   * matter.
+   * @throws Error there is no such function, or it is being changed
+   */
+  sleep(functionName: string, report: Report = unheard): Promise<RollOut> {
+    return this.#alone(functionName, there => {
+      const awake = there.filter(({ life }) => life.state !== 'asleep')
+      for (const one of awake) this.#crew.layDown(one)
+      return this.#retire([], awake, report, 'sleep')
     })
   }
 
@@ -230,10 +253,15 @@ export class RollOuts {
     return started
   }
 
-  async #retire(started: readonly Replica[], old: readonly Replica[], report: Report): Promise<RollOut> {
+  async #retire(
+    started: readonly Replica[],
+    old: readonly Replica[],
+    report: Report,
+    how: 'drain' | 'sleep' = 'drain',
+  ): Promise<RollOut> {
     for (const one of old) this.#crew.leaveOut(one)
     const tell = counted(report, 'move', old, counts => counts.reduce((sum, one) => sum + one, 0))
-    const moved = await Promise.all(old.map(one => this.#crew.retire(one, left => tell(one, left))))
+    const moved = await Promise.all(old.map(one => this.#crew.retire(one, left => tell(one, left), how)))
     return {
       started: namesOf(started),
       ended: namesOf(old),

@@ -9,22 +9,23 @@ import { hex } from '../wire/index.ts'
 import { COUNTERS } from './admin/metrics.ts'
 import { Tally } from './admin/tally.ts'
 import { type Change, Diary } from './diary.ts'
+import { Expectations } from './expectations.ts'
 import { Inquiries } from './inquiries.ts'
-import { Liveness } from './liveness.ts'
 import { Loads } from './loads.ts'
 import { Pools } from './pools.ts'
-import { type BoundPort, bindPorts } from './ports.ts'
+import { type BoundPort, bindPorts, reachable } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { untilRehearsed } from './rehearsing.ts'
 import { Reliefs } from './reliefs.ts'
 import { Reloads } from './reload/reloads.ts'
 import { Replacements } from './replacements.ts'
 import { freeName, Replica } from './replica.ts'
-import { Retiring, STOP_TIMEOUT } from './retiring.ts'
+import { Retiring, STOP_TIMEOUT, type Way } from './retiring.ts'
 import { type Crew, RollOuts } from './roll-out.ts'
+import { Sentinel } from './sentinel.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
+import { Sleep } from './sleep/sleep.ts'
 import { type Counters, type MemberStatus, statusOf } from './status.ts'
-import { workOf } from './work.ts'
 
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
@@ -77,9 +78,9 @@ export class Supervisor {
   readonly #retiring: Retiring
   readonly #sessions: Sessions
   readonly #pools: Pools
-  readonly #liveness: Liveness
-  /** Replicas that a caller waits for to be ready. */
-  readonly #expected = new Map<Replica, (error?: Error) => void>()
+  readonly #sentinel: Sentinel
+  readonly #expected: Expectations
+  readonly #sleep: Sleep
   readonly #loads: Loads
   #heartbeat: Timer | undefined
   #bound: readonly BoundPort[] = []
@@ -95,16 +96,14 @@ export class Supervisor {
     this.#counters = new Inquiries(clock, STATUS_TIMEOUT)
     this.#lists = new Inquiries(clock, STATUS_TIMEOUT)
     this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
-    this.#liveness = new Liveness({
-      ...options.liveness,
-      work: id => workOf(this.#processes.get(id)?.member.payload.pid),
-      now: () => clock.steady(),
-    })
     this.#processes = new Processes({
       ...options,
       onMessage: (process, message) => this.#receive(process, message),
       onEnded: (process, how) => this.#ended(process, how),
     })
+    this.#loads = new Loads(clock, loads => this.#processes.tellAll({ kind: 'loads', loads }))
+    this.#sentinel = new Sentinel({ ...options, processes: this.#processes })
+    this.#expected = new Expectations(clock, options.liveness.start)
     this.#replacements = new Replacements(clock, options.log, replica => this.#processes.start(replica))
     const ask = (id: number): Promise<Counters> => this.#ask(id)
     this.#retiring = new Retiring({ processes: this.#processes, ask, clock, log: options.log })
@@ -115,6 +114,7 @@ export class Supervisor {
         rollOuts: this.#rollOuts,
         startGateway: spec => this.#startGateway(spec),
         startSigner: spec => void this.#add(spec),
+        tellSigners: message => this.#processes.tellAll(message, undefined, 'signer'),
         retire: replica => this.#retire(replica),
         tellAll: message => this.#processes.tellAll(message),
         heard: () => this.status(),
@@ -124,6 +124,16 @@ export class Supervisor {
     this.#reliefs = new Reliefs(clock, options.log, options.restart, replica =>
       this.#stopping ? Promise.resolve() : this.#rollOuts.relieve(replica),
     )
+    this.#sleep = new Sleep({
+      ...options,
+      idle: () => this.#reloads.plan.idle,
+      keeps: options.channel === 'native',
+      replicas: () => this.#containers,
+      look: ({ member }) => this.#look(member?.id),
+      tellGateways: message => this.#processes.tellAll(message, undefined, 'gateway'),
+      start: replica => this.#processes.start(replica),
+      putToSleep: functionName => this.#rollOuts.sleep(functionName),
+    })
     this.#pools = new Pools({
       clock,
       log: options.log,
@@ -153,11 +163,13 @@ export class Supervisor {
       { port: https, variable: 'HOTPOTATO_HTTPS_PORT', key: 'gateway.https' },
     ])
     this.#bound = [bound!, boundSecure!]
+    this.#processes.frontDoor = { host: reachable(host), port: bound!.port }
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject }
     })
     this.#heartbeat = this.#clock.every(liveness.period, () => {
-      this.#checkLiveness()
+      this.#sentinel.look()
+      this.#checkStarted()
       this.#pools.look(this.#rollOuts.bounds)
     })
     // First: containers wait for what it keeps.
@@ -172,6 +184,7 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#stopping = true
     this.#heartbeat?.stop()
+    this.#sleep.stop()
     this.#loads.stop()
     for (const replica of this.#replicas) this.#replacements.giveUp(replica)
     for (const port of this.#bound) port.close()
@@ -191,13 +204,11 @@ export class Supervisor {
   /** Starts a gateway on the same ports, and waits until it accepts. */
   async #startGateway(spec: MemberSpec): Promise<Replica> {
     const next = this.#add({ ...spec, descriptors: this.#bound.map(({ fd }) => fd) })
-    try {
-      await this.#untilReady(next)
-      return next
-    } catch (error) {
+    await this.#expected.untilReady(next).catch((error: unknown) => {
       this.#abandon(next)
       throw error
-    }
+    })
+    return next
   }
 
   /** Moves one connection. @throws Error as {@link Sessions.move} */
@@ -250,7 +261,7 @@ export class Supervisor {
         return containers()
       },
       start: spec => this.#startAnother(spec),
-      untilReady: replica => this.#untilReady(replica),
+      untilReady: replica => this.#expected.untilReady(replica),
       untilRehearsed: ({ member }, report) =>
         untilRehearsed({
           ...this.#reloads.plan.rehearsals,
@@ -258,8 +269,10 @@ export class Supervisor {
           report,
           clock,
         }),
+      layDown: replica => this.#layDown(replica),
+      wake: functionName => this.#sleep.wake(functionName),
       leaveOut: replica => this.#leaveOut(replica),
-      retire: (replica, report) => this.#retire(replica, report),
+      retire: (replica, report, how) => this.#retire(replica, report, how),
     }
   }
 
@@ -272,18 +285,13 @@ export class Supervisor {
     return this.#add(named(spec, freeName(functionName, this.#replicas)), first)
   }
 
-  #untilReady(replica: Replica): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (error?: Error): void => {
-        timer.stop()
-        this.#expected.delete(replica)
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      const late = new Error(`${replica.name} was not ready in time`)
-      const timer = this.#clock.after(this.#options.liveness.start, () => settle(late))
-      this.#expected.set(replica, settle)
-    })
+  /** Another place like that one, without a process. */
+  #layDown({ spec, functionName }: Replica): Replica {
+    const name = freeName(functionName, this.#replicas)
+    const asleep = new Replica(named(spec, name), this.#reloads.plan.restart, this.#diary, 'asleep')
+    this.#replicas.add(asleep)
+    this.#sleep.asleep(functionName)
+    return asleep
   }
 
   #abandon(replica: Replica): void {
@@ -297,10 +305,10 @@ export class Supervisor {
     if (member?.peer !== undefined) this.#processes.tellAll({ kind: 'draining', id: member.id }, member.id)
   }
 
-  async #retire(replica: Replica, report?: (left: number) => void): Promise<number> {
+  async #retire(replica: Replica, report?: (left: number) => void, how: Way = 'drain'): Promise<number> {
     replica.life.drain()
     const { member } = replica
-    if (member?.peer !== undefined) return this.#retiring.retire(member, report)
+    if (member?.peer !== undefined) return this.#retiring.retire(member, how, report)
     const ended = member && new Promise(resolve => member.child.once('exit', resolve).once('error', resolve))
     this.#abandon(replica)
     await ended
@@ -323,7 +331,7 @@ export class Supervisor {
   #receive(process: Process, message: ControlMessage): void {
     const { replica, member } = process
     const from = member.id
-    if (member.peer !== undefined) this.#liveness.heard(from)
+    if (member.peer !== undefined) this.#sentinel.heard(from)
     switch (message.kind) {
       case 'present':
         this.#processes.present(process, message.publicKey)
@@ -351,6 +359,9 @@ export class Supervisor {
       case 'leaving':
         this.#relieve(replica)
         return
+      case 'wake':
+        this.#sleep.wake(message.functionName)
+        return
       case 'unreachable':
         this.#processes.lost(message.id, message.reason)
     }
@@ -358,13 +369,14 @@ export class Supervisor {
 
   /** A process can work, and knows all others. */
   #ready({ replica, member }: Process): void {
-    this.#liveness.heard(member.id)
+    this.#sentinel.heard(member.id)
     const { news } = this.#reloads
     if (news !== undefined) this.#processes.tell(member.id, news)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
     this.#options.log.info({ pid: member.payload.pid }, `${replica.name} is ready`)
-    this.#expected.get(replica)?.()
+    this.#sleep.ready(replica)
+    this.#expected.settle(replica)
     this.#checkStarted()
   }
 
@@ -385,40 +397,6 @@ export class Supervisor {
     this.#reloads.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
   }
 
-  /** A process whose event loop stands still is killed, and started again like one that has crashed. */
-  #checkLiveness(): void {
-    const { ask, hung } = this.#liveness.look()
-    for (const id of ask) this.#processes.tell(id, { kind: 'statusRequest' })
-    for (const id of hung) {
-      this.#liveness.forget(id)
-      const found = this.#processes.get(id)
-      if (found === undefined) continue
-      const { replica, member } = found
-      this.#options.log.error(
-        { pid: member.payload.pid },
-        `${replica.name} does not respond; it is being killed`,
-      )
-      member.payload.kill()
-    }
-    this.#checkStarting()
-  }
-
-  /** A process that does not become ready is killed, and counts as ended; the others start without it. */
-  #checkStarting(): void {
-    const { start } = this.#options.liveness
-    for (const { replica, member } of this.#processes.all) {
-      if (member.peer !== undefined || this.#clock.steady() - member.startedAt < start) continue
-      const { pid } = member.payload
-      this.#options.log.error(
-        { pid },
-        `${replica.name} was not ready within ${start / 1000} s; it is being killed`,
-      )
-      replica.settled = true
-      member.payload.kill()
-    }
-    this.#checkStarted()
-  }
-
   #checkStarted(): void {
     if (this.#started === undefined || [...this.#replicas].some(({ settled }) => !settled)) return
     this.#started.resolve()
@@ -427,7 +405,7 @@ export class Supervisor {
 
   #failed(replica: Replica, reason: string): void {
     this.#options.log.error(`${replica.name} cannot start: ${reason}`)
-    this.#expected.get(replica)?.(new Error(reason))
+    this.#expected.settle(replica, new Error(reason))
     if (replica.settled) return
     this.#started?.reject(new Error(reason))
     this.#started = undefined
@@ -436,13 +414,15 @@ export class Supervisor {
   #ended({ replica, member }: Ended, how: string): void {
     const { id, failure } = member
     const { name } = replica
-    this.#liveness.forget(id)
+    this.#sentinel.forget(id)
     this.#loads.forget(id)
     this.tally.ended(id)
     for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
     if (this.#stopping) return
-    this.#expected.get(replica)?.(new Error(`${name} ended (${how})`))
-    if (!this.#replacements.ended(replica, how, failure)) this.#remove(replica)
+    this.#expected.settle(replica, new Error(`${name} ended (${how})`))
+    const followed = this.#replacements.ended(replica, how, failure)
+    this.#sleep.ended(replica)
+    if (!followed) this.#remove(replica)
     else if (failure === undefined && !replica.settled)
       this.#started?.reject(new Error(`${name} ended (${how}) before it was ready; its log says why`))
   }

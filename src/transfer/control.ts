@@ -78,6 +78,13 @@ const Load = struct('Load', { id: uint32, connections: uint32 })
 export const MoveOutcome = enumeration('MoveOutcome', uint8, { moved: 1, unknown: 2, kept: 3, ended: 4 })
 export type MoveOutcome = TypeOf<typeof MoveOutcome>
 
+/**
+ * What a function without a container is at. `asleep`: it starts when there is work. `waking`: it starts.
+ * `failing`: it ends again and again, and is tried at the slowest pace. `awake`: nothing of that.
+ */
+export const SlumberPhase = enumeration('SlumberPhase', uint8, { asleep: 1, waking: 2, failing: 3, awake: 4 })
+export type SlumberPhase = TypeOf<typeof SlumberPhase>
+
 /** What a connection is doing. `frozen`: on its way to another container. */
 export const ConnectionPhase = enumeration('ConnectionPhase', uint8, {
   handshake: 1,
@@ -116,6 +123,23 @@ const RoutedFunction = struct('RoutedFunction', {
 })
 /** A host name, or `*.` and one. */
 const RoutedHost = struct('RoutedHost', { host: text(1, 255), functionName: text(1, 63) })
+
+/** A certificate whose key a signer has. */
+const SignedFor = struct('SignedFor', {
+  /** Of the certificate, as a session names it. */
+  id: opaque(1, 64),
+  /** DER, the end-entity certificate first. */
+  chain: vector(opaque(1, 2 ** 24 - 1), 1, 2 ** 24 - 1),
+  /** That the key signs by, in order of preference. */
+  schemes: vector(uint16, 2, 254),
+})
+
+/** `NAME.crt` and `NAME.key` in that directory. */
+const KeyFiles = struct('KeyFiles', {
+  functionName: text(1, 63),
+  directory: text(1, 4096),
+  name: text(1, 255),
+})
 
 /** What carries a connection. */
 const consignment = {
@@ -159,7 +183,16 @@ export const ControlMessage = select(
     return: 26,
     vacate: 27,
     taken: 28,
+    hibernate: 50,
+    thaw: 51,
+    sleep: 52,
+    wake: 53,
+    slumber: 54,
     present: 29,
+    certificates: 30,
+    sign: 31,
+    signed: 32,
+    certify: 33,
     routes: 40,
   }),
   {
@@ -247,10 +280,44 @@ export const ControlMessage = select(
     /** To the sender of several parcels that came together: all of these are accepted. */
     taken: struct('Taken', { parcels: vector(parcelTicket, 0, 2 ** 16 - 1) }),
     /**
+     * To a gateway, with the socket: a connection whose function goes to sleep, or, from another gateway,
+     * that of one that sleeps. Sealed is a Hibernated. It is answered like a parcel.
+     */
+    hibernate: struct('HibernateMessage', consignment),
+    /** From the gateway: the same connection, whose client has spoken. It is answered like a parcel. */
+    thaw: struct('ThawMessage', consignment),
+    /** From the supervisor: as `drain`, but where no sibling is left, connections go to the gateway. */
+    sleep: Empty,
+    /** To the supervisor: there is work for that function, and no container. */
+    wake: struct('Wake', { functionName: text(1, 63) }),
+    /** From the supervisor, to gateways: what is to be expected of a function that has no container. */
+    slumber: struct('Slumber', { functionName: text(1, 63), phase: SlumberPhase }),
+    /**
      * To the supervisor, before `ready`: I cannot take work yet, but this is my key (X25519). I am introduced
      * to signers alone. Counts once.
      */
     present: struct('Present', { publicKey: fixed(32) }),
+    /** From a signer, to a container: what it signs for it, the newest first. Nothing of it is secret. */
+    certificates: struct('Certificates', { certificates: vector(SignedFor, 0, 2 ** 24 - 1) }),
+    /** To a signer: sign this handshake, which has come to its CertificateVerify (RFC 8446 §4.4.3). */
+    sign: struct('Sign', {
+      /** Chosen by the container. */
+      ticket: uint32,
+      certificate: opaque(1, 64),
+      scheme: uint16,
+      /** Of the handshake, up to the Certificate: all that the container can choose of what is signed. */
+      transcriptHash: opaque(32, 64),
+    }),
+    /** From a signer, to who has asked. */
+    signed: struct('Signed', {
+      ticket: uint32,
+      /** Empty if it is refused. */
+      signature: opaque(0, 2 ** 16 - 1),
+      /** Why it is; empty if it is not. */
+      reason: text(0, 255),
+    }),
+    /** From the supervisor, to a signer: these are the files of keys; read them anew. */
+    certify: struct('Certify', { files: vector(KeyFiles, 0, 2 ** 24 - 1) }),
     /** From the supervisor: from now on these are the functions, and these the names that lead to them. */
     routes: struct('RoutesMessage', {
       functions: vector(RoutedFunction, 0, 2 ** 24 - 1),
@@ -262,7 +329,10 @@ export const ControlMessage = select(
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
 /** What carries a connection. */
-export type Consignment = Extract<ControlMessage, { kind: 'parcel' | 'return' | 'takeOver' | 'relayed' }>
+export type Consignment = Extract<
+  ControlMessage,
+  { kind: 'parcel' | 'return' | 'takeOver' | 'relayed' | 'hibernate' | 'thaw' }
+>
 export type Loads = Extract<ControlMessage, { kind: 'loads' }>['loads']
 export type RoutesMessage = Omit<Extract<ControlMessage, { kind: 'routes' }>, 'kind'>
 export type Verdict = Extract<ControlMessage, { kind: 'verdict' }>['verdict']
@@ -283,21 +353,34 @@ const ORDERS = kinds(
   'loads',
   'connectionsRequest',
   'move',
+  'sleep',
+  'slumber',
   'routes',
+  'certify',
 )
 /** Messages of any such process to the supervisor, and those of one role alone. */
 const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved')
 const MORE_REPORTS: Readonly<Record<PeerRole, ReadonlySet<ControlMessage['kind']>>> = {
-  gateway: kinds('leaving', 'unreachable'),
-  container: kinds('present'),
+  gateway: kinds('leaving', 'unreachable', 'wake'),
+  container: kinds('present', 'wake'),
   signer: kinds('unreachable'),
 }
 /** Messages among such processes, and those that only a gateway sends. */
-const AMONG_PEERS = kinds('parcel', 'return', 'vacate', 'verdict', 'taken', 'keys', 'loan', 'loaned')
-const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots')
+const AMONG_PEERS = kinds(
+  'parcel',
+  'return',
+  'vacate',
+  'verdict',
+  'taken',
+  'keys',
+  'loan',
+  'loaned',
+  'hibernate',
+)
+const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots', 'thaw')
 /** What is said between a container and a signer, either way. */
-const FROM_SIGNERS = kinds('keys', 'verdict')
-const TO_SIGNERS = kinds('keys')
+const FROM_SIGNERS = kinds('keys', 'verdict', 'certificates', 'signed')
+const TO_SIGNERS = kinds('keys', 'sign')
 
 function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['kind']> {
   return new Set(all)
@@ -346,8 +429,9 @@ export function decodeControl(bytes: Uint8Array): ControlMessage {
 /** What `docs/transfer-format.md` prints of the control protocol. */
 export const CONTROL: typeof Framed = Framed
 
+const CONSIGNMENTS = kinds('parcel', 'return', 'takeOver', 'relayed', 'hibernate', 'thaw')
+
 /** Whether a message carries a connection, for which a verdict is due. */
 export function isConsignment(message: ControlMessage): message is Consignment {
-  const { kind } = message
-  return kind === 'parcel' || kind === 'return' || kind === 'takeOver' || kind === 'relayed'
+  return CONSIGNMENTS.has(message.kind)
 }

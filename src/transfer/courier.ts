@@ -25,6 +25,7 @@ import {
 } from './control.ts'
 import type { Release } from './custody.ts'
 import type { Envelope } from './envelope.ts'
+import { Hibernated } from './hibernated.ts'
 import { Keeper } from './keeper.ts'
 import { KEYS } from './keys/ring.ts'
 import { TakeOver } from './leg.ts'
@@ -175,6 +176,22 @@ export class Courier {
     this.#send('relayed', target, session, seal, descriptors, settle)
   }
 
+  /**
+   * Offers a connection to a gateway that keeps it while its function sleeps, or one that was kept to a
+   * container, in the same way.
+   */
+  sendHibernated(
+    kind: 'hibernate' | 'thaw',
+    target: number,
+    session: SealAssociated,
+    state: Hibernated,
+    descriptor: Descriptor,
+    settle: (release: Release) => void,
+  ): void {
+    const seal = (): Uint8Array => this.#sealer.seal(target, session, encode(Hibernated, state))
+    this.#send(kind, target, session, seal, [descriptor], settle)
+  }
+
   #send(
     kind: Consignment['kind'],
     target: number,
@@ -302,6 +319,8 @@ export class Courier {
       case 'return':
       case 'takeOver':
       case 'relayed':
+      case 'hibernate':
+      case 'thaw':
         this.#arrive(from, message, descriptors)
         return
       case 'verdict':
@@ -388,8 +407,8 @@ export class Courier {
   #arrive(from: number, message: Consignment, descriptors: readonly Descriptor[]): void {
     const wanted = DESCRIPTORS_OF[message.kind]
     for (const other of descriptors.slice(wanted)) other.close()
-    // It follows a death: what the dead one has sent comes first, a session or the key of a checkpoint.
-    if (message.kind === 'takeOver') this.catchUp(from)
+    // It follows a death or a sleep: what comes first is a session, or the key of a checkpoint.
+    if (message.kind === 'takeOver' || message.kind === 'thaw') this.catchUp(from)
     const strange = (reason: string): void => this.#senseless(from, reason, true)
     const arrival = this.#arrivals.take(from, message, () =>
       openConsignment(this.#sealer, this.#handlers, from, message, descriptors, strange),

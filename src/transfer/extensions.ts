@@ -43,6 +43,19 @@ export const SlotExtension = struct('SlotExtension', {
 export type SlotExtension = TypeOf<typeof SlotExtension>
 
 /**
+ * What an envelope says that lies with a gateway while its function sleeps: it is for one waking, and the
+ * kernel knows whether there was another.
+ */
+export const HibernationExtension = struct('HibernationExtension', {
+  /** The socket, as in {@link SlotExtension}. */
+  cookie: fixed(SOCKET_COOKIE_LENGTH),
+  /** Bytes that had been read from it and written to it by then; 0 where the kernel does not count. */
+  read: uint64,
+  written: uint64,
+})
+export type HibernationExtension = TypeOf<typeof HibernationExtension>
+
+/**
  * How slowly the content of requests has come so far that no function has begun with: moving forgives
  * nothing.
  */
@@ -156,6 +169,15 @@ export const ENVELOPE_EXTENSIONS = {
     says: "what the client's address is where the socket does not know it",
     otherwise: 'functions see no address of the client',
   },
+  hibernation: {
+    type: 9,
+    codec: HibernationExtension,
+    since: 4,
+    writers: ['container'],
+    critical: false,
+    says: 'that its function sleeps, and what had gone through its socket by then',
+    otherwise: 'it is not taken: only a connection that says so is woken, and no other one says so',
+  },
 } as const satisfies Readonly<Record<string, ExtensionRow>>
 
 /** Numbers that are not given again. 2 was a slot that did not name its socket. */
@@ -185,13 +207,14 @@ export function extensionOf<N extends ExtensionName>(
 export function writeExtensions(values: ExtensionValues): EnvelopeExtension[] {
   const list: EnvelopeExtension[] = []
   // Written out: most envelopes have none of them, and a look by name at each costs more than all the rest.
-  const { leg, slot, timers, rates, trifles, client } = values
+  const { leg, slot, timers, rates, trifles, client, hibernation } = values
   if (leg !== undefined) list.push(extension('leg', leg))
   if (slot !== undefined) list.push(extension('slot', slot))
   if (timers !== undefined) list.push(extension('timers', timers))
   if (rates !== undefined) list.push(extension('rates', rates))
   if (trifles !== undefined) list.push(extension('trifles', trifles))
   if (client !== undefined) list.push(extension('client', client))
+  if (hibernation !== undefined) list.push(extension('hibernation', hibernation))
   return list
 }
 
@@ -208,6 +231,24 @@ export function withExtension<N extends ExtensionName>(
 ): EnvelopeExtension[] {
   const { type } = ENVELOPE_EXTENSIONS[name]
   return extensions.map(one => (one.type === type ? extension(name, value) : one))
+}
+
+/** The same extensions, and one more under a name that there is not. */
+export function plusExtension<N extends ExtensionName>(
+  extensions: readonly EnvelopeExtension[],
+  name: N,
+  value: NonNullable<ExtensionValues[N]>,
+): EnvelopeExtension[] {
+  return [...extensions, extension(name, value)]
+}
+
+/** The same extensions but that one. */
+export function withoutExtension(
+  extensions: readonly EnvelopeExtension[],
+  name: ExtensionName,
+): EnvelopeExtension[] {
+  const { type } = ENVELOPE_EXTENSIONS[name]
+  return extensions.filter(one => one.type !== type)
 }
 
 /** What a connection waits for. */

@@ -1,5 +1,5 @@
 /** A handler as in OpenFaaS's node templates. */
 module.exports = async (event, context) => {
-  const result = { body: event.body, 'content-type': event.headers['content-type'] }
-  return context.status(200).succeed(result)
+  const name = String(event.body || 'world').trim()
+  return context.status(200).headers({ 'content-type': 'text/plain' }).succeed(`Hello, ${name}\n`)
 }

@@ -4,4 +4,4 @@ def handle(req):
     Args:
         req (str): the body of the request
     """
-    return "Hello, " + (req.strip() or "world") + "\n"
+    return "Hello, " + (req.strip() or "world")

@@ -58,7 +58,7 @@ it('says in one line what is wrong with the command', () => {
   expect(run(['inspect'])).toMatchObject({ status: 2, stderr: 'inspect needs a FILE\n' })
   expect(run(['inspect', join(directory, 'none')]).stderr).toMatch(/none cannot be read \(ENOENT\)\n$/)
   expect(run(['inspect', '-', '--as', 'poem'], envelope).stderr).toBe(
-    '--as must be one of envelope, session, sealed, control, picotls, not poem\n',
+    '--as must be one of envelope, session, sealed, control, picotls, bundle, not poem\n',
   )
   expect(run(['verify', '-', '--as', 'control'], envelope).stderr).toMatch(/^--as control: verify knows/)
 })

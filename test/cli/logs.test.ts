@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Follower } from '../../src/cli/logs/follower.ts'
 import { prettyLog } from '../../src/cli/logs/pretty.ts'
+import { accessLine, isChosen } from '../../src/cli/logs/selection.ts'
 
 describe('a follower', () => {
   let directory: string
@@ -111,5 +112,32 @@ describe('a line of the log, as it is shown', async () => {
         open.repeat(3000) + (open === '[' ? ']' : '1}'.padEnd(3001, '}')).repeat(open === '[' ? 3000 : 1)
       expect(shown(`{"level":30,"a":${deep}}`)).toContain('level')
     }
+  })
+})
+
+describe('of the entries', () => {
+  const entry = (name: string, more: object = {}) => JSON.stringify({ level: 30, time: 5000, name, ...more })
+  const all = { name: undefined, since: undefined, access: false }
+
+  it.each([
+    ['echo', entry('echo-1'), true],
+    ['echo', entry('echo-1', { function: 'echo' }), true],
+    ['echo', entry('echo-raw-1'), false],
+    ['echo-1', entry('echo-1'), true],
+    ['echo-1', entry('echo-10'), false],
+    ['gateway', entry('gateway'), true],
+    ['echo', 'no entry', false],
+  ])('%s has %s: %j', (name, line, chosen) => {
+    expect(isChosen(line, { ...all, name })).toBe(chosen)
+  })
+
+  it('those since a time, and of the access log, are chosen', () => {
+    expect(isChosen(entry('a'), { ...all, since: 5000 })).toBe(true)
+    expect(isChosen(entry('a'), { ...all, since: 5001 })).toBe(false)
+    expect(isChosen(entry('a'), { ...all, access: true })).toBe(false)
+    const fields = { method: 'GET', status: 200 }
+    expect(isChosen(entry('a', { access: fields }), { ...all, access: true })).toBe(true)
+    expect(accessLine(entry('a', { access: fields }))).toBe(JSON.stringify(fields))
+    expect(accessLine(entry('a', { access: true, msg: 'a line' }))).toBe('a line')
   })
 })

@@ -15,8 +15,9 @@ gateway: { defaultFunction: echo }
 functions:
   echo: {}
   boxed: { handler: ${module('boxed')}, isolation: sandbox }
+  served: { command: [node, served.mjs], handler: ${module('served')}, mode: socket, isolation: sandbox }
 `
-const CERTIFICATES = ['echo', 'boxed'].map(name => ({ name, hosts: [`${name}.local`] }))
+const CERTIFICATES = ['echo', 'boxed', 'served'].map(name => ({ name, hosts: [`${name}.local`] }))
 
 /** What `boxed` says of itself. */
 interface Said {
@@ -51,6 +52,15 @@ describe.skipIf(problem !== undefined)(`functions that are kept apart${skipped}`
     expect(said.root).not.toContain('root')
     expect(await client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1', hops: 2 })
     expect(client.handshakes).toBe(1)
+  })
+
+  it('may be programs, on a socket in a folder that they can write to', async () => {
+    const served = await client.request('/served')
+    expect(served).toMatchObject({ status: 200, container: 'served-1' })
+    const { uid, processes, socket } = JSON.parse(textOf(served))
+    expect([uid !== 0 || process.getuid!() !== 0, socket.startsWith('/tmp/')]).toEqual([true, true])
+    // Init, the container, its guardian, and the program itself.
+    expect(processes).toBe(4)
   })
 
   it('are known by the process ids that the machine has for them', async () => {

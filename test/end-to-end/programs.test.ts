@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
+import { descriptionText } from '../../src/cli/platform/description.ts'
 import { Opcode, writeFrame } from '../../src/http/websocket/index.ts'
 import { Client, field, textOf } from '../support/client.ts'
 import { framesOf, Http2Client } from '../support/http2-client.ts'
-import { eventually, hotpotato, isRunning, makeDirectory, Platform } from '../support/platform.ts'
+import { eventually, isRunning, makeDirectory, Platform } from '../support/platform.ts'
 import { isInstalled, missing } from '../support/programs.ts'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
@@ -93,6 +94,8 @@ afterAll(async () => {
 })
 
 const client = (): Promise<Client> => Client.open({ port: platform.https, tls })
+/** One that costs no handshake. */
+const plain = (): Promise<Client> => Client.open({ port: platform.http })
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 describe('a program that serves HTTP', () => {
@@ -134,9 +137,9 @@ describe('a program that serves HTTP', () => {
     await gone(before.split(' ').map(Number))
     const { counters } = await platform.member('fragile-1')
     expect([counters.programRestarts, counters.programReady]).toEqual([1, 1])
-    const { stdout } = await hotpotato(platform.directory, ['describe', 'fragile'])
-    expect(stdout).toMatch(/^program +node fragile\.mjs \(socket\)$/m)
-    expect(stdout).toMatch(/MEMORY +PROGRAM +ENDED\n.*fragile-1 .* \d+ +1$/m)
+    const described = descriptionText(await platform.order('describe fragile'))
+    expect(described).toMatch(/^program +node fragile\.mjs \(socket\)$/m)
+    expect(described).toMatch(/MEMORY +PROGRAM +ENDED\n.*fragile-1 .* \d+ +1$/m)
     expect(platform.log).toContain('"how":"exit code 7"')
     expect(platform.log).toMatch(/"function":"fragile".*"stream":"stdout".*asked for \//)
     await one.close()
@@ -186,10 +189,10 @@ describe('a WebSocket to a program', () => {
     expect(response.statusCode).toBe(401)
     socket.on('error', () => {})
     socket.terminate()
-    const plain = open('/chat')
-    await once(plain, 'open')
-    expect(plain.protocol).toBe('')
-    plain.terminate()
+    const other = open('/chat')
+    await once(other, 'open')
+    expect(other.protocol).toBe('')
+    other.terminate()
   })
 
   it('is granted by the program, or not: over HTTP/2', async () => {
@@ -267,7 +270,7 @@ describe('one process a request', () => {
   })
 
   it('is one of at most so many: a storm of 200 requests gets 200 or 429', async () => {
-    const clients = await Promise.all(Array.from({ length: 20 }, client))
+    const clients = await Promise.all(Array.from({ length: 20 }, plain))
     const answers = await Promise.all(
       clients.map(async one => {
         const statuses: number[] = []
@@ -301,7 +304,7 @@ describe('one process a request', () => {
       const { pid } = await platform.until('storm-1', ({ ready }) => ready)
       let over = false
       const asking = Array.from({ length: 6 }, async () => {
-        const one = await client()
+        const one = await plain()
         for (let i = 0; i < 90 && !over; i++) await one.request('/storm').catch(() => {})
         one.socket.destroy()
       })

@@ -5,8 +5,10 @@ import { newIdentity } from '../../src/sealed/age.ts'
 import { hex } from '../../src/wire/index.ts'
 import { Client, field, textOf } from '../support/client.ts'
 import { eventually, hotpotato, MAIN, makeDirectory, Platform } from '../support/platform.ts'
-import { run } from '../support/programs.ts'
+import { isInstalled, missing, run } from '../support/programs.ts'
 import { seeded } from '../support/random.ts'
+
+const CURL = isInstalled('curl', ['--version'])
 
 /** Nothing else on the machine says so. */
 const CLEAR = `recipe ${hex(seeded(7)(16))}`
@@ -122,6 +124,23 @@ describe('a sealed function', () => {
     expect([without.status, without.hops]).toEqual([401, 3])
     expect((await get('/vault', identity)).status).toBe(200)
     await client.close()
+  })
+
+  it.skipIf(!CURL)(`takes it over HTTP/2, as curl indexes it${missing(CURL, 'curl', 'curl')}`, async () => {
+    const url = `https://echo.local:${platform.https}`
+    const paths = ['/echo', '/vault/1', '/vault/2', '/echo', '/vault/3']
+    const { stdout, stderr } = await run('curl', [
+      ...['-sS', '--http2', '--cacert', platform.caFile, '-H', `x-hotpotato-key: ${dataKey}`],
+      ...['--resolve', `echo.local:${platform.https}:127.0.0.1`],
+      ...paths.flatMap(() => ['-o', '/dev/null']),
+      ...['-w', '%{http_version} %{http_code} %{num_connects} %{header_json}\\n'],
+      ...paths.map(path => url + path),
+    ])
+    const lines = stdout.toString().match(/^2 \d+ \d/gm)
+    // Behind the function that is not sealed, the key that the client refers to is not there any more.
+    expect(lines, stderr).toEqual(['2 200 1', '2 200 0', '2 200 0', '2 200 0', '2 421 0'])
+    const hops = stdout.toString().match(/"x-hotpotato-hops":\["\d+/g)
+    expect(hops?.map(one => one.split('"').at(-1))).toEqual(['0', '1', '1', '2', '3'])
   })
 
   it('does not show the key to functions that are not sealed', async () => {

@@ -88,7 +88,7 @@ describe('loadFunction', () => {
     await expect(loadFunction('nothing')).rejects.toMatchObject({
       reason: 'missing',
       message: expect.stringMatching(
-        /^there is no function "nothing"; shipped are echo, echo-raw, hello, resize /,
+        /^there is no function "nothing"; shipped are echo, echo-raw, files, hello, resize /,
       ),
     })
     await expect(loadFunction('./no.mjs', directory)).rejects.toMatchObject({ reason: 'missing' })

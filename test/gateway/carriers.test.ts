@@ -45,6 +45,7 @@ async function opened() {
     {
       ...{ host: '127.0.0.1', http: 0, https: 0, idleMilliseconds: 1000, http1: DEFAULT_LIMITS },
       ...{ openingLimit: 10, helloBytes: 16_384, helloMilliseconds: 5000, holdMilliseconds: 50 },
+      ...{ wakeMilliseconds: 50, hibernateMilliseconds: 0 },
       ...{ memoryBytes: 0, routes: [], defaultFunction: undefined },
       functionNames: new Set(['plain', 'kept']),
       carriers: new Map([['kept', 'relay']]),

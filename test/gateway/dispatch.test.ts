@@ -54,3 +54,16 @@ it('gives it to a container that becomes ready in the last moment, once', () => 
   clock.pass(10 * HOLD)
   expect(said).toEqual(once)
 })
+
+it('waits longer with what a dead container had, until one has refused it', () => {
+  dispatch = new Dispatch(HOLD, new MemoryBudget(), clock, 10 * HOLD)
+  const refuses: Consignment['send'] = (_target, settle) =>
+    settle({ state: 'owned', verdict: { outcome: 'refused', reason: 'seal', detail: '' } })
+  dispatch.deliver({ ...CONSIGNMENT, orphaned: true, send: refuses })
+  clock.pass(5 * HOLD)
+  expect([said, dispatch.size]).toEqual([[], 1])
+  dispatch.introduced(container(1))
+  expect(said).toEqual([['refused', 'echo-1']])
+  clock.pass(HOLD + 1)
+  expect(said.at(-1)).toEqual(['unwanted', 'no container of the function echo is ready'])
+})

@@ -55,6 +55,8 @@ beforeEach(async () => {
     helloBytes: 16_384,
     helloMilliseconds: 5000,
     holdMilliseconds: 50,
+    wakeMilliseconds: 1000,
+    hibernateMilliseconds: 0,
     memoryBytes: 0,
   }
   gateway = new Gateway(

@@ -1,3 +1,4 @@
+import { Certificates } from '../../src/keys/certificates.ts'
 import { Desk } from '../../src/keys/desk.ts'
 import { Rings } from '../../src/keys/rings.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
@@ -21,6 +22,7 @@ const log = new Proxy({}, { get: () => () => {} }) as never
 export class Office {
   readonly clock = new HandClock()
   readonly rings = new Rings(node, { ...SPANS, now: () => this.clock.steady() })
+  readonly certificates = new Certificates(node)
   readonly sent: { readonly to: number; readonly message: ControlMessage }[] = []
   readonly cut = new Set<number>()
   readonly #identity = createIdentity(node, SIGNER)
@@ -38,6 +40,8 @@ export class Office {
     },
     sealer: this.#sealer,
     rings: this.rings,
+    certificates: this.certificates,
+    hashLengths: new Set([32, 48]),
     clock: this.clock,
     log,
     stop: () => this.stopped++,

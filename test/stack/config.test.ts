@@ -16,6 +16,12 @@ const MINIMUM = 'functions:\n  echo:\n'
 const parse = (text: string, variables = {}) => parseConfig(text, '/base', variables)
 const parsed = (text: string, variables = {}): Config => parse(text, variables).config
 
+const QUEUE = {
+  ...{ enabled: false, directory: undefined, callbacks: [], callBytes: 1_048_576, answerBytes: 1_048_576 },
+  ...{ calls: 10_000, bytes: 268_435_456, concurrency: 64 },
+}
+const ASYNC = { retries: 10, firstSeconds: 1, mostSeconds: 60, timeoutSeconds: 90, concurrency: 8 }
+
 describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
@@ -27,7 +33,11 @@ describe('parseConfig', () => {
       rehearsals: 6000,
       rehearsalSeconds: 10,
       restart: { firstSeconds: 0.1, mostSeconds: 10, healthySeconds: 10, crashLoop: 5 },
-      tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },
+      tls: {
+        groups: undefined,
+        signatureSeconds: 10,
+        tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 },
+      },
       runDirectory: '/base/run',
       certificates: '/base/certs',
       secretsDirectory: '/base/secrets',
@@ -38,16 +48,20 @@ describe('parseConfig', () => {
           helloBytes: 16_384,
           helloSeconds: 5,
           holdSeconds: 2,
+          orphanSeconds: 30,
+          wakeSeconds: 30,
           memoryBytes: 134_217_728,
         },
       },
       admin: { host: '127.0.0.1', port: undefined },
+      queue: QUEUE,
       carrier: 'fd',
       duplicate: false,
       provider: { name: undefined, gateway: undefined },
       connection: {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
         minimumRate: { bytesPerSecond: 240, graceSeconds: 30 },
+        hibernateSeconds: 3600,
         memoryBytes: 134_217_728,
         http2: true,
         quietSeconds: 0.05,
@@ -78,9 +92,12 @@ describe('parseConfig', () => {
               requests: {},
             },
             isolation: 'process',
+            async: ASYNC,
             carrier: undefined,
             duplicate: undefined,
+            idle: 0,
             retries: 'idempotent',
+            keys: 'container',
           },
         ],
       ]),
@@ -119,8 +136,11 @@ describe('parseConfig', () => {
         requests: {},
       },
       isolation: 'process',
+      async: ASYNC,
       carrier: 'relay',
+      idle: 0,
       retries: 'any',
+      keys: 'container',
     })
   })
 

@@ -1,5 +1,9 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../src/stack/config.ts'
+import { mustBeThere } from '../../src/functions/programs/process.ts'
+import { loadConfig, parseConfig } from '../../src/stack/config.ts'
 import { plan } from '../../src/stack/plan.ts'
 
 const read = (one: string) => {
@@ -87,4 +91,15 @@ describe('a function that is a program', () => {
       /exec_timeout is no duration/,
     )
   })
+})
+
+const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
+const examples = readdirSync(EXAMPLES).filter(name => existsSync(join(EXAMPLES, name, 'hotpotato.yml')))
+
+it.each(examples)('examples/%s is read without a remark, and what its programs name is there', name => {
+  const { config, warnings } = loadConfig(join(EXAMPLES, name, 'hotpotato.yml'))
+  expect(warnings).toEqual([])
+  for (const { program } of config.functions.values())
+    if (program !== undefined && program.command[0] !== 'python3')
+      mustBeThere({ ...program, environment: { PATH: process.env.PATH! } })
 })

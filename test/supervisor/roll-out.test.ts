@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { functionOf } from '../../src/stack/spec.ts'
-import type { Replica } from '../../src/supervisor/replica.ts'
+import { Replica } from '../../src/supervisor/replica.ts'
 import { type Crew, RollOuts, type Step } from '../../src/supervisor/roll-out.ts'
 import { replica } from '../support/replicas.ts'
+
+const POLICY = { first: 100, most: 1000, healthyAfter: 5000, crashLoop: 3 }
 
 let containers: Replica[]
 /** What was done, in order. */
@@ -35,6 +37,21 @@ beforeEach(() => {
       done.push(`start ${made.name}`)
       return made
     },
+    layDown({ functionName }) {
+      const asleep = new Replica(replica(`${functionName}-9`, undefined).spec, POLICY, undefined, 'asleep')
+      containers.push(asleep)
+      done.push(`lay down ${asleep.name}`)
+      return asleep
+    },
+    wake(functionName) {
+      const woken = containers.filter(one => one.functionName === functionName && one.life.state === 'asleep')
+      for (const one of woken) {
+        one.life.started()
+        one.member = replica(one.name, nextId++, false).member
+        done.push(`wake ${one.name}`)
+      }
+      return woken
+    },
     async untilReady(one) {
       await Promise.resolve()
       if (bad.has(one.name)) throw new Error('it cannot')
@@ -52,8 +69,9 @@ beforeEach(() => {
       one.life.drain()
       done.push(`leave out ${one.name}`)
     },
-    async retire(one, report) {
-      done.push(`${one.ready ? 'retire' : 'abandon'} ${one.name}`)
+    async retire(one, report, how) {
+      const way = how === 'sleep' ? 'put to sleep' : 'retire'
+      done.push(`${one.ready ? way : 'abandon'} ${one.name}`)
       report(10)
       await Promise.resolve()
       report(0)
@@ -89,6 +107,24 @@ describe('drain', () => {
       'there is no container echo-9; there are echo-1, echo-2, echo-3, hello-1',
     )
     expect(done).toEqual([])
+  })
+})
+
+describe('sleep', () => {
+  it('ends all containers of a function, and keeps a place for each', async () => {
+    expect(await rollOuts.scale('hello', 0)).toEqual({ started: [], ended: ['hello-1'], moved: 10 })
+    expect(done).toEqual(['lay down hello-9', 'leave out hello-1', 'put to sleep hello-1'])
+    expect(containers.map(({ name, life }) => [name, life.state])).toContainEqual(['hello-9', 'asleep'])
+    // It sleeps already.
+    expect(await rollOuts.sleep('hello')).toEqual({ started: [], ended: [], moved: 0 })
+    await expect(rollOuts.drain(['hello-9'])).rejects.toThrow('hello-9 is asleep: it has no connections')
+  })
+
+  it('ends when another number of containers is asked for', async () => {
+    await rollOuts.sleep('hello')
+    done = []
+    expect((await rollOuts.scale('hello', 2)).started).toEqual(['hello-9', 'hello-10'])
+    expect(done.slice(0, 2)).toEqual(['wake hello-9', 'ready hello-9'])
   })
 })
 

@@ -223,6 +223,10 @@ export class FakeHost implements ConnectionHost {
   readonly container = 'echo-1'
   readonly functionName = 'echo'
   readonly environment = {}
+  /** What its sessions ask. */
+  ask: ConnectionHost['ask'] = question => {
+    throw new Error(`a ${question.kind} is asked for`)
+  }
   readonly tls: ConnectionHost['tls']
   readonly limits: ConnectionLimits
   module: FunctionModule

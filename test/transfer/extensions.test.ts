@@ -24,6 +24,7 @@ const VALUES: Required<ExtensionValues> = {
   rates: { requests: [{ streamId: 3, left: 20, counted: 9 }] },
   trifles: { inARow: 31, spent: 99_999 },
   client: { remoteAddress: '2001:db8::7' },
+  hibernation: { cookie: new Uint8Array(8).fill(5), read: 2 ** 40, written: 8 },
 }
 const NAMES = Object.keys(ENVELOPE_EXTENSIONS) as ExtensionName[]
 const ROWS: readonly ExtensionRow[] = Object.values(ENVELOPE_EXTENSIONS)

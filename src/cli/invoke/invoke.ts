@@ -49,7 +49,12 @@ export async function invoke(name: string, options: InvokeOptions): Promise<void
     port,
     method,
     path: options.async ? `/async-function/${name}${path}` : `${target.prefix}${path}`,
-    headers: { host: `${target.host}:${port}`, ...headers },
+    headers: {
+      host: `${target.host}:${port}`,
+      // As faas-cli says unless it is told.
+      ...(body === undefined ? {} : { 'content-type': 'text/plain' }),
+      ...headers,
+    },
     agent: false,
     ...(options.clear ? {} : trust(config, target, options)),
   }

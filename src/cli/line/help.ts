@@ -10,7 +10,7 @@ const FEW = 5
 const EVERYWHERE: Flags = { help: { kind: 'switch', short: 'h', help: 'print this text' } }
 
 /** The meaning of the status with which a command ends. */
-const ENDS = [
+export const ENDS = [
   'It ends with status 0 if it has done what it was asked for; 1 if that could not be done, or a fault was',
   'found; 2 if the command line makes no sense; 3 if the stack file makes none.',
 ].join('\n')

@@ -28,8 +28,16 @@ export function isChosen(line: string, { name, since, access }: Choice): boolean
   const entry = entryOf(line)
   if (entry === undefined) return false
   if (access && entry.access === undefined) return false
-  if (name !== undefined && entry.name !== name && entry.function !== name) return false
+  if (name !== undefined && !isOf(entry, name)) return false
   return since === undefined || (typeof entry.time === 'number' && entry.time >= since)
+}
+
+/** Whether an entry is of a process of that name, or of a container of a function of that name. */
+function isOf({ name, function: functionName }: Entry, wanted: string): boolean {
+  if (name === wanted || functionName === wanted) return true
+  return (
+    typeof name === 'string' && name.startsWith(`${wanted}-`) && /^\d+$/.test(name.slice(wanted.length + 1))
+  )
 }
 
 /** A line of the access log as its reader wants it: as `common` says, or the fields in JSON. */

@@ -36,7 +36,7 @@ const COMMAND = new RegExp(
     'reload',
     'drain( [a-z0-9-]{1,80}){1,64}',
     'deploy [a-z0-9-]{1,63}',
-    'scale [a-z0-9-]{1,63} [1-9]\\d?',
+    'scale [a-z0-9-]{1,63} (0|[1-9]\\d?)',
     'move [0-9a-f]{1,32} [a-z0-9-]{1,80}',
   ].join('|')})$`,
 )

@@ -15,6 +15,8 @@ export interface FunctionStatus {
   /** Replicas that are to stay, and those of them that can take connections. */
   readonly replicas: number
   readonly ready: number
+  /** It has no process, because there is no work for one. */
+  readonly asleep: boolean
   /** Of all its containers, those that drain among them. */
   readonly connections: number
 }
@@ -34,7 +36,13 @@ export interface PlatformStatus {
 }
 
 /** States in which a replica stays. */
-const STAYING: ReadonlySet<ReplicaState> = new Set(['starting', 'ready', 'backing-off', 'crash-looping'])
+const STAYING: ReadonlySet<ReplicaState> = new Set([
+  'asleep',
+  'starting',
+  'ready',
+  'backing-off',
+  'crash-looping',
+])
 
 /** The functions, summed up from their containers. */
 export function functionStatus(
@@ -50,6 +58,7 @@ export function functionStatus(
       max,
       replicas: staying.length,
       ready: staying.filter(({ ready }) => ready).length,
+      asleep: staying.length > 0 && staying.every(({ state }) => state === 'asleep'),
       connections: containers.reduce((sum, { counters }) => sum + (counters.connections ?? 0), 0),
     }
   })
@@ -60,7 +69,14 @@ export function statusText({ functions, members, connections }: PlatformStatus):
   const tables = [
     table(
       ['FUNCTION', 'REPLICAS', 'READY', 'MIN', 'MAX', 'CONNECTIONS'],
-      functions.map(one => [one.name, one.replicas, one.ready, one.min, one.max, one.connections]),
+      functions.map(one => [
+        one.name,
+        one.replicas,
+        one.asleep ? 'asleep' : one.ready,
+        one.min,
+        one.max,
+        one.connections,
+      ]),
     ),
     table(
       [
@@ -93,6 +109,8 @@ export function statusText({ functions, members, connections }: PlatformStatus):
       ]),
     ),
   ]
+  const hibernating = members.reduce((sum, { counters }) => sum + (counters.hibernating ?? 0), 0)
+  if (hibernating > 0) tables.push(`hibernating with the gateway: ${hibernating}`)
   if (connections !== undefined) tables.push(connectionTable(connections))
   return tables.join('\n\n')
 }

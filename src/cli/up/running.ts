@@ -39,8 +39,10 @@ export interface RunningOptions {
 
 /** What a stack file asks for. @param how as in {@link RunningOptions} */
 export function planOf(config: Config, options: Omit<PlanOptions, 'digest'>): Plan {
-  const digest = ({ certificate, clientAuthorities, sealed, secrets }: FunctionConfig): string => {
-    const files = [`${certificate}.crt`, `${certificate}.key`].map(name => join(config.certificates, name))
+  const digest = ({ certificate, clientAuthorities, sealed, secrets, keys }: FunctionConfig): string => {
+    // What the signer reads, it reads anew by itself.
+    const own = keys === 'signer' ? [] : [`${certificate}.crt`, `${certificate}.key`]
+    const files = own.map(name => join(config.certificates, name))
     const kept = secrets.map(name => join(config.secretsDirectory, name))
     return digestOf([...files, ...kept, clientAuthorities, sealed?.bundle].filter(file => file !== undefined))
   }
@@ -111,13 +113,14 @@ export class Running {
     const outcome = await this.#supervisor.reloads.deploy(name, next, report)
     const found = config.functions.get(name)
     // Its hosts, and how many containers it has, are for a reload.
-    const { hosts, namesHosts, replicas, retries, carrier, duplicate } = this.#config.functions.get(name)!
+    const current = this.#config.functions.get(name)
+    if (found === undefined || current === undefined) return outcome
+    const { hosts, namesHosts, replicas, retries, carrier, duplicate } = current
     const kept = { hosts, namesHosts, replicas, retries, carrier, duplicate }
-    if (found !== undefined)
-      this.#config = {
-        ...this.#config,
-        functions: new Map([...this.#config.functions, [name, { ...found, ...kept }]]),
-      }
+    this.#config = {
+      ...this.#config,
+      functions: new Map([...this.#config.functions, [name, { ...found, ...kept }]]),
+    }
     return outcome
   }
 

@@ -15,6 +15,7 @@ import type { Seat } from '../move/seats.ts'
 import type { Callee } from '../protocol/call-context.ts'
 import type { Recovery } from '../survival/recovery.ts'
 import type { SlotFiles } from '../survival/slot-files.ts'
+import type { Answering } from './inquiry.ts'
 
 /** What one connection may ask of a container. */
 export interface ConnectionLimits {
@@ -28,7 +29,7 @@ export interface ConnectionLimits {
 }
 
 /** What a connection asks of the container that it lives in. */
-export interface ConnectionHost<Hosted = unknown> extends Callee {
+export interface ConnectionHost<Hosted = unknown> extends Callee, Answering {
   /** The container's name, as `echo-1`. */
   readonly container: string
   readonly tls: ServerConfig

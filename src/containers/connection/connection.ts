@@ -23,6 +23,7 @@ import type { ConnectionArrival, ConnectionEnd, ConnectionHost, Frozen } from '.
 import { describeConnection, logSession, platformFields } from './description.ts'
 import { Ending, type Ends, type Phase } from './ending.ts'
 import { type Incoming, Inlet } from './inlet.ts'
+import { inquire } from './inquiry.ts'
 import { Outlet } from './outlet.ts'
 import type { Timeout } from './timeout.ts'
 import { ConnectionTimers, type Waiting } from './timers.ts'
@@ -92,9 +93,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#ending = new Ending(this, stream, this.#in)
   }
 
-  /**
-   * Served here over a leg: once a gateway says that the leg has ended, nothing of ours reaches the client.
-   */
+  /** Served here over a leg: when a gateway says that it has ended, nothing of ours reaches the client. */
   get onLeg(): boolean {
     return this.#survival?.shared === false && this.phase !== 'frozen'
   }
@@ -249,6 +248,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     logSession(this.host.log, this, event)
     if (event.type === 'application_data') this.#protocol.receive(event.data)
     else if (event.type === 'close_notify') this.onEnd()
+    else if (event.type === 'question') inquire(this, this.host, event.id, event.question)
     else if (event.type === 'alert') {
       this.#protocol.cancel(event.error)
       this.hangUp()
@@ -370,7 +370,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   /** A container has come that a request may have waited for. */
   available(): void {
-    if (this.phase === 'open') this.pump()
+    if (this.open) this.pump()
   }
 
   onTime(now: number, timer: Timeout | undefined): void {

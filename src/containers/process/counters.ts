@@ -10,6 +10,9 @@ export interface Counters {
   refused: number
   /** Connections that went on to another container. */
   moved: number
+  /** Connections that a gateway has, because the function sleeps, and that came back from there. */
+  hibernated: number
+  thawed: number
   /** Connections that were closed here. */
   ended: number
   /** Connections that had to be ended because it was unknown which process owned them. */
@@ -23,5 +26,16 @@ export interface Counters {
 
 /** Counters of a container that has done nothing. */
 export function noneCounted(): Counters {
-  return { accepted: 0, returned: 0, takenOver: 0, refused: 0, moved: 0, ended: 0, unclean: 0, failed: 0 }
+  return {
+    accepted: 0,
+    returned: 0,
+    takenOver: 0,
+    refused: 0,
+    moved: 0,
+    hibernated: 0,
+    thawed: 0,
+    ended: 0,
+    unclean: 0,
+    failed: 0,
+  }
 }

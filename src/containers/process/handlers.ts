@@ -69,6 +69,10 @@ export function handlersOf(place: Place, others: OtherHandlers): CourierHandlers
       const host = place.host
       return host === undefined ? NOT_READY : host.returned(state, session, from)
     },
+    thawed: (state, session, descriptor) => {
+      const host = place.host
+      return host === undefined ? NOT_READY : host.thawed(state, session, descriptor)
+    },
     introduced: peer => place.introduced(peer),
     gone: id => place.host?.gone(id),
     lost: id => place.host?.unreachable(id),

@@ -8,16 +8,19 @@ import type { Log } from '../../platform/log.ts'
 import { ownerOfPath, type PathOwner } from '../../platform/path.ts'
 import type { Retries } from '../../platform/retries.ts'
 import { Roster } from '../../platform/roster.ts'
-import { type RouteEntry, Routes } from '../../platform/routes.ts'
+import { Routes } from '../../platform/routes.ts'
 import type { RouteTable } from '../../platform/routing/route-table.ts'
+import { Wishes } from '../../platform/routing/wishes.ts'
 import type { Clock } from '../../time/clock.ts'
-import type { ServerConfig } from '../../tls13/index.ts'
+import type { Answer, Question, ServerConfig } from '../../tls13/index.ts'
+import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
 import type { Arrival } from '../../transfer/consignments/consignments.ts'
 import type { Return } from '../../transfer/consignments/return.ts'
 import type { ConnectionDescription, Loads, Peer } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import type { Release } from '../../transfer/custody.ts'
+import type { Hibernated } from '../../transfer/hibernated.ts'
 import type { TakeOver } from '../../transfer/leg.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loans/loan.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
@@ -38,38 +41,15 @@ import { Offering } from '../move/offering.ts'
 import { type Seat, Seats, vacate } from '../move/seats.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
 import { Traffic } from '../protocol/traffic.ts'
+import { Resting } from '../survival/resting.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
 import { noneCounted } from './counters.ts'
+import type { HostOptions } from './host-options.ts'
+import { keepsAwake } from './idleness.ts'
 import type { KeyRing } from './key-ring.ts'
 import { Reception } from './reception.ts'
 import { Residents } from './residents.ts'
-
-/** What a container is. */
-export interface HostOptions {
-  /** As `echo-1`. */
-  readonly container: string
-  readonly functionName: string
-  readonly module: FunctionModule
-  readonly environment: Environment
-  readonly secrets?: Secrets | undefined
-  /** The names of all functions that paths can name. */
-  readonly functionNames: ReadonlySet<string>
-  /** By function; `idempotent` for those that are not there. */
-  readonly retries?: ReadonlyMap<string, Retries>
-  /** The functions that hosts name. */
-  readonly routes?: readonly RouteEntry[]
-  readonly tls: ServerConfig
-  readonly limits: ConnectionLimits
-  readonly clock: Clock
-  readonly log: Log
-  readonly keyRing: KeyRing
-  /** Bytes that connections may hold together; 0: no limit. */
-  readonly memoryBytes?: number
-  /** Requests that its function works on at once; 0: any number. */
-  readonly maxInflight?: number | undefined
-  /** Functions with whose containers this one keeps seats: see `seats.ts`. */
-  readonly warm?: readonly string[] | undefined
-}
+import type { Signing } from './signing.ts'
 
 /** Connections that are listed at most: they have to fit into one message. */
 const LISTED = 50_000
@@ -90,6 +70,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly clock: Clock
   readonly log: Log
   readonly keyRing: KeyRing
+  readonly signing: Signing | undefined
   readonly checkpoints: CheckpointSealer
   readonly exceeded = noneExceeded()
   readonly memory: MemoryBudget
@@ -107,8 +88,10 @@ export class Host implements ConnectionHost<Connection> {
   readonly #work = new Set<Promise<unknown>>()
   /** The other containers, of all functions. */
   readonly #others = new Roster()
+  readonly #resting: Resting
   /** Containers of this function that have our keys for certain. */
   readonly #greeted = new Set<number>()
+  readonly #wishes: Wishes
   /** Those that keep our ring, too, for when none of us lives. */
   readonly #signers = new Set<number>()
   #draining = false
@@ -132,10 +115,18 @@ export class Host implements ConnectionHost<Connection> {
     this.clock = options.clock
     this.log = options.log
     this.keyRing = options.keyRing
+    this.signing = options.signing
     this.memory = new MemoryBudget(options.memoryBytes)
     this.traffic = new Traffic(options.maxInflight)
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
+    this.#resting = new Resting(this, {
+      given: () => this.counters.hibernated++,
+      settled: () => this.#drainMore(),
+    })
+    this.#wishes = new Wishes(options.clock, functionName =>
+      this.courier?.tell(SUPERVISOR, { kind: 'wake', functionName }),
+    )
     this.#warm = new Set(options.warm)
     this.#retries = options.retries ?? new Map()
     this.#routes = new Routes(options.routes ?? [])
@@ -186,6 +177,12 @@ export class Host implements ConnectionHost<Connection> {
     this.courier?.share(from, this.keyRing.share())
   }
 
+  ask(question: Question, settle: (answer: Answer) => void): void {
+    const { signing } = this
+    if (question.kind === 'signature' && signing !== undefined) signing.ask(question, settle)
+    else throw new Error(`a container is asked for a ${question.kind}, which it has not`)
+  }
+
   /** A gateway's file, for the connections whose sockets it has duplicates of. Some may be here already. */
   slotFile(gateway: number, file: Descriptor, slots: number): void {
     try {
@@ -197,12 +194,14 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   introduced(peer: Peer): void {
+    if (peer.role === 'gateway') this.#resting.introduced(peer.id)
     if (peer.role === 'signer') {
       this.#signers.add(peer.id)
       this.courier?.share(peer.id, this.keyRing.share())
     }
     if (peer.role !== 'container') return
     this.#others.add(peer)
+    this.#wishes.granted(peer.functionName)
     if (peer.functionName === this.functionName) this.courier?.share(peer.id, this.keyRing.share())
     else for (const connection of [...this.#connections]) connection.available()
   }
@@ -210,8 +209,10 @@ export class Host implements ConnectionHost<Connection> {
   gone(id: number): void {
     this.#seats.gone(id)
     this.#greeted.delete(id)
+    this.#resting.gone(id)
     this.#others.remove(id)
     this.#signers.delete(id)
+    this.signing?.gone(id)
     this.slots.remove(id)
   }
 
@@ -278,7 +279,10 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   reaches(functionName: string): boolean {
-    return this.courier !== undefined && this.#others.has(functionName)
+    if (this.courier === undefined) return false
+    const there = this.#others.has(functionName)
+    if (!there) this.#wishes.wish(functionName)
+    return there
   }
 
   lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
@@ -319,6 +323,11 @@ export class Host implements ConnectionHost<Connection> {
     this.waitUntil(served)
   }
 
+  /** See {@link Reception}. */
+  thawed(state: Hibernated, session: SealAssociated, descriptor: Descriptor): Arrival {
+    return this.#reception.thawed(state, session, descriptor)
+  }
+
   retries(functionName: string): Retries {
     return this.#retries.get(functionName) ?? 'idempotent'
   }
@@ -332,7 +341,12 @@ export class Host implements ConnectionHost<Connection> {
     const courier = this.courier
     const first =
       only === undefined ? this.#others.choose(functionName, undefined, home) : this.#others.find(only)
-    if (first === undefined || courier === undefined) return false
+    if (courier === undefined) return false
+    if (first === undefined) {
+      if (functionName !== this.functionName) this.#wishes.wish(functionName)
+      else if (only === undefined) return this.#resting.give(freeze, settle)
+      return false
+    }
     new Offering({
       courier,
       log: this.log,
@@ -389,13 +403,27 @@ export class Host implements ConnectionHost<Connection> {
     this.#drainMore()
   }
 
+  /** The same, but a gateway keeps what no sibling takes. */
+  sleep(): void {
+    // Without a signer the key is gone with the last of us.
+    if (this.#signers.size > 0) this.#resting.begin()
+    this.drain()
+  }
+
+  /** What keeps the function from sleeping: connections, and work that goes on without one. */
+  get busy(): number {
+    let busy = this.#work.size + this.traffic.inFlight
+    for (const connection of this.#connections) if (keepsAwake(connection)) busy++
+    return busy
+  }
+
   /**
    * Not all at once: each has to have its verdict in time, and those that still talk want to be served
    * meanwhile.
    */
   #drainMore(): void {
     if (this.#leaving.length === 0) return
-    const moves = this.#others.has(this.functionName)
+    const moves = this.#resting.underway || this.#others.has(this.functionName)
     while (this.#leaving.length > 0 && (this.courier?.inCustody ?? 0) < DRAIN_WINDOW)
       this.#leaving.pop()!.drain(moves)
   }

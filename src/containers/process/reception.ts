@@ -8,6 +8,7 @@ import type { RefusalReason } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import { type Envelope, FORMAT_VERSION, LAST_GENERATION } from '../../transfer/envelope.ts'
 import { extensionOf } from '../../transfer/extensions.ts'
+import type { Hibernated } from '../../transfer/hibernated.ts'
 import type { TakeOver } from '../../transfer/leg.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
@@ -17,6 +18,7 @@ import { Connection } from '../connection/connection.ts'
 import type { ConnectionArrival, ConnectionHost } from '../connection/connection-host.ts'
 import { forgetClient, type Origin, objection } from '../move/admission.ts'
 import { type Seats, vacate } from '../move/seats.ts'
+import { isStill, thaw } from '../survival/hibernation.ts'
 import { recover } from '../survival/recovery.ts'
 import { goesOn, isOfSocket } from '../survival/slot.ts'
 import type { Counters } from './counters.ts'
@@ -138,6 +140,26 @@ export class Reception {
     } catch (error) {
       if (!(error instanceof DecodeError))
         this.#host.log.error({ err: error }, 'a checkpoint that cannot be restored')
+      return this.#refuse('malformed', reasonOf(error))
+    }
+  }
+
+  /** Takes a connection that a gateway has kept while the function slept, or says why not. */
+  thawed(state: Hibernated, session: SealAssociated, descriptor: Descriptor): Arrival {
+    if (this.#connections.find(session.sessionId) !== undefined)
+      return this.#refuse('here', 'a connection that is already here')
+    if (this.#connections.isOld(session)) return this.#refuse('stale', 'a connection that has moved on')
+    try {
+      const found = thaw(this.#host.checkpoints, state, session)
+      if (found === undefined)
+        return this.#refuse('seal', 'a connection that was put to sleep by an unknown container')
+      const { envelope, still } = found
+      if (!isStill(still, descriptor))
+        return this.#refuse('stale', 'a connection of another socket, or one that has been woken before')
+      const refusal = this.#against(envelope, 'kin') ?? this.#open(envelope, descriptor, {})
+      if (refusal === undefined) this.#host.counters.thawed++
+      return refusal
+    } catch (error) {
       return this.#refuse('malformed', reasonOf(error))
     }
   }

@@ -9,9 +9,11 @@ import { Courier } from '../../transfer/courier.ts'
 import { createIdentity, Sealer } from '../../transfer/seal.ts'
 import { utf8 } from '../../wire/index.ts'
 import { handlersOf, Place } from './handlers.ts'
-import { Host, type HostOptions } from './host.ts'
+import { Host } from './host.ts'
+import type { HostOptions } from './host-options.ts'
 import { KeyRing } from './key-ring.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
+import { pretended } from './signing.ts'
 
 /** What a rehearsal takes from the container that it is for. */
 export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
@@ -167,7 +169,7 @@ function makeHost(options: RehearsalOptions, name: string, keyRing: KeyRing): Ho
   // Nothing of this is written down, and no ticket is valid elsewhere.
   const config = containerTls({
     provider,
-    certificates,
+    certificates: pretended(certificates),
     alpn: ['http/1.1'],
     sharesMemory: true,
     tickets: { sealer: keyRing.tickets, count: 1, lifetimeSeconds: LIFETIME },

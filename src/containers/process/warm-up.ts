@@ -3,6 +3,7 @@ import type { Clock } from '../../time/clock.ts'
 import { type ServerConfig, Session } from '../../tls13/index.ts'
 import { decodeEnvelope, encodeEnvelope, freshEnvelope } from '../../transfer/envelope.ts'
 import { containerTls } from './shapes.ts'
+import { pretended } from './signing.ts'
 
 /** How often; enough for the engine to have compiled what it is going to compile early. */
 const ROUNDS = 20
@@ -14,7 +15,7 @@ const ROUNDS = 20
  */
 export function warmUp(config: ServerConfig, limits: H1Limits, clock: Clock): void {
   const { provider, certificates } = config
-  const own = containerTls({ provider, certificates, alpn: ['http/1.1'] })
+  const own = containerTls({ provider, certificates: pretended(certificates), alpn: ['http/1.1'] })
   const server = Session.server(own)
   // The server is this process itself: the certificate is not looked at, its signature is not checked.
   const trusting = {

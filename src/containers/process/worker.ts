@@ -1,5 +1,6 @@
 import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
+import type { FunctionModule } from '../../functions/module.ts'
 import type { Program } from '../../functions/programs/program.ts'
 import type { SealedModule } from '../../functions/sealed/sealed-function.ts'
 import { secretsIn } from '../../functions/secrets.ts'
@@ -27,6 +28,7 @@ import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
 import { restrain } from './restraint.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
+import { Signing } from './signing.ts'
 import { surviveStrays } from './strays.ts'
 import { giveVariables } from './variables.ts'
 import { warmUp } from './warm-up.ts'
@@ -54,18 +56,25 @@ async function main(): Promise<void> {
   })
   const membership = await join(settings, handlers)
   const { courier, log, provider, publicKey } = membership
-  // The signer tells the ring of our function meanwhile.
+  const signing = signingOf(settings, provider, clock, courier)
+  // The signer tells the ring of our function meanwhile, and for which certificates it signs.
   if (settings.signer) courier.tell(SUPERVISOR, { kind: 'present', publicKey })
 
   const control = (message: ControlMessage, from: number): void => {
     if (message.kind === 'stop') void stop(clock, host, program ?? sealed, membership)
-    if (host === undefined) return
+    if (signing?.take(message, from) === true || host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
-        courier.tell(from, status(host, courier, { ...strays, ...rehearsed, ...program?.counters() }))
+        courier.tell(
+          from,
+          status(host, courier, { ...strays, ...rehearsed, ...signing?.counters, ...program?.counters() }),
+        )
         return
       case 'drain':
         host.drain()
+        return
+      case 'sleep':
+        host.sleep()
         return
       case 'draining':
         host.leaves(message.id)
@@ -95,17 +104,19 @@ async function main(): Promise<void> {
     program = await programOf(settings, clock, log)
     sealed = await sealedOf(settings, clock, membership)
     const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
-    const tls = tlsConfig(settings, provider, keyRing, demand, text => log.warn(text))
+    const certificates = await certificatesOf(settings, provider, signing)
+    const tls = tlsConfig(settings, provider, certificates, keyRing, demand, text => log.warn(text))
     giveVariables(settings.environment, process.env)
     host = new Host({
       keyRing,
       container: settings.name,
       functionName: settings.functionName,
-      module: program?.module ?? sealed ?? (await loadFunction(settings.handler, undefined, settings.lang)),
+      module: program?.module ?? sealed ?? (await moduleOf(settings, clock, log)),
       environment: settings.environment,
       secrets: secretsIn(settings.secretsDirectory),
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
+      signing,
       tls,
       routes: settings.routes,
       limits: connectionLimits({
@@ -132,7 +143,8 @@ async function main(): Promise<void> {
   host.connect(courier)
   place.open(host)
   clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
-  warmUp(host.tls, host.limits.http, clock)
+  // Without a certificate there is no handshake to practise.
+  if (host.tls.certificates.length > 0) warmUp(host.tls, host.limits.http, clock)
   warmWords()
   if (settings.signer) await ringOrNot(place, clock, log)
   const { rehearsesAtOnce = 0 } = settings
@@ -210,6 +222,14 @@ async function programOf(settings: WorkerSettings, clock: Clock, log: Log): Prom
   return loadProgram({ settings: program, functionName, container: name, environment, clock, log })
 }
 
+/** A module of the user's, or what keeps asynchronous calls. @throws FunctionError */
+async function moduleOf(settings: WorkerSettings, clock: Clock, log: Log): Promise<FunctionModule> {
+  const { queue, frontDoor, handler, lang } = settings
+  if (queue === undefined || frontDoor === undefined) return loadFunction(handler, undefined, lang)
+  const { queueModule } = await import('../../queue/module.ts')
+  return queueModule(queue, { frontDoor, clock, log })
+}
+
 /** The same. @throws FunctionError there is no bundle */
 async function sealedOf(
   settings: WorkerSettings,
@@ -222,26 +242,54 @@ async function sealedOf(
 }
 
 /**
+ * The certificate of the function, with its key, or those that the signer signs for: then what is in the list
+ * changes when the signer says so.
+ */
+async function certificatesOf(
+  { certificate, queue }: WorkerSettings,
+  given: ServerConfig['provider'],
+  signing: Signing | undefined,
+): Promise<ServerConfig['certificates']> {
+  if (queue !== undefined) return []
+  if (certificate === undefined) {
+    // Without them no client can be served; a start has its time.
+    await signing!.ready
+    return signing!.certificates
+  }
+  const { directory, name, inherited } = certificate
+  const { chain, privateKey } = loadCertificate(directory, name, inherited)
+  return [certificateWithKey(given, chain, privateKey)]
+}
+
+/** Undefined if the container has the key of its certificate itself. */
+function signingOf(
+  { certificate, queue, tls }: WorkerSettings,
+  provider: ServerConfig['provider'],
+  clock: Clock,
+  courier: Courier,
+): Signing | undefined {
+  if (certificate !== undefined || queue !== undefined) return undefined
+  const tell = (signer: number, message: ControlMessage): boolean => courier.tell(signer, message)
+  return new Signing(provider, clock, tls.signatureSeconds * 1000, tell)
+}
+
+/**
  * The TLS configuration of a container: its own certificate, and tickets under keys that its function's
  * replicas share.
  */
 function tlsConfig(
-  { certificate, tls, http2 }: WorkerSettings,
+  { tls, http2 }: WorkerSettings,
   given: ServerConfig['provider'],
+  certificates: ServerConfig['certificates'],
   keyRing: KeyRing,
   { clientCertificates }: Demand,
   warn: (text: string) => void,
 ): ServerConfig {
   const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
-  const { chain, privateKey } = loadCertificate(
-    certificate.directory,
-    certificate.name,
-    certificate.inherited,
-  )
   const keyLog = process.env.SSLKEYLOGFILE
   return containerTls({
     provider,
-    certificates: [certificateWithKey(provider, chain, privateKey)],
+    certificates,
     alpn: [...(http2 ? ['h2'] : []), 'http/1.1', 'http/1.0'],
     sharesMemory: true,
     ...(clientCertificates === undefined ? {} : { clientCertificates }),
@@ -268,6 +316,7 @@ function status(
     ...more,
     ...named(host.exceeded),
     connections: host.size,
+    busy: host.busy,
     keyRing: host.keyRing.size,
     inCustody,
     carriedBytes,
@@ -275,6 +324,7 @@ function status(
     shed: host.memory.shed,
     calls: host.traffic.calls,
     inFlight: host.traffic.inFlight,
+    messages: host.traffic.messages,
     tooMany: host.traffic.refused,
     ...Object.fromEntries(host.traffic.counters()),
     ...memoryCounters(),

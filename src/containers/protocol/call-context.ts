@@ -13,6 +13,7 @@ import { type Secrets, secretsIn } from '../../functions/secrets.ts'
 import { isTraced, type Trace, traceOf } from '../../functions/trace.ts'
 import { type Field, header, type RequestHead } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
+import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Traffic } from './traffic.ts'
 
@@ -96,7 +97,7 @@ export class CallContext implements Context, Endings {
   }
 
   get functions(): readonly string[] {
-    return [...(this.#callee.functionNames ?? [])]
+    return [...(this.#callee.functionNames ?? [])].filter(name => name !== QUEUE_FUNCTION)
   }
 
   get callId(): string {

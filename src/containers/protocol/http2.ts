@@ -220,14 +220,22 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
       this.http.shutdown()
     }
     this.flush()
+    this.http.forget()
   }
 
   cancel(reason: Error): void {
     this.#serving.broken(reason)
+    this.http.forget()
   }
 
+  onMoved(): void {
+    this.http.forget()
+  }
+
+  /** A connection leaves a sealed function without the keys that it came with. */
   export(): ApplicationState {
-    return { protocol: 'http2', requestsServed: this.#serving.requests, http: this.http.export() }
+    const keyless = this.#owner.host.module.sealed === true
+    return { protocol: 'http2', requestsServed: this.#serving.requests, http: this.http.export(keyless) }
   }
 
   // For HTTP.

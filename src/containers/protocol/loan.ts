@@ -37,6 +37,8 @@ export class Loan implements ContentSink {
     this.#connection = connection
     this.#host = host
     this.#guard = guard
+    // Keys are not lent.
+    exchange.head.key?.fill(0)
   }
 
   /** Asks for the content, which travels whole. */

@@ -5,13 +5,19 @@ import type { Callee } from './call-context.ts'
 /** What a container answers by itself, in the place of its function; undefined: the function answers. */
 export function ownAnswer(
   functionPath: string,
-  { functionName, traffic, draining }: Pick<Callee, 'functionName' | 'traffic' | 'draining'>,
+  {
+    functionName,
+    module,
+    traffic,
+    draining,
+  }: Pick<Callee, 'functionName' | 'module' | 'traffic' | 'draining'>,
 ): ResponseView | undefined {
   // The paths of OpenFaaS's watchdog; no other one begins so.
   if (functionPath.charCodeAt(1) === UNDERSCORE && functionPath.startsWith('/_/')) {
     if (functionPath === '/_/health') return WELL
     if (functionPath === '/_/ready') {
-      if (draining === true) return notReady(functionName)
+      if (draining === true) return notReady(`this container of the function ${functionName} is about to go`)
+      if (module.ready?.() === false) return notReady(`the program of ${functionName} is not running`)
       return traffic?.full === true ? tooMany(functionName, traffic.most) : WELL
     }
   }
@@ -32,13 +38,8 @@ const WELL: ResponseView = {
   body: 'OK\n',
 }
 
-function notReady(functionName: string): ResponseView {
-  return problem({
-    name: 'not-ready',
-    status: 503,
-    detail: `this container of the function ${functionName} is about to go`,
-    headers: [['retry-after', '1']],
-  })
+function notReady(detail: string): ResponseView {
+  return problem({ name: 'not-ready', status: 503, detail, headers: [['retry-after', '1']] })
 }
 
 function tooMany(functionName: string, most: number): ResponseView {

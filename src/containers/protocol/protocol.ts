@@ -62,6 +62,8 @@ export interface Protocol {
    * timers than `keep-alive` see to that.
    */
   readonly watched: boolean
+  /** It has state that cannot leave this process. Undefined: no. */
+  readonly rooted?: boolean
   /** Requests that have been accepted on this connection, wherever it was. */
   readonly requests: number
   /**

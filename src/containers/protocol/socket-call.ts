@@ -159,6 +159,7 @@ export class SocketCall {
   }
 
   #deliver(data: string | Uint8Array): void {
+    if (this.#callee.traffic !== undefined) this.#callee.traffic.messages++
     try {
       const work = this.#handlers?.message?.(data)
       if (!(work instanceof Promise)) return

@@ -14,6 +14,8 @@ export class Traffic {
   readonly most: number
   /** Calls that are underway. */
   inFlight = 0
+  /** Messages of WebSockets so far. */
+  messages = 0
   /** Requests that were refused because there were as many as may be. */
   refused = 0
   /** By status: counts, as `platform/counters/calls.ts` has their places. */

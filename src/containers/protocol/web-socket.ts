@@ -113,14 +113,18 @@ export class WebSocket implements Protocol {
 
   hold(mustLeave: boolean): string | undefined {
     if (this.#call.core.closing) return undefined
-    const why = this.#rooted
+    const why = this.#reason
     this.#held = why === undefined
     if (why !== undefined && mustLeave) this.#goAway()
     return why
   }
 
+  get rooted(): boolean {
+    return this.#reason !== undefined
+  }
+
   /** Why it cannot move; undefined if it can, between two messages. */
-  get #rooted(): string | undefined {
+  get #reason(): string | undefined {
     if (this.#unfreezable) return 'what its function freezes cannot be carried'
     return this.#call.freezes ? undefined : 'the function of its WebSocket does not freeze'
   }

@@ -10,8 +10,8 @@ export interface ToldRequest {
   readonly query: string
   readonly host: string
   readonly fields: readonly Field[]
-  /** Bytes of content; undefined if that is not known beforehand. */
-  readonly length: number | undefined
+  /** Bytes of content. */
+  readonly length: number
 }
 
 /**
@@ -22,7 +22,7 @@ const NEVER: ReadonlySet<string> = new Set(['proxy'])
 
 /**
  * The variables that OpenFaaS's classic watchdog gives a process for one request: `Http_Method`, `Http_Path`
- * (decoded), `Http_Query`, `Http_Host`, `Http_Content_Length` (-1: not known), and `Http_NAME` for each
+ * (decoded), `Http_Query`, `Http_Host`, `Http_Content_Length` and `Http_NAME` for each
  * field, of which the first one counts. A name of other characters than letters, digits and hyphens is left
  * out: `X_User` would look as `X-User` does.
  */
@@ -34,7 +34,7 @@ export function requestVariables(request: ToldRequest): Record<string, string> {
     const variable = `Http_${canonical(name).replaceAll('-', '_')}`
     if (!Object.hasOwn(told, variable)) told[variable] = value
   }
-  const bytes = String(length ?? -1)
+  const bytes = String(length)
   return {
     ...told,
     Http_Method: method,

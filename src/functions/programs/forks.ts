@@ -1,12 +1,11 @@
-import { header } from '../../http/message.ts'
+import { header, type RequestView } from '../../http/message.ts'
+import { problem } from '../../http/problem.ts'
 import type { Log } from '../../platform/log.ts'
 import type { ProgramSettings } from '../../platform/program-settings.ts'
 import type { Clock } from '../../time/clock.ts'
-import { contentsOf } from '../adapters/node-request.ts'
-import type { Context, Endings } from '../contract.ts'
-import { LightResponse } from '../light/response.ts'
-import { badGateway, refusing } from './answers.ts'
-import { requestVariables } from './environment.ts'
+import type { Context, Endings, RawHandler, RawResponse } from '../contract.ts'
+import { badGateway } from './answers.ts'
+import { requestVariables, type ToldRequest } from './environment.ts'
 import { OutputLog } from './output-log.ts'
 import { ProgramProcess } from './process.ts'
 import { PATIENCE } from './program.ts'
@@ -21,15 +20,20 @@ export interface ForksOptions {
   readonly log: Log
 }
 
+/** How often its share all processes at work may have written together, in bytes that are kept. */
+const TOGETHER = 4
+
 /**
  * One process a request, as OpenFaaS's classic watchdog does: the content on standard input, the answer on
- * standard output. There are never more of them at work than are allowed: one request more is refused.
+ * standard output. There are never more of them at work than are allowed: one request more is refused. A
+ * process is started when the request has come whole, so that slow clients hold none.
  */
-export class Forks {
+export class Forks implements RawHandler {
   readonly #options: ForksOptions
   readonly #pool: WarmPool
   readonly #output: OutputLog
   readonly #runs = new Set<Run>()
+  #kept = 0
   #started = 0
   #refused = 0
   #failed = 0
@@ -41,22 +45,16 @@ export class Forks {
     this.#pool = new WarmPool(settings.fork.pool, () => this.#spawn({}, true), clock, log)
   }
 
-  async fetch(request: Request, context: Context & Partial<Endings>): Promise<Response> {
-    const { functionName, log } = this.#options
-    const { most } = this.#options.settings.fork
+  async handle(request: RequestView, context: Context & Partial<Endings>): Promise<RawResponse> {
+    const { functionName, log, settings } = this.#options
+    const { most, cgiHeaders } = settings.fork
     if (this.#runs.size >= most) {
       this.#refused++
       const detail = `the function ${functionName} has ${most} processes at work, and may have no more`
-      return refusing({ name: 'too-many-requests', status: 429, detail, headers: [['retry-after', '1']] })
+      return problem({ name: 'too-many-requests', status: 429, detail, headers: [['retry-after', '1']] })
     }
-    const { fields, content, target, host } = contentsOf(request)
-    const at = target.indexOf('?')
-    const length = content instanceof ReadableStream ? declared(fields) : (content?.length ?? 0)
-    const query = at < 0 ? '' : target.slice(at + 1)
-    const { cgiHeaders } = this.#options.settings.fork
-    const told = { method: request.method, path: context.functionPath, query, host, fields, length }
     const variables = {
-      ...(cgiHeaders ? requestVariables(told) : {}),
+      ...(cgiHeaders ? requestVariables(told(request, context.functionPath)) : {}),
       HOTPOTATO_CALL_ID: context.callId,
     }
     let process: ProgramProcess
@@ -64,20 +62,16 @@ export class Forks {
       process = this.#process(variables)
     } catch (error) {
       log.error({ err: error, callId: context.callId }, 'a process of the program cannot be started')
-      if ((error as NodeJS.ErrnoException).code === 'E2BIG')
-        return refusing({
-          name: 'bad-request',
-          status: 431,
-          detail: 'the request head is too large for a process',
-        })
-      return refusing(badGateway(functionName, 'cannot be started'))
+      if ((error as NodeJS.ErrnoException).code !== 'E2BIG')
+        return problem(badGateway(functionName, 'cannot be started'))
+      const detail = 'the request head is too large for a process'
+      return problem({ name: 'bad-request', status: 431, detail })
     }
     const run = this.#run(process, context)
     if (context.onAbort !== undefined) context.onAbort(() => run.cancel())
     else context.signal.addEventListener('abort', () => run.cancel(), { once: true })
-    run.give(content)
-    const ending = await run.ending
-    return this.#answer(ending, header(fields, 'content-type'))
+    process.child.stdin!.end(request.body)
+    return this.#answer(await run.ending, header(request.headers, 'content-type'))
   }
 
   counters(): Record<string, number> {
@@ -99,11 +93,18 @@ export class Forks {
   #run(process: ProgramProcess, context: Context): Run {
     const { settings, functionName, clock } = this.#options
     const { timeMilliseconds, outputBytes, combineOutput } = settings.fork
-    const run = new Run(process, { timeMilliseconds, outputBytes, combineOutput, clock })
+    const keep = (bytes: number): boolean => {
+      this.#kept += bytes
+      return this.#kept <= TOGETHER * outputBytes
+    }
+    const run = new Run(process, { timeMilliseconds, outputBytes, combineOutput, keep, clock })
     const fields = { function: functionName, program: process.pid, callId: context.callId }
     if (!combineOutput) this.#output.follow(process.child.stderr!, 'stderr', fields)
     this.#runs.add(run)
-    void run.ending.then(() => this.#runs.delete(run))
+    void run.ending.then(() => {
+      this.#runs.delete(run)
+      this.#kept -= run.kept
+    })
     return run
   }
 
@@ -124,32 +125,30 @@ export class Forks {
     return new ProgramProcess({ command, directory, environment: all, told })
   }
 
-  #answer(ending: Ending, requestType: string | undefined): Response {
+  #answer(ending: Ending, requestType: string | undefined): RawResponse {
     const { functionName, settings } = this.#options
+    if (ending.kind === 'answered') {
+      const type = settings.fork.contentType ?? requestType ?? 'text/plain; charset=utf-8'
+      return { status: 200, headers: [['content-type', type]], body: ending.output }
+    }
+    this.#failed++
+    const program = `the program of ${functionName}`
     switch (ending.kind) {
-      case 'answered': {
-        const type = settings.fork.contentType ?? requestType ?? 'text/plain; charset=utf-8'
-        return LightResponse.from(200, [['content-type', type]], ending.output) as unknown as Response
-      }
       case 'late': {
-        this.#failed++
-        const seconds = settings.fork.timeMilliseconds / 1000
-        const detail = `the program of ${functionName} was ended after ${seconds} s`
-        return refusing({ name: 'program-timeout', status: 504, detail })
+        const detail = `${program} was ended after ${settings.fork.timeMilliseconds / 1000} s`
+        return problem({ name: 'program-timeout', status: 504, detail })
       }
       case 'unstarted':
-        this.#failed++
-        return refusing(badGateway(functionName, 'cannot be started; the log of its container says why'))
+        this.#options.log.error({ how: ending.how }, 'a process of the program cannot be started')
+        return problem(badGateway(functionName, 'cannot be started; the log of its container says why'))
       case 'failed': {
-        this.#failed++
-        const detail = `the program of ${functionName} ${ending.how}; the log of its container may say why`
-        return refusing({ name: 'function-failed', status: 500, detail })
+        const detail = `${program} ${ending.how}; the log of its container may say why`
+        return problem({ name: 'function-failed', status: 500, detail })
       }
     }
   }
 }
 
-function declared(fields: readonly (readonly [string, string])[]): number | undefined {
-  const said = header(fields, 'content-length')
-  return said === undefined ? undefined : Number(said)
+function told({ method, query, host = '', headers, body }: RequestView, path: string): ToldRequest {
+  return { method, path, query, host: header(headers, 'host') ?? host, fields: headers, length: body.length }
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import type { Clock } from '../../time/clock.ts'
 
 /** The variable that every program of a container has, and whatever it starts unless it takes it away. */
 export const MARK = 'HOTPOTATO_CONTAINER_ID'
@@ -28,6 +29,9 @@ done
 if [ -n "$2" ]; then rm -rf -- "$2"; fi
 `
 
+/** Milliseconds until one that was killed is followed by another. */
+const AGAIN = 100
+
 /**
  * A small process beside a container that sees to it that no program outlives the container, also when that
  * is killed: the kernel closes the pipe between them then. It is a shell that reads, and costs nothing but
@@ -37,6 +41,7 @@ export class Guardian {
   /** The mark as it stands in an environment. */
   readonly mark: string
   readonly #directory: string
+  readonly #clock: Clock
   readonly #onLost: (how: string) => void
   #child: ChildProcess | undefined
   #group: number | undefined
@@ -44,9 +49,10 @@ export class Guardian {
 
   /**
    * @param container its name @param directory is removed at the end; none if empty
-   * @param onLost told when the guardian itself has ended; another one is there by then
+   * @param onLost told when the guardian itself has ended; another one follows soon
    */
-  constructor(container: string, directory: string, onLost: (how: string) => void) {
+  constructor(container: string, directory: string, clock: Clock, onLost: (how: string) => void) {
+    this.#clock = clock
     this.mark = `${container}:${process.pid}:${randomBytes(8).toString('hex')}`
     this.#directory = directory
     this.#onLost = onLost
@@ -88,7 +94,7 @@ export class Guardian {
       lost = true
       this.#onLost(how)
       // Where no shell can be started there is no use in trying on.
-      if (child.pid !== undefined) this.#start()
+      if (child.pid !== undefined) this.#clock.after(AGAIN, () => this.#closed || this.#start())
     }
     child.once('error', error => end(error.message))
     child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`))

@@ -38,8 +38,8 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
   installGlobals()
   prepare()
   const sockets = settings.mode === 'socket' ? socketDirectory(settings.runDirectory, container) : ''
-  const guardian = new Guardian(container, sockets, how =>
-    log.warn({ how }, 'what guards the processes of the program has ended; it is started again'),
+  const guardian = new Guardian(container, sockets, clock, how =>
+    log.warn({ how }, 'the guardian of the program has ended'),
   )
   const environment = {
     ...inherited,
@@ -52,9 +52,9 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
     const forks = new Forks({ settings, functionName, environment, clock, log })
     return {
       module: functionModule({
-        kind: 'fetch',
+        kind: 'raw',
         file,
-        fetch: (request, _env, ctx) => forks.fetch(request, ctx),
+        handle: (request, context) => forks.handle(request, context),
       }),
       counters: () => forks.counters(),
       stop: async () => {
@@ -82,6 +82,7 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
       file,
       fetch: (request, _env, context) => forwarder.fetch(request, context),
       webSocket: (socket, _context, state) => (state as ProgramSocket).join(socket),
+      ready: () => server.endpoint !== undefined,
       admitWebSocket: (context, protocols) => ProgramSocket.open(context, protocols, asking),
     }),
     counters: () => ({

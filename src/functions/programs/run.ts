@@ -1,7 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Clock, Timer } from '../../time/clock.ts'
-import { concat } from '../../wire/index.ts'
-import { pour } from './pour.ts'
+import { Pieces } from '../../wire/index.ts'
 import type { ProgramProcess } from './process.ts'
 
 /** How one request ended. */
@@ -18,6 +17,8 @@ export interface RunLimits {
   readonly timeMilliseconds: number
   readonly outputBytes: number
   readonly combineOutput: boolean
+  /** Bytes that are kept from now on. @returns false if all processes have written too much together */
+  readonly keep: (bytes: number) => boolean
   readonly clock: Clock
 }
 
@@ -34,8 +35,9 @@ export class Run {
   /** Never rejected. */
   readonly ending: Promise<Ending>
   readonly #limits: RunLimits
-  readonly #output: Uint8Array[] = []
-  #bytes = 0
+  readonly #output = new Pieces()
+  /** Bytes of it. */
+  kept = 0
   #settle: (ending: Ending) => void = () => {}
   #over = false
   readonly #timer: Timer | undefined
@@ -54,15 +56,6 @@ export class Run {
     void this.#wait(Promise.all(read))
   }
 
-  /** Gives it the content of its request, as fast as it reads it, and the end of it. */
-  give(content: Uint8Array | ReadableStream<Uint8Array> | null): void {
-    const stdin = this.process.child.stdin!
-    if (content instanceof ReadableStream) {
-      pour(content, stdin).catch(() => this.cancel())
-    } else if (content === null) stdin.end()
-    else stdin.end(content)
-  }
-
   /** The answer is not wanted any more. */
   cancel(): void {
     this.#end({ kind: 'failed', how: 'was ended because its client is gone' })
@@ -71,9 +64,13 @@ export class Run {
   /** @returns when there is no more of it */
   #collect(from: Readable): Promise<void> {
     from.on('data', (bytes: Uint8Array) => {
-      this.#bytes += bytes.length
-      if (this.#bytes <= this.#limits.outputBytes) this.#output.push(bytes)
-      else this.#end({ kind: 'failed', how: `wrote more than ${this.#limits.outputBytes} bytes` })
+      if (this.#over) return
+      const { outputBytes, keep } = this.#limits
+      this.kept += bytes.length
+      this.#output.add(bytes)
+      if (!keep(bytes.length)) this.#end({ kind: 'failed', how: 'wrote more than there is room for now' })
+      else if (this.kept > outputBytes)
+        this.#end({ kind: 'failed', how: `wrote more than ${outputBytes} bytes` })
     })
     return closed(from)
   }
@@ -91,7 +88,7 @@ export class Run {
       this.process.signal('SIGKILL')
       await within(read, LAST_WORDS, clock)
     }
-    if (this.process.exitCode === 0) this.#end({ kind: 'answered', output: concat(...this.#output) })
+    if (this.process.exitCode === 0) this.#end({ kind: 'answered', output: this.#output.takeWhole() })
     else
       this.#end({ kind: 'failed', how: how.startsWith('exit') ? `ended with ${how}` : `was ended by ${how}` })
   }
@@ -100,6 +97,11 @@ export class Run {
     if (this.#over) return
     this.#over = true
     this.#timer?.stop()
+    if (ending.kind !== 'answered') {
+      this.#output.clear()
+      this.#limits.keep(-this.kept)
+      this.kept = 0
+    }
     this.process.kill()
     // It counts as long as it is there.
     void this.process.ended.then(() => this.#settle(ending))

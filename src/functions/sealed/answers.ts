@@ -38,6 +38,15 @@ export const keyInClear = (functionName: string, exposed: boolean): Denied =>
       : `the function ${functionName} is sealed, and takes requests over TLS alone`,
   })
 
+export const keyForgotten = (functionName: string): Denied =>
+  new Denied({
+    name: 'misdirected-request',
+    status: 421,
+    detail:
+      `the key for ${functionName} was left behind when this connection moved: send it on a new one, or as ` +
+      'a field that is never indexed (RFC 7541 §6.2.3)',
+  })
+
 export const keyWrong = (functionName: string, spelled: boolean): Denied =>
   new Denied({
     name: 'key-wrong',

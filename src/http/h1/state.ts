@@ -1,4 +1,4 @@
-import { opaque, type Struct, struct, uint32 } from '../../wire/index.ts'
+import { opaque, type Struct, secret, struct, uint32 } from '../../wire/index.ts'
 
 /**
  * All that an HTTP/1 server connection is between two messages. There is nothing else: how a message is being
@@ -18,5 +18,6 @@ export const INBOUND_CEILING = 2 ** 24 - 1
 /** {@link H1State} on the wire: 7 bytes when idle. */
 export const h1State: Struct<H1State> = struct('H1State', {
   requestsServed: uint32,
-  inbound: opaque(0, INBOUND_CEILING),
+  /** Secret: what clients say in it is theirs, and it may be a key. */
+  inbound: secret(opaque(0, INBOUND_CEILING)),
 })

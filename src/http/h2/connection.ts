@@ -168,8 +168,16 @@ export abstract class H2Connection {
     return this.streams.size === 0 && (last || this.goawayReceived !== undefined)
   }
 
-  /** The connection as a value, at any byte. @throws Error if events wait to be pulled, or after the end */
-  export(): H2State {
+  /** Keys that requests brought are overwritten: nothing is read any more. */
+  forget(): void {
+    this.decoder.forget()
+  }
+
+  /**
+   * The connection as a value, at any byte. @param keyless without the keys of requests that were accepted
+   * @throws Error if events wait to be pulled, or after the end
+   */
+  export(keyless = false): H2State {
     if (this.#events.length > 0) throw new Error('pull all events before the connection is exported')
     if (this.#over) throw new Error('the connection is over')
     const { inbound, prefaceRead, peerSettingsRead, block } = this.frame.export()
@@ -186,7 +194,7 @@ export abstract class H2Connection {
       settingsWaited: Math.round(this.#settingsWaited),
       settings: { ...this.settings },
       peerSettings: { ...this.sender.peer },
-      decoder: this.decoder.export(),
+      decoder: this.decoder.export(keyless),
       encoder: this.sender.encoder.export(),
       sendWindow: this.sender.window,
       receiveWindow,

@@ -13,6 +13,8 @@ export interface H2Request {
   readonly protocol: string | undefined
   /** Without pseudo-header fields; cookies joined into one field. */
   readonly headers: readonly Field[]
+  /** As in `RequestHead`. */
+  readonly key?: Uint8Array | undefined
 }
 
 /** What a connection reports. */
@@ -67,7 +69,7 @@ export type H2Event =
 export function requestEvent(
   streamId: number,
   endStream: boolean,
-  { method, scheme, authority, path, protocol, headers }: H2Request,
+  { method, scheme, authority, path, protocol, headers, key }: H2Request,
 ): H2Event {
-  return { type: 'request', streamId, endStream, method, scheme, authority, path, protocol, headers }
+  return { type: 'request', streamId, endStream, method, scheme, authority, path, protocol, headers, key }
 }

@@ -72,6 +72,7 @@ export function readRequest(entries: readonly Entry[], allowProtocol: boolean): 
   let priority: string | undefined
   let contentLength = -1
   const headers: Field[] = []
+  let key: Uint8Array | undefined
   let regular = false
   for (const entry of entries) {
     const kind = entry.kind || judge(entry)
@@ -87,6 +88,11 @@ export function readRequest(entries: readonly Entry[], allowProtocol: boolean): 
       continue
     }
     regular = true
+    if (entry.key !== undefined) {
+      if (key !== undefined) throw new Malformed('two keys')
+      key = entry.key
+      continue
+    }
     if (kind === Kind.bad) throw new Malformed(`the field ${JSON.stringify(entry.name)}`)
     if (kind === Kind.cookie) {
       cookie = cookie === undefined ? entry.value : `${cookie}; ${entry.value}`
@@ -118,6 +124,7 @@ export function readRequest(entries: readonly Entry[], allowProtocol: boolean): 
     path: path ?? '',
     protocol,
     headers,
+    key,
     contentLength,
     priority,
   }
@@ -160,13 +167,15 @@ export function readResponse(entries: readonly Entry[]): ResponseFields {
 
 /** Reads the list of trailers, which has no pseudo-header fields. @throws Malformed */
 export function readTrailers(entries: readonly Entry[]): Field[] {
-  return entries.map(entry => {
-    const kind = entry.kind || judge(entry)
-    if (kind === Kind.bad || (kind >= Kind.method && kind <= Kind.status)) {
-      throw new Malformed(`${JSON.stringify(entry.name)} in trailers`)
-    }
-    return entry.field
-  })
+  return entries
+    .filter(({ key }) => key === undefined)
+    .map(entry => {
+      const kind = entry.kind || judge(entry)
+      if (kind === Kind.bad || (kind >= Kind.method && kind <= Kind.status)) {
+        throw new Malformed(`${JSON.stringify(entry.name)} in trailers`)
+      }
+      return entry.field
+    })
 }
 
 /** @throws TypeError for a field that must not be sent. @param name in lower case */

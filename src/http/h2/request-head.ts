@@ -14,7 +14,7 @@ import type { H2Request } from './event.ts'
  * for an expectation that cannot be met, 501 for CONNECT with anything else
  */
 export function requestHead(
-  { method: verb, scheme, protocol, path: target, authority, headers }: H2Request,
+  { method: verb, scheme, protocol, path: target, authority, headers, key }: H2Request,
   connection?: Scheme,
 ): RequestHead {
   if (protocol !== undefined && protocol !== 'websocket')
@@ -40,5 +40,6 @@ export function requestHead(
     host: origin.host,
     path,
     query,
+    key,
   }
 }

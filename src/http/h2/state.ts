@@ -15,6 +15,7 @@ import {
   uint64,
   vector,
 } from '../../wire/index.ts'
+import { isKeyText, KEY_FIELD, secretCopy } from '../key-field.ts'
 import type { Field } from '../message.ts'
 import { type H2Event, requestEvent } from './event.ts'
 import { h2Spent } from './limits.ts'
@@ -24,7 +25,35 @@ import { newStream, type Stream } from './stream.ts'
 /** Most bytes of anything that is carried. */
 const CEILING = 2 ** 24 - 1
 
-const hpackEntry = struct('HpackEntry', { name: text(0, CEILING), value: text(0, CEILING) })
+const plainText = text(0, CEILING)
+const plainBytes = opaque(0, CEILING)
+
+/** Whether the name that was read last is that of the field with a key: the next value is bytes then. */
+let keyNamed = false
+const fieldName: Codec<string> = {
+  ...plainText,
+  read(reader) {
+    const name = plainText.read(reader)
+    keyNamed = isKeyText(name)
+    return name
+  },
+}
+/** Text, or the bytes of a key, of which no text is made. */
+const fieldValue: Codec<string | Uint8Array> = {
+  notation: plainText.notation,
+  secret: true,
+  write: (writer, value) =>
+    typeof value === 'string' ? plainText.write(writer, value) : plainBytes.write(writer, value),
+  read(reader) {
+    if (!keyNamed) return plainText.read(reader)
+    const bytes = plainBytes.read(reader)
+    const key = secretCopy(bytes, 0, bytes.length)
+    bytes.fill(0)
+    return key
+  },
+}
+
+const hpackEntry = struct('HpackEntry', { name: fieldName, value: fieldValue })
 
 /** One direction's HPACK context. */
 export const hpackState = struct('HpackState', {
@@ -55,7 +84,7 @@ const length: Codec<number> = {
 }
 
 /** Characters are bytes (ISO 8859-1); here they are UTF-8. */
-const h2Field = struct('H2Field', { name: text(0, CEILING), value: text(0, CEILING) })
+const h2Field = struct('H2Field', { name: fieldName, value: fieldValue })
 const h2Fields = vector(h2Field, 0, CEILING)
 
 /** A request that no application has accepted yet, with what came after its head. */
@@ -152,7 +181,7 @@ type AnnouncedValue = TypeOf<typeof h2Announced>
 
 const toFields = (fields: readonly Field[]) => fields.map(([name, value]) => ({ name, value }))
 const fromFields = (fields: TypeOf<typeof h2Fields>): Field[] =>
-  fields.map(({ name, value }) => [name, value] as const)
+  fields.flatMap(({ name, value }) => (typeof value === 'string' ? [[name, value] as const] : []))
 
 /** A stream as it is written down. Field by field: the engine copies the rest of an object far slower. */
 export function exportStream(stream: Stream): StreamValue {
@@ -227,13 +256,16 @@ function exportAnnounced(events: readonly H2Event[]): AnnouncedValue {
     } else if (event.type === 'trailers') trailers = toFields(event.headers)
   }
   const { method, scheme, authority, path, protocol, endStream } = request
-  const headers = toFields(request.headers)
+  const headers: TypeOf<typeof h2Field>[] = toFields(request.headers)
+  if (request.key !== undefined) headers.push({ name: KEY_FIELD, value: request.key })
   return { method, scheme, authority, path, protocol, headers, endStream, content, contentEnds, trailers }
 }
 
 function restoreAnnounced(streamId: number, value: AnnouncedValue): H2Event[] {
   const { content, contentEnds, trailers, endStream } = value
-  const events = [requestEvent(streamId, endStream, { ...value, headers: fromFields(value.headers) })]
+  const found = value.headers.find(one => typeof one.value !== 'string')
+  const key = found?.value as Uint8Array | undefined
+  const events = [requestEvent(streamId, endStream, { ...value, headers: fromFields(value.headers), key })]
   content.forEach((data, index) => {
     events.push({ type: 'data', streamId, data, endStream: contentEnds && index === content.length - 1 })
   })

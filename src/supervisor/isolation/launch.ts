@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { isFunctionName } from '../../platform/function-name.ts'
 import type { CertificateSettings, WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Confinement, MemberSpec, OfOneProcess } from '../../stack/spec.ts'
+import { giveSecrets } from '../secrets/mounts.ts'
 import type { Command } from './isolation.ts'
 import { LEVELS } from './levels.ts'
 import { mayChangeUser, type Uids } from './uids.ts'
@@ -49,7 +50,7 @@ export function prepare(
 ): Prepared {
   const { level, limits, made, hidden, connects, runDirectory } = spec.confinement
   const settings = spec.settings as Omit<WorkerSettings, OfOneProcess>
-  const { handler, clientAuthorities, certificate, functionName } = settings
+  const { handler, clientAuthorities, certificate, functionName, secretsDirectory, sealed } = settings
   const module = realpathSync(fileURLToPath(spec.entry))
   if (level === 'process') return plain(module, environment, limits.memory)
   const files = made.flatMap(functionFiles)
@@ -57,21 +58,25 @@ export function prepare(
     ...platformFiles(module),
     ...namedFiles(environment),
     ...files,
-    ...(clientAuthorities === undefined ? [] : [realpathSync(clientAuthorities)]),
+    ...[clientAuthorities, sealed?.bundle].flatMap(file => (file === undefined ? [] : [realpathSync(file)])),
   ])
   // In a file system of its own, a function whose files are closed to other users keeps the supervisor's.
   const mayHaveUser = mayChangeUser() && (level === 'user' || firstClosed(visible, false) === undefined)
-  const descriptors = openCertificate(certificate)
+  const uid = mayHaveUser ? uids.of(functionName, spec.confinement.uids) : undefined
+  // Closed to all others, so it is no reason against a user of its own.
+  if (secretsDirectory !== undefined && uid !== undefined) giveSecrets(secretsDirectory, uid)
+  // With `keys: signer` there is none that it may read.
+  const descriptors = certificate === undefined ? [] : openCertificate(certificate)
   const command = LEVELS[level].command({
     name: spec.name,
     id,
     command: [process.execPath, ...heap(limits.memory), module],
     environment,
     firstFree: firstFree + descriptors.length,
-    visible,
+    visible: secretsDirectory === undefined ? visible : [...visible, secretsDirectory],
     hidden,
     workingDirectory: made[0] === undefined ? '/' : folderOf(made[0]),
-    uid: mayHaveUser ? uids.of(functionName, spec.confinement.uids) : undefined,
+    uid,
     connects,
     limits: { ...limits, processes: PROCESSES },
     bundles: join(runDirectory, 'oci'),
@@ -82,7 +87,7 @@ export function prepare(
     descriptors,
     settings: {
       restraint: { processes: 4 * PROCESSES, fileBytes: FILE_BYTES },
-      certificate: { ...certificate, inherited },
+      ...(certificate === undefined ? {} : { certificate: { ...certificate, inherited } }),
       ...(isFunctionName(handler) ? {} : { handler: realpathSync(handler) }),
     },
   }

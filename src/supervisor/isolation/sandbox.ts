@@ -72,9 +72,14 @@ function foundation({ system, links }: View, userNamespace: boolean): string[] {
     ...open(system),
     ...system.flatMap(path => ['--ro-bind', path, path]),
     ...links.flatMap(([link, target]) => ['--symlink', target, link]),
-    ...['--proc', '/proc', '--dev', '/dev', '--size', `${SCRATCH}`, '--tmpfs', '/dev/shm'],
-    ...['--size', `${SCRATCH}`, '--tmpfs', '/tmp'],
+    ...['--proc', '/proc', '--dev', '/dev', ...scratch('/dev/shm')],
+    ...scratch('/tmp'),
   ]
+}
+
+/** A file system in memory that every user may write to: the function becomes one that is not known here. */
+function scratch(path: string): string[] {
+  return ['--perms', '1777', '--size', `${SCRATCH}`, '--tmpfs', path]
 }
 
 /** Directories that lead there, open to all: bubblewrap itself would make them for its own user. */

@@ -1,4 +1,5 @@
 import { tableMessage } from '../../platform/routing/route-table.ts'
+import type { SignerSettings } from '../../platform/signer-settings.ts'
 import { difference } from '../../stack/difference.ts'
 import type { Plan } from '../../stack/plan.ts'
 import { type MemberSpec, named } from '../../stack/spec.ts'
@@ -25,6 +26,7 @@ export interface ReloadCrew {
   /** Starts a gateway and waits until it is ready. @throws Error it does not start; then there is none */
   startGateway(spec: MemberSpec): Promise<Replica>
   startSigner(spec: MemberSpec): void
+  tellSigners(message: ControlMessage): void
   /** Lets its connections move away, and ends it. */
   retire(replica: Replica): Promise<unknown>
   tellAll(message: ControlMessage): void
@@ -84,6 +86,8 @@ export class Reloads {
     const { signer } = next
     if (signer !== undefined && ![...this.#crew.replicas].some(one => one.spec.role === 'signer'))
       this.#crew.startSigner(signer)
+    // What is about to end needs its keys until then.
+    if (signer !== undefined) this.#crew.tellSigners(certify(next, running))
     const changes = [
       ...added.map(name => this.#begin(name, next)),
       ...removed.map(functionName => ({ functionName, start: [], keep: 0 })),
@@ -102,6 +106,7 @@ export class Reloads {
       report,
     )
     if (gateway) await Promise.all(old.map(one => this.#crew.retire(one)))
+    if (signer !== undefined) this.#crew.tellSigners(certify(next))
     const did = (name: string): Deed => {
       if (added.includes(name)) return 'added'
       if (removed.includes(name)) return 'removed'
@@ -199,4 +204,14 @@ export class Reloads {
 function specOf({ spec: { role }, functionName }: Replica, next: Plan): MemberSpec | undefined {
   if (role === 'container') return next.specs.get(functionName)
   return role === 'gateway' ? next.gateway : next.signer
+}
+
+/** Which files of keys a signer has to read. @param running what runs besides, for a while */
+function certify(next: Plan, running?: Plan): ControlMessage {
+  const files = new Map([running, next].flatMap(keyFilesOf).map(one => [one.functionName, one] as const))
+  return { kind: 'certify', files: [...files.values()] }
+}
+
+function keyFilesOf(plan: Plan | undefined): SignerSettings['certificates'] {
+  return (plan?.signer?.settings as SignerSettings | undefined)?.certificates ?? []
 }

@@ -30,7 +30,10 @@ export class SecretMounts {
    * @returns the directory, 0700, with files of 0400 @throws SecretError
    */
   mount(id: number, name: string, { store, names }: SecretsSpec): string {
-    this.#base ??= makeBase()
+    if (this.#base === undefined) {
+      this.#base = makeBase()
+      process.once('exit', () => this.close())
+    }
     const directory = join(this.#base, `${name}-${id}`)
     const secrets = new SecretStore(store)
     mkdirSync(directory, { mode: 0o700 })
@@ -43,10 +46,10 @@ export class SecretMounts {
     return directory
   }
 
-  /** Gives a directory to another user, who alone can read it then. */
-  give(directory: string, uid: number): void {
-    for (const name of readdirSync(directory)) chownSync(join(directory, name), uid, uid)
-    chownSync(directory, uid, uid)
+  /** Removes what is left of all. */
+  close(): void {
+    if (this.#base !== undefined) rmSync(this.#base, { recursive: true, force: true })
+    this.#base = undefined
   }
 
   unmount(id: number): void {
@@ -54,6 +57,12 @@ export class SecretMounts {
     if (directory !== undefined) rmSync(directory, { recursive: true, force: true })
     this.#mounted.delete(id)
   }
+}
+
+/** Gives the secrets of a container to the user that it has, who alone can read them then. */
+export function giveSecrets(directory: string, uid: number): void {
+  for (const name of readdirSync(directory)) chownSync(join(directory, name), uid, uid)
+  chownSync(directory, uid, uid)
 }
 
 function makeBase(): string {
@@ -64,7 +73,6 @@ function makeBase(): string {
   const base = mkdtempSync(join(memory, `${PREFIX}${process.pid}-`))
   // Users of single functions have to get through it, to what is theirs alone.
   chmodSync(base, 0o711)
-  process.once('exit', () => rmSync(base, { recursive: true, force: true }))
   return base
 }
 

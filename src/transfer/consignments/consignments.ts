@@ -2,6 +2,7 @@ import { reasonOf } from '../../http/serving.ts'
 import { DecodeError, decode } from '../../wire/index.ts'
 import type { Consignment, RefusalReason } from '../control.ts'
 import { EnvelopeError } from '../envelope.ts'
+import { Hibernated } from '../hibernated.ts'
 import { TakeOver } from '../leg.ts'
 import { openEnvelope, type Parcel } from '../parcel.ts'
 import { RelayedState } from '../relay-state.ts'
@@ -30,13 +31,21 @@ export interface ConsignmentHandlers {
   ): Arrival
   /** A connection that comes back to its socket and its keys. Without this, they are refused. */
   returned?(state: Return, session: SealAssociated, from: number): Arrival
+  /** A connection whose function goes to sleep, or sleeps. Without this, they are refused. */
+  hibernated?(state: Hibernated, session: SealAssociated, descriptor: Descriptor, from: number): Arrival
+  /** The same connection, whose client has spoken. Without this, they are refused. */
+  thawed?(state: Hibernated, session: SealAssociated, descriptor: Descriptor): Arrival
 }
 
 /** How many descriptors come with one. */
-export const DESCRIPTORS_OF = { parcel: 1, takeOver: 1, relayed: 2, return: 0 } as const satisfies Record<
-  Consignment['kind'],
-  number
->
+export const DESCRIPTORS_OF = {
+  parcel: 1,
+  takeOver: 1,
+  relayed: 2,
+  return: 0,
+  hibernate: 1,
+  thaw: 1,
+} as const satisfies Record<Consignment['kind'], number>
 
 /**
  * Opens what carries a connection, and gives it to its handler.
@@ -69,6 +78,16 @@ export function openConsignment(
       const { takeOver: take } = handlers
       const state = decode(TakeOver, opened)
       return take === undefined ? noTaker('takes over no connections') : take(state, message, first!)
+    }
+    if (message.kind === 'hibernate') {
+      const { hibernated: take } = handlers
+      const state = decode(Hibernated, opened)
+      return take === undefined ? noTaker('keeps no connections') : take(state, message, first!, from)
+    }
+    if (message.kind === 'thaw') {
+      const { thawed: take } = handlers
+      const state = decode(Hibernated, opened)
+      return take === undefined ? noTaker('takes no connections up') : take(state, message, first!)
     }
     const { relayed: take } = handlers
     const state = decode(RelayedState, opened)

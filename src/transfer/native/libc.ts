@@ -75,6 +75,11 @@ export interface Libc {
   /** `PR_SET_PDEATHSIG`: the kernel kills this process when its parent ends. Throws an {@link ErrnoError}. */
   endWithParent(): void
   /**
+   * `PR_SET_DUMPABLE` 0: other processes of this user can neither read this one's memory nor trace it, and no
+   * core of it is written. Root can. Throws an {@link ErrnoError}.
+   */
+  hideMemory(): void
+  /**
    * `setrlimit`: lowers what this process may have to that, for good; what is lower stays. Throws an {@link
    * ErrnoError}.
    */
@@ -176,6 +181,7 @@ const SEAL_SIZE = 0x1 | 0x2 | 0x4
 const MFD_CLOEXEC = 0x1
 const MFD_ALLOW_SEALING = 0x2
 const PR_SET_PDEATHSIG = 1
+const PR_SET_DUMPABLE = 4
 const RESOURCES = { fileBytes: 1, core: 4, processes: 6 } as const
 const SIGKILL = 9
 const IPPROTO_TCP = 6
@@ -370,6 +376,10 @@ function load(): Libc {
 
     endWithParent() {
       check('prctl', (prctl as Variadic)(PR_SET_PDEATHSIG, 'unsigned long', SIGKILL))
+    },
+
+    hideMemory() {
+      check('prctl', (prctl as Variadic)(PR_SET_DUMPABLE, 'unsigned long', 0))
     },
 
     limit(resource, most) {

@@ -22,13 +22,13 @@ describe('the variables of a request', () => {
       ['x-call-id', 'second'],
       ['Transfer-Encoding', 'chunked'],
     ] as const
-    expect(told(fields, { query: 'b=c&d=%20', length: undefined })).toEqual({
+    expect(told(fields, { query: 'b=c&d=%20', length: 0 })).toEqual({
       Http_Content_Type: 'text/plain',
       Http_X_Call_Id: 'c1',
       Http_Transfer_Encoding: 'chunked',
       Http_Method: 'POST',
-      Http_ContentLength: '-1',
-      Http_Content_Length: '-1',
+      Http_ContentLength: '0',
+      Http_Content_Length: '0',
       Http_Path: '/a',
       Http_Query: 'b=c&d=%20',
       Http_Host: 'app.local',

@@ -4,9 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Forks } from '../../../src/functions/programs/forks.ts'
+import { type Field, header, type RequestView } from '../../../src/http/message.ts'
 import type { ForkSettings } from '../../../src/platform/program-settings.ts'
 import { PYTHON_RUNNER } from '../../../src/platform/python-runner.ts'
 import { SYSTEM_CLOCK } from '../../../src/time/system-clock.ts'
+import { utf8 } from '../../../src/wire/index.ts'
+import { textOf } from '../../support/client.ts'
 import { eventually, isRunning } from '../../support/platform.ts'
 import { isInstalled, missing } from '../../support/programs.ts'
 
@@ -32,6 +35,23 @@ const FORK: ForkSettings = {
   cgiHeaders: true,
 }
 
+interface Answer {
+  readonly status: number
+  readonly headers: readonly Field[]
+  readonly body: Uint8Array
+}
+const GET: RequestView = {
+  method: 'GET',
+  target: '/',
+  version: '1.1',
+  headers: [['Host', 'app.local']],
+  host: 'app.local',
+  path: '/',
+  query: '',
+  body: new Uint8Array(),
+}
+const typeOf = ({ headers }: Answer): string | undefined => header(headers, 'content-type')
+
 /** A function of a command; `entries` is what it has logged. */
 function forking(
   command: readonly string[],
@@ -39,7 +59,7 @@ function forking(
 ): {
   forks: Forks
   entries: [object, string][]
-  ask: (request?: Request, signal?: AbortSignal) => Promise<Response>
+  ask: (request?: Partial<RequestView>, signal?: AbortSignal) => Promise<Answer>
 } {
   const entries: [object, string][] = []
   const note = (...all: unknown[]): void => void entries.push(all as [object, string])
@@ -57,53 +77,57 @@ function forking(
   const environment = { PATH: process.env.PATH!, GIVEN: 'yes' }
   const forks = new Forks({ settings, functionName: 'app', environment, clock: SYSTEM_CLOCK, log })
   open.push(forks)
-  const ask = (
-    request = new Request('http://app.local/'),
-    signal = new AbortController().signal,
-  ): Promise<Response> => forks.fetch(request, { functionPath: '/', callId: 'c1', signal, log } as never)
+  const ask = (given: Partial<RequestView> = {}, signal = new AbortController().signal): Promise<Answer> => {
+    const request = { ...GET, ...given }
+    const context = { functionPath: '/', callId: 'c1', signal, log }
+    return forks.handle(request, context as never) as Promise<Answer>
+  }
   return { forks, entries, ask }
 }
 
 const shell = (text: string): string[] => ['sh', '-c', text]
-const post = (body: string | Uint8Array): Request =>
-  new Request('http://app.local/', { method: 'POST', body, duplex: 'half' } as RequestInit)
+const post = (body: string | Uint8Array, headers: readonly Field[] = []): Partial<RequestView> => ({
+  method: 'POST',
+  headers: [['Host', 'app.local'], ...headers],
+  body: typeof body === 'string' ? utf8(body) : body,
+})
 
 describe('one process a request', () => {
   it('gets the content, and gives the answer', async () => {
     const { ask } = forking(['tr', 'a-z', 'A-Z'])
     const answer = await ask(post('potato'))
-    expect([answer.status, await answer.text()]).toEqual([200, 'POTATO'])
-    expect(answer.headers.get('content-type')).toBe('text/plain;charset=UTF-8')
+    expect([answer.status, textOf(answer)]).toEqual([200, 'POTATO'])
+    expect(typeOf(answer)).toBe('text/plain; charset=utf-8')
   })
 
   it('has the type of answer that is set, or that of the request, or text', async () => {
     const typed = forking(['cat'], { contentType: 'image/png' })
-    expect((await typed.ask(post('x'))).headers.get('content-type')).toBe('image/png')
+    expect(typeOf(await typed.ask(post('x')))).toBe('image/png')
     const { ask } = forking(['cat'])
-    expect((await ask()).headers.get('content-type')).toBe('text/plain; charset=utf-8')
-    const json = new Request('http://app.local/', {
-      method: 'POST',
-      body: '{}',
-      headers: { 'content-type': 'application/json' },
-    })
-    expect((await ask(json)).headers.get('content-type')).toBe('application/json')
+    expect(typeOf(await ask())).toBe('text/plain; charset=utf-8')
+    const json = post('{}', [['Content-Type', 'application/json']])
+    expect(typeOf(await ask(json))).toBe('application/json')
   })
 
   it('gives standard error as well, if it is to', async () => {
     const { ask, entries } = forking(shell('echo one; echo two >&2'), { combineOutput: true })
-    expect((await (await ask()).text()).split('\n').sort()).toEqual(['', 'one', 'two'])
+    expect(
+      textOf(await ask())
+        .split('\n')
+        .sort(),
+    ).toEqual(['', 'one', 'two'])
     expect(entries).toEqual([])
   })
 
   it('has none of the fields in its environment, if it is not to', async () => {
     const { ask } = forking(shell('env | grep -c "^Http_"; echo $GIVEN'), { cgiHeaders: false })
-    expect(await (await ask()).text()).toBe('0\nyes\n')
+    expect(textOf(await ask())).toBe('0\nyes\n')
   })
 
   it('may end before it has read what it was sent', async () => {
     const { ask } = forking(['true'])
     const answer = await ask(post(new Uint8Array(5_000_000)))
-    expect([answer.status, await answer.text()]).toEqual([200, ''])
+    expect([answer.status, textOf(answer)]).toEqual([200, ''])
   })
 
   it('is told of a command that is not there', async () => {
@@ -120,7 +144,7 @@ describe('one process a request', () => {
     )
     for (const pool of [0, 1]) {
       const { ask } = forking(['python3', '-c', PYTHON_RUNNER], { pool })
-      expect(await (await ask(post('pötato '))).text()).toBe('said\nPÖTATO POST\n')
+      expect(textOf(await ask(post('pötato ')))).toBe('said\nPÖTATO POST\n')
     }
   })
 })
@@ -166,10 +190,15 @@ describe('a process that misbehaves', () => {
   it('writes without end: 500, and no more is held than it may write', async () => {
     const { ask } = forking(['cat', '/dev/zero'])
     const answer = await ask()
-    expect([answer.status, await answer.text()]).toEqual([
-      500,
-      expect.stringContaining('more than 1000000 bytes'),
-    ])
+    expect([answer.status, textOf(answer)]).toEqual([500, expect.stringContaining('more than 1000000 bytes')])
+  })
+
+  it('writes much while others do, too: 500, and no more is held of all of them together', async () => {
+    const { ask } = forking(shell('head -c 900000 /dev/zero; sleep 0.5'))
+    const statuses = (await Promise.all(Array.from({ length: 6 }, () => ask()))).map(({ status }) => status)
+    expect(statuses.sort()).toEqual([200, 200, 200, 200, 500, 500])
+    // All of it has been given back.
+    expect((await ask()).status).toBe(200)
   })
 
   it('says more on standard error than the log takes: it waits, and its time ends', async () => {
@@ -183,22 +212,21 @@ describe('a process that misbehaves', () => {
 
   it('leaves a child behind that holds its output, in its group or out of it', async () => {
     const { ask } = forking(shell('sleep 1000 & echo $! > held; echo done'))
-    expect(await (await ask()).text()).toBe('done\n')
+    expect(textOf(await ask())).toBe('done\n')
     await gone(await pid('held'))
     const escaped = forking(shell('setsid sleep 30 & echo done'))
-    expect(await (await escaped.ask()).text()).toBe('done\n')
+    expect(textOf(await escaped.ask())).toBe('done\n')
   })
 
   it('ends by a signal: 500 that says so', async () => {
     const { ask } = forking(shell('kill -SEGV $$'))
     const answer = await ask()
-    expect([answer.status, await answer.text()]).toEqual([500, expect.stringContaining('SIGSEGV')])
+    expect([answer.status, textOf(answer)]).toEqual([500, expect.stringContaining('SIGSEGV')])
   })
 
   it('is not started where the head of the request is too large for it', async () => {
     const { ask } = forking(['true'])
-    const headers = { 'x-large': 'x'.repeat(200_000) }
-    expect((await ask(new Request('http://app.local/', { headers }))).status).toBe(431)
+    expect((await ask(post('', [['X-Large', 'x'.repeat(200_000)]]))).status).toBe(431)
   })
 })
 
@@ -206,7 +234,7 @@ it('no more processes are at work than may be: one request more is refused', asy
   const { ask, forks } = forking(shell('sleep 0.2; echo done'), { most: 2 })
   const answers = await Promise.all(Array.from({ length: 5 }, () => ask()))
   expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 429, 429, 429])
-  expect(answers.find(({ status }) => status === 429)!.headers.get('retry-after')).toBe('1')
+  expect(header(answers.find(({ status }) => status === 429)!.headers, 'retry-after')).toBe('1')
   expect(forks.counters()).toMatchObject({ programs: 0, programsStarted: 2, programsRefused: 3 })
 })
 
@@ -216,7 +244,7 @@ describe('processes that are started ahead', () => {
     expect(forks.counters().programsWarm).toBe(2)
     const said = new Set<string>()
     for (let i = 0; i < 5; i++) {
-      said.add(await (await ask()).text())
+      said.add(textOf(await ask()))
       await eventually(() => forks.counters().programsWarm === 2 || undefined, 'none has been started')
     }
     expect(said.size).toBe(5)
@@ -224,7 +252,7 @@ describe('processes that are started ahead', () => {
 
   it('are told of their request by a pipe', async () => {
     const { ask } = forking(shell('cat <&"$HOTPOTATO_VARIABLES_FD"'), { pool: 1 })
-    expect(JSON.parse(await (await ask()).text())).toMatchObject({
+    expect(JSON.parse(textOf(await ask()))).toMatchObject({
       Http_Method: 'GET',
       HOTPOTATO_CALL_ID: 'c1',
     })

@@ -169,6 +169,7 @@ describe('what a program answers', () => {
 
 describe('a program that breaks the rules', () => {
   const WHOLE = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi'
+  const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-field\r\n\r\n'
 
   it.each<readonly [string, string | null, number]>([
     ['closes instead', null, 502],
@@ -201,6 +202,7 @@ describe('a program that breaks the rules', () => {
 
   it.each([
     ['closes in the middle', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf'],
+    ['has trailers without end', `${CHUNKED}0\r\n${'X-Field: value\r\n'.repeat(20_000)}`],
     ['says a chunk that is none', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n'],
   ])('%s: the client sees that it broke off', async (_, answer) => {
     const { handler, sockets } = await saying([answer])

@@ -64,5 +64,6 @@ describe('the secrets of a container', () => {
     const spec = { store: join(folder, 'mounted'), names: ['nothing'] }
     expect(() => mounts.mount(8, 'echo-1', spec)).toThrow('the secret nothing is not in')
     mounts.unmount(8)
+    mounts.close()
   })
 })

@@ -1,3 +1,4 @@
+import { isKeyText, secretCopy } from '../../key-field.ts'
 import { H2Error } from '../error.ts'
 import type { HpackState } from '../state.ts'
 import { huffmanDecode } from './huffman.ts'
@@ -8,6 +9,9 @@ let scratch = new Uint8Array(4096)
 
 /** Integers above this are refused: nothing that HPACK counts can be that large here. */
 const MAX_INTEGER = 2 ** 28
+
+/** Of the value of a key that was left behind. */
+const STAR = 0x2a
 
 /** Longest string whose characters are put together in one call. */
 const SHORT = 2048
@@ -27,7 +31,8 @@ export class HpackDecoder {
   constructor(limit = 4096, state?: HpackState) {
     this.#limit = state?.limit ?? limit
     this.#table = new DynamicTable(state?.capacity ?? limit)
-    for (const { name, value } of state?.entries ?? []) this.#table.insert(new Entry(name, value))
+    for (const { name, value } of state?.entries ?? [])
+      this.#table.insert(typeof value === 'string' ? new Entry(name, value) : new Entry(name, '', value))
   }
 
   /**
@@ -75,10 +80,25 @@ export class HpackDecoder {
     return this.#table.size
   }
 
-  /** The decoder as a value. */
-  export(): HpackState {
-    const entries = this.#table.list().map(({ name, value }) => ({ name, value }))
+  /**
+   * The decoder as a value. @param keyless without the keys in its table; what refers to one later gets stars
+   */
+  export(keyless = false): HpackState {
+    const entries = this.#table.list().map(({ name, value, key }) => ({
+      name,
+      value:
+        key === undefined
+          ? value
+          : keyless
+            ? new Uint8Array(key.length).fill(STAR)
+            : secretCopy(key, 0, key.length),
+    }))
     return { limit: this.#limit, capacity: this.#table.capacity, updates: [], entries }
+  }
+
+  /** Overwrites the keys in its table: nothing is decoded any more. */
+  forget(): void {
+    for (const { key } of this.#table.list()) key?.fill(0)
   }
 
   #resize(capacity: number): void {
@@ -90,6 +110,11 @@ export class HpackDecoder {
     const indexing = (first & 0xc0) === 0x40
     const index = this.#integer(indexing ? 0x3f : 0x0f)
     const name = index === 0 ? this.#string() : this.#entry(index).name
+    if (isKeyText(name)) {
+      const key = new Entry(name, '', this.#key())
+      if (indexing) this.#table.insert(apart(key))
+      return key
+    }
     const entry = new Entry(name, this.#string())
     if (indexing) this.#table.insert(entry)
     return entry
@@ -98,7 +123,7 @@ export class HpackDecoder {
   #entry(index: number): Entry {
     const entry = index <= STATIC_LENGTH ? STATIC_TABLE[index] : this.#table.at(index - STATIC_LENGTH - 1)
     if (index === 0 || entry === undefined) throw broken(`no entry ${index}`)
-    return entry
+    return entry.key === undefined ? entry : apart(entry)
   }
 
   /**
@@ -119,24 +144,56 @@ export class HpackDecoder {
 
   /** §5.2. Characters are bytes (ISO 8859-1). */
   #string(): string {
-    const start = this.#at
-    if (start >= this.#end) throw broken('a string is missing')
-    const huffman = (this.#bytes[start]! & 0x80) !== 0
-    const length = this.#integer(0x7f)
+    const huffman = this.#isHuffman()
+    const length = this.#length()
     const from = this.#at
-    if (length > this.#end - from) throw broken('a string longer than its block')
     this.#at = from + length
     if (!huffman) return textOf(this.#bytes, from, this.#at)
+    return textOf(scratch, 0, this.#expand(from))
+  }
+
+  /** The same, where no text must be made of it: where it was, nothing of it is left. */
+  #key(): Uint8Array {
+    const huffman = this.#isHuffman()
+    const length = this.#length()
+    const from = this.#at
+    this.#at = from + length
+    const written = huffman ? this.#expand(from) : 0
+    const key = huffman ? secretCopy(scratch, 0, written) : secretCopy(this.#bytes, from, this.#at)
+    scratch.fill(0, 0, written)
+    this.#bytes.fill(0, from, this.#at)
+    return key
+  }
+
+  #isHuffman(): boolean {
+    if (this.#at >= this.#end) throw broken('a string is missing')
+    return (this.#bytes[this.#at]! & 0x80) !== 0
+  }
+
+  #length(): number {
+    const length = this.#integer(0x7f)
+    if (length > this.#end - this.#at) throw broken('a string longer than its block')
+    return length
+  }
+
+  /** Undoes the Huffman code of what lies there. @returns how many bytes of `scratch` it is */
+  #expand(from: number): number {
+    const length = this.#at - from
     if (scratch.length < length * 2) scratch = new Uint8Array(length * 4)
     const written = huffmanDecode(this.#bytes, from, this.#at, scratch)
     if (written < 0) throw broken('a string that is no Huffman code')
-    return textOf(scratch, 0, written)
+    return written
   }
 
   #byte(): number {
     if (this.#at >= this.#end) throw broken('a block that ends too early')
     return this.#bytes[this.#at++]!
   }
+}
+
+/** The same key in memory of its own: that of a request is wiped when the table may still need its own. */
+function apart({ name, key }: Entry): Entry {
+  return new Entry(name, '', secretCopy(key!, 0, key!.length))
 }
 
 function textOf(bytes: Uint8Array, start: number, end: number): string {

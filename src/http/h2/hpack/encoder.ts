@@ -1,3 +1,4 @@
+import { KEY_FIELD } from '../../key-field.ts'
 import type { Field } from '../../message.ts'
 import type { Output } from '../output.ts'
 import type { HpackState } from '../state.ts'
@@ -7,7 +8,12 @@ import { DynamicTable, Entry, STATIC_LENGTH, STATIC_TABLE } from './table.ts'
 /**
  * Values that an attacker may not guess by watching the sizes of blocks: never in a table (RFC 7541 §7.1.3).
  */
-const SECRET_NAMES: ReadonlySet<string> = new Set(['authorization', 'proxy-authorization', 'set-cookie'])
+const SECRET_NAMES: ReadonlySet<string> = new Set([
+  'authorization',
+  'proxy-authorization',
+  'set-cookie',
+  KEY_FIELD,
+])
 
 /** Values that hardly ever come again: they would only drive others out of the table. */
 const FLEETING_NAMES: ReadonlySet<string> = new Set([
@@ -65,7 +71,8 @@ export class HpackEncoder {
     this.#limit = state?.limit ?? 4096
     this.#updates = [...(state?.updates ?? [])]
     this.#table = new DynamicTable(state?.capacity ?? 4096)
-    for (const { name, value } of state?.entries ?? []) this.#table.insert(new Entry(name, value))
+    for (const { name, value } of state?.entries ?? [])
+      this.#table.insert(new Entry(name, typeof value === 'string' ? value : String.fromCharCode(...value)))
     if (state === undefined && most < 4096) this.#resize(most)
   }
 

@@ -73,18 +73,22 @@ export class Entry {
   readonly name: string
   readonly value: string
   readonly field: Field
+  /** The value of the field that brings a key: bytes, and {@link value} is empty. */
+  readonly key: Uint8Array | undefined
   /** What RFC 9113 §8 says of it; 0 until it is first asked for (`fields.ts`). */
   kind = 0
 
-  constructor(name: string, value: string) {
+  constructor(name: string, value: string, key?: Uint8Array) {
     this.name = name
     this.value = value
     this.field = [name, value]
+    this.key = key
   }
 
   /** Bytes that it counts for: its own and 32 (RFC 7541 §4.1). */
   get size(): number {
-    return this.name.length + this.value.length + 32
+    const { length } = this.key ?? this.value
+    return this.name.length + length + 32
   }
 }
 

@@ -1,0 +1,116 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { checkCertificates, MAKE } from '../../certificates/check.ts'
+import { readChain } from '../../certificates/load.ts'
+import { certificateNames } from '../../stack/certificate-names.ts'
+import type { Config } from '../../stack/config.ts'
+import { STATUS } from '../line/usage-error.ts'
+import { type FoundConfig, readConfiguration } from '../platform/configuration.ts'
+import { sendCommand } from '../platform/control-socket.ts'
+import { controlSocket } from '../platform/run-directory.ts'
+import type { PlatformStatus } from '../platform/status.ts'
+import { say } from '../terminal/output.ts'
+import { type Finding, fault, note, ok } from './finding.ts'
+import { checkMachine, checkPackages, checkPrograms } from './machine.ts'
+import { checkPorts } from './ports.ts'
+
+const DAY = 86_400_000
+/** Days before its end in which a certificate is worth a word. */
+const SOON = 14
+
+/**
+ * Looks at all that hotpotato stands on, and says what is there and what is not. The status is 1 if there is
+ * a fault: then `up` would not start.
+ */
+export async function doctor({ config, json }: { config: string | undefined; json: boolean }): Promise<void> {
+  const findings = [
+    ...(await checkPlatform(config)),
+    ...checkMachine(),
+    ...checkPrograms(),
+    ...checkPackages(),
+  ]
+  const faults = findings.filter(({ state }) => state === 'fault').length
+  say(json ? JSON.stringify({ ok: faults === 0, findings }) : findingsText(findings))
+  if (faults > 0) process.exitCode = STATUS.failed
+}
+
+async function checkPlatform(file: string | undefined): Promise<Finding[]> {
+  let found: FoundConfig
+  try {
+    found = readConfiguration(file, process.env)
+  } catch (error) {
+    return [fault('stack file', (error as Error).message)]
+  }
+  const { config, warnings, shipped } = found
+  const functions = [...config.functions.keys()].join(', ')
+  const status = (await sendCommand(controlSocket(config.runDirectory), 'status').catch(() => undefined)) as
+    | PlatformStatus
+    | undefined
+  const { host, http, https } = config.gateway
+  const wanted = [
+    { name: 'http', port: http, variable: 'HOTPOTATO_HTTP_PORT' },
+    { name: 'https', port: https, variable: 'HOTPOTATO_HTTPS_PORT' },
+  ] as const
+  return [
+    ok(
+      'stack file',
+      `${shipped ? 'none here: that of the package' : 'can be read'}; functions: ${functions}`,
+    ),
+    ...warnings.map(text => note('stack file', text, 'what it says means nothing')),
+    ok('platform', status === undefined ? 'does not run' : `runs, process ${status.pid}`),
+    checkRunDirectory(config.runDirectory),
+    ...(await checkPorts(host, wanted, status?.ports)),
+    ...checkCertificateFiles(config),
+  ]
+}
+
+function checkRunDirectory(directory: string): Finding {
+  const what = 'run directory'
+  const found = statSync(directory, { throwIfNoEntry: false })
+  if (found === undefined) return ok(what, `${directory} will be made`)
+  const advice = 'choose another HOTPOTATO_RUN_DIR'
+  if (!found.isDirectory()) return fault(what, `${directory} is not a directory`, advice)
+  if ((found.mode & 0o077) !== 0 || found.uid !== process.geteuid?.())
+    return fault(what, `${directory} is open to other users`, `chmod 700 it, or ${advice}`)
+  return ok(what, directory)
+}
+
+function checkCertificateFiles(config: Config): Finding[] {
+  const what = 'certificates'
+  const names = certificateNames(config)
+  const now = Date.now()
+  const problems = checkCertificates(config.certificates, names, now)
+  const broken = problems.filter(({ command }) => command !== MAKE)
+  if (broken.length > 0) return broken.map(({ message }) => fault(what, message))
+  if (problems.length > 0)
+    return [ok(what, `up makes ${problems.length} that are missing, or are of no use now`)]
+  return names.map(({ name }) => {
+    const [leaf] = readChain(join(config.certificates, `${name}.crt`))
+    const days = Math.floor((Date.parse(leaf!.validTo) - now) / DAY)
+    const found = `${name} is good for ${days} days`
+    if (days > SOON) return ok(what, found)
+    return note(what, found, 'clients refuse it then', `hotpotato certs --renew ${name}`)
+  })
+}
+
+/** What was found, in columns; what is missing with what it means and what to do. */
+export function findingsText(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ what }) => what.length))
+  const indent = ' '.repeat(width + 9)
+  const lines = findings.map(({ what, state, found, without, advice }) => {
+    const more = [
+      ...(without === undefined ? [] : [`without it: ${without}`]),
+      ...(advice === undefined ? [] : [advice]),
+    ]
+    return [`${state.padEnd(5)}  ${what.padEnd(width)}  ${found}`, ...more.map(text => indent + text)].join(
+      '\n',
+    )
+  })
+  const count = (state: Finding['state']): number => findings.filter(one => one.state === state).length
+  const faults = count('fault')
+  const last =
+    faults > 0
+      ? `hotpotato up does not start like this: ${faults} ${faults === 1 ? 'fault' : 'faults'}`
+      : `hotpotato up starts here${count('note') > 0 ? '; what is noted is for those who want it' : ''}`
+  return `${lines.join('\n')}\n\n${last}`
+}

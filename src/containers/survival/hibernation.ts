@@ -1,0 +1,108 @@
+import { type CheckpointSealer, decodeCheckpoint, withCheckpoint } from '../../transfer/checkpoint.ts'
+import type { Courier } from '../../transfer/courier.ts'
+import type { Release } from '../../transfer/custody.ts'
+import type { Envelope } from '../../transfer/envelope.ts'
+import {
+  extensionOf,
+  type HibernationExtension,
+  plusExtension,
+  withoutExtension,
+} from '../../transfer/extensions.ts'
+import type { Hibernated } from '../../transfer/hibernated.ts'
+import { type Libc, probe } from '../../transfer/native/libc.ts'
+import type { SealAssociated } from '../../transfer/seal.ts'
+import { countsOf } from '../../transfer/socket-counts.ts'
+import type { Descriptor } from '../../transfer/stream.ts'
+import { equal } from '../../wire/index.ts'
+import type { Frozen } from '../connection/connection-host.ts'
+
+/** What gives a connection to a gateway. */
+export interface Sleeper {
+  readonly functionName: string
+  readonly checkpoints: CheckpointSealer
+  readonly courier: Pick<Courier, 'sendHibernated'>
+}
+
+/** Nothing has been sent: the connection is still here. */
+const STAYS: Release = { state: 'owned', verdict: undefined }
+
+/**
+ * Gives a frozen connection to a gateway: sealed for the containers of its function, so that the one that the
+ * next byte wakes goes on with it. The gateway has the socket, and no key.
+ * @param settle called once; the connection is still here unless the gateway has it
+ */
+export function hibernate(
+  { functionName, checkpoints, courier }: Sleeper,
+  gateway: number,
+  { envelope, descriptor }: Frozen,
+  settle: (release: Release) => void,
+): void {
+  const native = probe()
+  const still = native.available ? stillness(native.libc, descriptor.fd) : undefined
+  if (still === undefined) {
+    settle(STAYS)
+    return
+  }
+  const { sessionId, generation, tls, application, extensions } = envelope
+  const resting = { ...envelope, extensions: plusExtension(extensions, 'hibernation', still) }
+  const checkpoint = withCheckpoint({ busy: false, attempts: 0, envelope: resting }, plaintext =>
+    checkpoints.seal({ sessionId, generation, received: 0 }, plaintext),
+  )
+  const state: Hibernated = {
+    functionName,
+    generation,
+    told: application.protocol === 'websocket',
+    answerable: tls === undefined && application.protocol === 'http1',
+    left: 0,
+    slot: extensionOf(envelope, 'slot')?.slot,
+    checkpoint,
+  }
+  courier.sendHibernated('hibernate', gateway, { sessionId, generation }, state, descriptor, settle)
+}
+
+/**
+ * What a gateway has kept, as it goes on here.
+ * @param session as it is offered now
+ * @returns undefined if no container that we know of has sealed it, or not for this
+ * @throws DecodeError for what is no checkpoint of this format
+ */
+export function thaw(
+  sealer: CheckpointSealer,
+  { checkpoint, generation: sealedGeneration }: Hibernated,
+  { sessionId, generation }: SealAssociated,
+): { readonly envelope: Envelope; readonly still: HibernationExtension } | undefined {
+  const plaintext = sealer.open({ sessionId, generation: sealedGeneration, received: 0 }, checkpoint)
+  if (plaintext === undefined) return undefined
+  const { envelope } = decodeCheckpoint(plaintext)
+  plaintext.fill(0)
+  const still = extensionOf(envelope, 'hibernation')
+  if (still === undefined) return undefined
+  const extensions = withoutExtension(envelope.extensions, 'hibernation')
+  return { envelope: { ...envelope, generation, extensions }, still }
+}
+
+/**
+ * Whether nothing has gone through a socket since it was given away: then no other container has gone on with
+ * it, whatever a gateway says, and no nonce is used twice.
+ */
+export function isStill(
+  { cookie, read, written }: HibernationExtension,
+  descriptor: Pick<Descriptor, 'fd'>,
+): boolean {
+  const native = probe()
+  const now = native.available ? stillness(native.libc, descriptor.fd) : undefined
+  return now !== undefined && equal(now.cookie, cookie) && now.read === read && now.written === written
+}
+
+/** @returns undefined if the connection is over, or the kernel does not say */
+function stillness(libc: Libc, fd: number): HibernationExtension | undefined {
+  try {
+    const cookie = libc.socketCookie(fd)
+    // Of a leg the kernel counts nothing; the gateway has the client's socket all the while.
+    if (libc.domainOf(fd) === 'unix') return { cookie, read: 0, written: 0 }
+    const counts = countsOf(libc, fd)
+    return counts && { cookie, ...counts }
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,110 @@
+import { watch } from 'node:fs'
+import type { Context, RawResponse } from '../functions/contract.ts'
+import { type FunctionModule, functionModule } from '../functions/module.ts'
+import { header, type RequestView } from '../http/message.ts'
+import { type Problem, problem } from '../http/problem.ts'
+import type { Log } from '../platform/log.ts'
+import { ownerOfPath } from '../platform/path.ts'
+import { QUEUE_FUNCTION, type QueueSettings } from '../platform/queue-settings.ts'
+import type { Clock } from '../time/clock.ts'
+import { CallbackRule } from './callbacks.ts'
+import { type FrontDoor, goesAlong, HttpCaller } from './caller.ts'
+import { own } from './ownership.ts'
+import { type Accepted, Queue } from './queue.ts'
+import type { CallRecord } from './record.ts'
+import { Store } from './store.ts'
+
+export interface QueueParts {
+  readonly frontDoor: FrontDoor
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The function behind `/async-function/NAME`: it keeps calls, answers 202 at once, and makes them later. */
+export async function queueModule(
+  settings: QueueSettings,
+  { frontDoor, clock, log }: QueueParts,
+): Promise<FunctionModule> {
+  const { directory, answerBytes } = settings
+  const callbacks = new CallbackRule(settings.callbacks)
+  const store = new Store(directory)
+  await store.open()
+  const caller = new HttpCaller({ frontDoor, callbacks, clock, answerBytes })
+  const queue = new Queue({ store, caller, settings, clock, log, random: Math.random })
+  // Another process may still be at it, as in a deploy; what comes meanwhile is kept.
+  void own(directory, clock)
+    .then(() => queue.deliver())
+    .catch(error => log.error({ err: error }, 'asynchronous calls are not made'))
+  watch(store.folder('calls'), (_event, name) => {
+    if (name === null || name.endsWith('.new')) return
+    queue.adopt(name).catch(error => log.error({ err: error, file: name }, 'a call cannot be taken up'))
+  }).unref()
+  return functionModule({
+    kind: 'raw',
+    file: QUEUE_FUNCTION,
+    handle: (request, context) => accept(request, context, { queue, settings, callbacks, clock, log }),
+  })
+}
+
+interface Parts {
+  readonly queue: Pick<Queue, 'accept'>
+  readonly settings: QueueSettings
+  readonly callbacks: CallbackRule
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Answers a request for an asynchronous call. */
+export async function accept(request: RequestView, context: Context, parts: Parts): Promise<RawResponse> {
+  const { settings, callbacks, clock, queue } = parts
+  const owner = ownerOfPath(context.functionPath, new Set(Object.keys(settings.functions)))
+  if (owner === undefined || context.functionPath.startsWith('/function/'))
+    return problem({ name: 'no-such-function', status: 404, detail: 'the path is /async-function/NAME' })
+  const { headers, method, query, body } = request
+  if (body.length > settings.callBytes) {
+    const detail = `an asynchronous call has at most ${settings.callBytes} bytes of content`
+    return problem({ name: 'call-too-large', status: 413, detail })
+  }
+  const callback = header(headers, 'x-callback-url') ?? ''
+  const objection = callback === '' ? undefined : callbacks.objection(callback)
+  if (objection !== undefined) return problem({ name: 'callback-refused', status: 403, detail: objection })
+  const id = context.callId
+  const now = clock.wall()
+  const record: CallRecord = {
+    ...{ id, functionName: owner.functionName, method, body, callback },
+    target: owner.functionPath + (query === '' ? '' : `?${query}`),
+    headers: headers.filter(([name]) => goesAlong(name)).map(([name, value]) => ({ name, value })),
+    ...{ acceptedAt: now, phase: 'calling', failures: 0, dueAt: now, reason: '', lost: 0, answer: undefined },
+  }
+  let accepted: Accepted
+  try {
+    accepted = await queue.accept(record)
+  } catch (error) {
+    parts.log.error({ err: error }, 'an asynchronous call cannot be kept')
+    return busy(503, 'the call cannot be kept on the disk; the log says why')
+  }
+  return answerTo(accepted, settings)
+}
+
+function answerTo(accepted: Accepted, { calls, bytes }: QueueSettings): RawResponse {
+  switch (accepted) {
+    case 'kept':
+    case 'known':
+      return { status: 202, headers: [['cache-control', 'no-store']] }
+    case 'differs':
+      return problem({
+        name: 'call-id-in-use',
+        status: 409,
+        detail: 'another call with this X-Call-Id waits: leave the field out, or choose another one',
+      })
+    case 'too many':
+      return busy(429, `${calls} calls wait already`)
+    case 'too much':
+      return busy(503, `the calls that wait have ${bytes} bytes already`)
+  }
+}
+
+function busy(status: number, detail: string): RawResponse {
+  const what: Problem = { name: 'queue-full', status, detail, headers: [['retry-after', '5']] }
+  return problem(what)
+}

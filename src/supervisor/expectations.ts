@@ -1,0 +1,35 @@
+import type { Clock } from '../time/clock.ts'
+import type { Replica } from './replica.ts'
+
+/** Replicas that a caller waits for to be ready. */
+export class Expectations {
+  readonly #clock: Clock
+  readonly #timeout: number
+  readonly #expected = new Map<Replica, (error?: Error) => void>()
+
+  /** @param timeout milliseconds that each has */
+  constructor(clock: Clock, timeout: number) {
+    this.#clock = clock
+    this.#timeout = timeout
+  }
+
+  /** Rejects if its process ends before it is ready, or takes too long. */
+  untilReady(replica: Replica): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (error?: Error): void => {
+        timer.stop()
+        this.#expected.delete(replica)
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+      const late = new Error(`${replica.name} was not ready in time`)
+      const timer = this.#clock.after(this.#timeout, () => settle(late))
+      this.#expected.set(replica, settle)
+    })
+  }
+
+  /** It is ready, or, with an error, is not going to be. */
+  settle(replica: Replica, error?: Error): void {
+    this.#expected.get(replica)?.(error)
+  }
+}

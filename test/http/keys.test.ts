@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest'
+import { H1Server } from '../../src/http/h1/index.ts'
+import { HpackDecoder } from '../../src/http/h2/hpack/decoder.ts'
+import { H2Client, H2Server } from '../../src/http/h2/index.ts'
+import { h2State } from '../../src/http/h2/state.ts'
+import { annotate, concat, decode, encode, formatAnnotation, utf8 } from '../../src/wire/index.ts'
+
+const KEY = 'data-key AAAABBBBCCCC'
+const textOf = (bytes: Uint8Array | undefined): string | undefined =>
+  bytes === undefined ? undefined : Buffer.from(bytes).toString('latin1')
+const includes = (bytes: Uint8Array): boolean => Buffer.from(bytes).includes('AAAABBBB')
+
+describe('a key over HTTP/1', () => {
+  const head = [
+    'POST /vault HTTP/1.1',
+    'Host: a',
+    `X-Hotpotato-KEY:  ${KEY} `,
+    'Content-Length: 3',
+    'X-Other: b',
+    '\r\n',
+  ].join('\r\n')
+
+  /** The request that the server announces, with whatever pieces the bytes come in. */
+  function announced(server: H1Server, bytes: Uint8Array, piece = bytes.length) {
+    for (let at = 0; at < bytes.length; at += piece) {
+      server.receive(bytes.slice(at, at + piece))
+      const event = server.next()
+      if (event?.type === 'request') {
+        // The rest, as a connection reads it.
+        server.receive(bytes.slice(at + piece))
+        return event
+      }
+      if (event !== undefined) throw new Error(JSON.stringify(event))
+    }
+    throw new Error('no request')
+  }
+
+  it.each([1, 7, 1000])('is bytes beside the head, and no field of it, in pieces of %i', piece => {
+    const { head: said } = announced(new H1Server(), utf8(`${head}abc`), piece)
+    expect(textOf(said.key)).toBe(KEY)
+    expect(said.headers.map(([name]) => name)).toEqual(['Host', 'Content-Length', 'X-Other'])
+    expect(JSON.stringify(said.headers)).not.toContain('AAAA')
+  })
+
+  it('goes on with a request that is not for here, and is wiped where it was', () => {
+    const server = new H1Server()
+    const bytes = utf8(`${head}abc`)
+    server.receive(bytes)
+    const event = server.next()
+    const state = server.export()
+    server.left()
+    expect(includes(state.inbound)).toBe(true)
+    expect([includes(bytes), event?.type === 'request' && textOf(event.head.key)]).toEqual([
+      false,
+      '\0'.repeat(KEY.length),
+    ])
+    const next = new H1Server(undefined, state)
+    const again = next.next()
+    expect(again?.type === 'request' && textOf(again.head.key)).toBe(KEY)
+    next.accept()
+    expect(includes(state.inbound)).toBe(false)
+  })
+
+  it('is wiped in the bytes that it came in when its request is accepted', () => {
+    const server = new H1Server()
+    const bytes = utf8(`${head}abc`)
+    server.receive(bytes)
+    server.next()
+    server.accept()
+    expect(includes(bytes)).toBe(false)
+    expect(Buffer.from(bytes).includes('X-Other: b')).toBe(true)
+  })
+
+  it('comes back whole with a request that is taken back', () => {
+    const server = new H1Server()
+    server.receive(utf8(head))
+    server.next()
+    server.accept()
+    server.withdraw([])
+    const event = server.next()
+    expect(event?.type === 'request' && textOf(event.head.key)).toBe(KEY)
+  })
+
+  it('is not two', () => {
+    const server = new H1Server()
+    server.receive(utf8(head.replace('X-Other: b', 'x-hotpotato-key: b')))
+    expect(server.next()).toMatchObject({ type: 'error', status: 400 })
+  })
+})
+
+describe('a key over HTTP/2', () => {
+  /** A literal with incremental indexing and a new name (RFC 7541 §6.2.1), as most clients write it. */
+  const indexed = concat(
+    Uint8Array.of(0x40, 15),
+    utf8('x-hotpotato-key'),
+    Uint8Array.of(KEY.length),
+    utf8(KEY),
+  )
+  /** Whatever was added last (§6.1). */
+  const again = Uint8Array.of(0x80 | 62)
+
+  it('is bytes, and is wiped in the block that it came in', () => {
+    const decoder = new HpackDecoder()
+    const block = indexed.slice()
+    const [entry] = decoder.decode(block)
+    expect([entry!.name, entry!.value, textOf(entry!.key)]).toEqual(['x-hotpotato-key', '', KEY])
+    expect(includes(block)).toBe(false)
+    expect(entry!.size).toBe(15 + KEY.length + 32)
+  })
+
+  it('that a client has indexed is there as long as the connection is, and goes on as stars', () => {
+    const decoder = new HpackDecoder()
+    decoder.decode(indexed.slice())
+    expect(textOf(decoder.decode(again)[0]!.key)).toBe(KEY)
+    const keyless = new HpackDecoder(4096, decoder.export(true))
+    expect(textOf(keyless.decode(again)[0]!.key)).toBe('*'.repeat(KEY.length))
+    const whole = new HpackDecoder(4096, decoder.export())
+    expect([textOf(whole.decode(again)[0]!.key), whole.size]).toEqual([KEY, keyless.size])
+    whole.forget()
+    expect(textOf(whole.decode(again)[0]!.key)).toBe('\0'.repeat(KEY.length))
+  })
+
+  it('goes on with a request that is not for here, and dumps do not show it', () => {
+    const [client, server] = [new H2Client(), new H2Server()]
+    const headers = [['x-hotpotato-key', KEY] as const, ['x-other', 'b'] as const]
+    client.request({ method: 'GET', scheme: 'https', authority: 'a', path: '/', headers }, true)
+    server.receive(client.takeOutput())
+    let event = server.next()
+    while (event !== undefined && event.type !== 'request') event = server.next()
+    expect(event?.type === 'request' && [textOf(event.key), event.headers]).toEqual([KEY, [['x-other', 'b']]])
+    while (server.next() !== undefined);
+    const bytes = encode(h2State, server.export())
+    expect(includes(bytes)).toBe(true)
+    expect(formatAnnotation(annotate(h2State, bytes))).not.toContain('AAAABBBB')
+    const next = new H2Server(undefined, decode(h2State, bytes))
+    let restored = next.next()
+    while (restored !== undefined && restored.type !== 'request') restored = next.next()
+    expect(restored?.type === 'request' && textOf(restored.key)).toBe(KEY)
+  })
+})
