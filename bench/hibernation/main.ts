@@ -115,8 +115,8 @@ await runBench(
           ])
           return [
             table(['ms', 'rounds', 'p50', 'p99', 'max'], rows),
-            `${connections} connections: ${figure(sealed)} B sealed each, ${figure(each)} B of memory each, ` +
-              `${figure(all / MIB)} MiB since the gateway was fresh, with what their opening left behind`,
+            `${connections} connections: ${figure(sealed)} B sealed each, ${figure(each)} B of the gateway's memory each, ` +
+              `${figure(all / MIB)} MiB since it was fresh, with what their opening left behind`,
             goalLines(goals),
           ].join('\n\n')
         },
