@@ -25,8 +25,8 @@ def handle(event, context):
         return None
     if event.path == "/fails":
         raise ValueError("secret")
-    return shout(event.method + " " + event.query.get("a", "-") + " " + event.headers.get("X-B", "-") + " ") \\
-        + event.body.decode()
+    said = [event.method, event.query.get("a", "-"), event.headers.get("X-B", "-"), ""]
+    return shout(" ".join(said)) + event.body.decode()
 `
 
 describe.skipIf(!PYTHON)(`the template python3-http${missing(PYTHON, 'python3', 'python3')}`, () => {
