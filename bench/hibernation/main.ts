@@ -115,7 +115,7 @@ await runBench(
           ])
           return [
             table(['ms', 'rounds', 'p50', 'p99', 'max'], rows),
-            `${connections} connections: ${figure(sealed)} B sealed each, ${figure(each)} B of the gateway's memory each, ` +
+            `${connections} connections: ${figure(sealed)} B sealed each, ${figure(each)} B of memory, ` +
               `${figure(all / MIB)} MiB since it was fresh, with what their opening left behind`,
             goalLines(goals),
           ].join('\n\n')
