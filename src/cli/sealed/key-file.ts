@@ -12,7 +12,7 @@ export function read(file: string): Uint8Array {
   }
 }
 
-/** A data key out of a file, as `--show-key` prints it or without what stands before it. @throws CommandError */
+/** A data key out of a file, as `--show-key` prints it or alone. @throws CommandError */
 export function readDataKey(file: string): Uint8Array {
   const text = Buffer.from(read(file)).toString('latin1').trim()
   const spelled = text.replace(/^(x-hotpotato-key: *)?(data-key )?/i, 'data-key ')
