@@ -118,6 +118,7 @@ export class Supervisor {
         tellSigners: message => this.#processes.tellAll(message, undefined, 'signer'),
         retire: replica => this.#retire(replica),
         tellAll: message => this.#processes.tellAll(message),
+        heard: () => this.status(),
       },
       options,
     )
