@@ -153,8 +153,8 @@ export class Reloads {
   }
 
   /**
-   * As many containers as there are, unless there are to be more or fewer to begin with. A function that sleeps
-   * goes on sleeping: what it is when it wakes is told it by {@link #settle}.
+   * As many containers as there are, unless there are to be more or fewer to begin with. A function that
+   * sleeps goes on sleeping, and is something else when it wakes: {@link #settle}.
    */
   #renew(functionName: string, next: Plan, renewed: boolean, scaled: boolean): FunctionChange {
     const there = [...this.#crew.replicas].filter(one => one.functionName === functionName && one.life.stays)
