@@ -32,6 +32,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   handover: [],
   first: [],
   programs: [],
+  isolation: [],
   pieces: [],
 }
 const MICRO = ['records', 'key-schedule', 'codec', 'envelope', 'checkpoint', 'leg', 'http', 'timer']
