@@ -68,7 +68,7 @@ export async function invoke(name: string, options: InvokeOptions): Promise<void
   await show(name, answer, options)
 }
 
-/** A key comes out of a file: others can see the words of a command. @throws UsageError @throws CommandError */
+/** A key comes out of a file: others can see the words of a command. @throws UsageError, CommandError */
 function keyOf({ key, clear }: InvokeOptions): Record<string, string> {
   if (key === undefined) return {}
   if (clear) throw new UsageError('--key goes over TLS alone, and not with --clear')
