@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CommandResult, environmentOf, hotpotato, MAIN, Platform } from '../support/platform.ts'
@@ -190,6 +192,40 @@ describe(`on a terminal${NO_TERMINAL}`, () => {
     expect(status).toBe(130)
     expect(said).toContain('the platform goes on with it')
   })
+})
+
+it('remove takes a function out of what is running, and with --file out of the stack file', async () => {
+  const file = join(platform.directory, 'hotpotato.yml')
+  expect(await run('remove nobody')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no function nob'),
+  })
+  expect(await run('remove said')).toMatchObject({ code: 0, stdout: 'ended said-1\n' })
+  expect(readFileSync(file, 'utf8')).toBe(CONFIG)
+  expect((await run('list -q')).stdout).toBe('echo\nhello\n')
+  expect(await run('reload')).toMatchObject({ code: 0, stdout: 'said: added, started said-1\n' })
+  const removed = await run('remove said --file')
+  expect(removed).toMatchObject({ code: 0, stderr: '' })
+  expect(removed.stdout).toMatch(/^ended said-1\ntook said out of .*hotpotato\.yml\n$/)
+  expect(readFileSync(file, 'utf8')).toBe(CONFIG.replace('  said: { handler: ./said.mjs }\n', ''))
+  expect(await run('reload')).toMatchObject({ code: 0, stdout: 'nothing has changed\n' })
+})
+
+it.skipIf(NO_TERMINAL !== '')(`local-run runs a file alone, until Ctrl-C${NO_TERMINAL}`, async () => {
+  const definition = `() { "${process.execPath}" "${MAIN}" "$@"; }`
+  const environment = { ...environmentOf(platform.directory), 'BASH_FUNC_hotpotato%%': definition }
+  const terminal = await Terminal.open(platform.directory, environment)
+  try {
+    terminal.type('hotpotato local-run ./said.mjs')
+    const said = await terminal.until(/Ctrl-C ends it/)
+    const answer = await fetch(/http:\/\/localhost:\d+\//.exec(said)![0], { method: 'POST', body: 'alone' })
+    expect(await answer.json()).toMatchObject({ method: 'POST', body: 'alone' })
+    await terminal.until(/asked \//)
+    terminal.press('\x03')
+    expect((await terminal.prompt()).status).toBe(0)
+  } finally {
+    await terminal.close()
+  }
 })
 
 it('down waits until every process is gone', async () => {
