@@ -113,6 +113,7 @@ const TAKE_THE_CLOCK = [
 /** Where a process begins, and the clock of the machine is handed down. */
 const MAINS = [
   'src/cli/up/up.ts',
+  'src/containers/process/warm.ts',
   'src/containers/process/worker.ts',
   'src/containers/sealed/main.ts',
   'src/gateway/main.ts',

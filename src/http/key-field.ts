@@ -13,6 +13,13 @@ export function isKeyField(bytes: Uint8Array, start: number, end: number): boole
   return true
 }
 
+/** Whether a line that begins there may be that field, as far as it has come. */
+export function mayBeKeyField(bytes: Uint8Array, start: number, end: number): boolean {
+  const known = Math.min(end - start, KEY_FIELD.length)
+  for (let i = 0; i < known; i++) if ((bytes[start + i]! | 0x20) !== KEY_FIELD.charCodeAt(i)) return false
+  return known > 0
+}
+
 /** The same for a name as text, of HTTP/2: in lower case. */
 export function isKeyText(name: string): boolean {
   return name.length === KEY_FIELD.length && name === KEY_FIELD

@@ -35,6 +35,12 @@ export const DESCRIPTORS = { settings: 3, channel: 4 } as const
 
 let settingsRead: string | undefined
 
+/** They were read from that pipe already, by a process that waited for them. */
+export function settingsAre(text: string): void {
+  closeSync(DESCRIPTORS.settings)
+  settingsRead = text
+}
+
 /**
  * Reads the settings that the supervisor has written into a pipe, and closes that: neither the environment
  * nor the command line shows them. From here on this process ends with the supervisor.

@@ -52,6 +52,8 @@ export interface WorkerSettings extends MemberSettings {
    * idle time alone.
    */
   readonly rehearsesAtOnce?: number
+  /** Its process has been in the warm pool: it is warmed up already. */
+  readonly warmed?: boolean
   /** Its function has thrown outside of its calls before: whose fault that is is followed. */
   readonly followsCalls?: boolean
   readonly http: H1Limits

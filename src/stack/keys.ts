@@ -172,6 +172,10 @@ export const ROOT = section({
     }),
   ),
   connection: key('What one connection may do.', connection),
+  warmPool: key(
+    'Processes that have loaded all that a container needs, and wait for a function that wakes.',
+    whole(0, 64, 0),
+  ),
   isolationUids: key('User ids for functions that have one of their own, if root starts them.', uidRange),
   trust: key('Groups of functions that may keep connections of each other.', trust),
   functions: key('The functions, by name.', functions),

@@ -42,6 +42,8 @@ export interface Plan {
   readonly bounds: ReadonlyMap<string, Replicas>
   /** By function: milliseconds without work after which it sleeps. */
   readonly idle: ReadonlyMap<string, number>
+  /** Processes that wait for a function, and what they are. */
+  readonly warmPool: { readonly count: number; readonly entry: URL; readonly words: readonly string[] }
   readonly restart: RestartPolicy
   /** Moves that a container rehearses, and milliseconds for which a roll-out waits for that. */
   readonly rehearsals: RehearsalPlan
@@ -71,6 +73,11 @@ export function plan(config: Config, options: PlanOptions): Plan {
     specs,
     table,
     idle: new Map(functions.filter(one => one.idle > 0).map(one => [one.name, one.idle * 1000])),
+    warmPool: {
+      count: options.channel === 'native' ? config.warmPool : 0,
+      entry: WARM,
+      words: [options.provider, config.certificates],
+    },
     bounds,
     restart: restartPolicy(config),
     rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },
@@ -187,6 +194,7 @@ function maxInflight({ maxInflight, environment }: FunctionConfig): number {
 
 const GATEWAY = new URL('../gateway/main.js', import.meta.url)
 const WORKER = new URL('../containers/process/worker.js', import.meta.url)
+const WARM = new URL('../containers/process/warm.js', import.meta.url)
 
 function restartPolicy({ restart }: Config): RestartPolicy {
   const { firstSeconds, mostSeconds, healthySeconds, crashLoop } = restart

@@ -42,8 +42,18 @@ export interface Member {
 export interface Switchboard {
   readonly channel: Channel
   start(id: number, spec: MemberSpec): Member
+  /** The same for one that waits for what it is told. @param words for its command line */
+  startWaiting(id: number, entry: URL, words: readonly string[]): WaitingProcess
   /** A pair for two processes; nothing on the ipc channel, where the supervisor passes everything on. */
   pair(): readonly [PairEnd, PairEnd] | readonly [readonly [], readonly []]
+}
+
+/** A process that does not know yet what it is for. */
+export interface WaitingProcess {
+  readonly id: number
+  readonly child: ChildProcess
+  /** Tells it. */
+  become(spec: MemberSpec): Member
 }
 
 /**
@@ -74,9 +84,28 @@ function nativeSwitchboard(clock: Clock): Switchboard {
       const [ours, theirs] = createPair()
       try {
         const fds = theirs.map(descriptor => descriptor.fd)
-        const payload = start(id, spec, fds, uids)
+        const { payload, tell } = start(id, spec, fds, uids)
         channel.addPeer(id, ours)
+        tell(spec.settings)
         return member(id, spec, payload, clock.steady())
+      } catch (error) {
+        for (const descriptor of ours) descriptor.close()
+        throw error
+      } finally {
+        for (const descriptor of theirs) descriptor.close()
+      }
+    },
+    startWaiting(id, entry, words) {
+      const [ours, theirs] = createPair()
+      try {
+        const fds = theirs.map(descriptor => descriptor.fd)
+        const { payload, tell } = start(id, { entry, words }, fds, uids)
+        channel.addPeer(id, ours)
+        const become = (spec: MemberSpec): Member => {
+          tell(spec.settings)
+          return member(id, spec, payload, clock.steady())
+        }
+        return { id, child: payload.child, become }
       } catch (error) {
         for (const descriptor of ours) descriptor.close()
         throw error
@@ -94,20 +123,33 @@ function ipcSwitchboard(clock: Clock): Switchboard {
     channel,
     pair: () => [[], []],
     start(id, spec) {
-      const payload = start(id, spec, ['ipc'], uids)
+      const { payload, tell } = start(id, spec, ['ipc'], uids)
       channel.attach(id, payload.child)
+      tell(spec.settings)
       return member(id, spec, payload, clock.steady())
+    },
+    startWaiting() {
+      throw new Error('there is no warm pool on the channel ipc')
     },
   }
 }
 
-function start(id: number, spec: MemberSpec, channel: readonly ('ipc' | number)[], uids: Uids): Payload {
-  const { settings, descriptors = [] } = spec
+/** What is started: a member, or a process that is to become one. */
+type Startable = MemberSpec | { readonly entry: URL; readonly words: readonly string[] }
+
+/** A process, and how it is told what it is for, once. */
+interface Started {
+  readonly payload: Payload
+  readonly tell: (settings: MemberSpec['settings']) => void
+}
+
+function start(id: number, spec: Startable, channel: readonly ('ipc' | number)[], uids: Uids): Started {
+  const descriptors = 'words' in spec ? [] : (spec.descriptors ?? [])
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...channel, ...descriptors] as const
   const environment = inherited(process.env)
-  const { confinement } = spec
+  const confinement = 'words' in spec ? undefined : spec.confinement
   const prepared: Prepared =
-    confinement === undefined
+    'words' in spec || confinement === undefined
       ? plain(fileURLToPath(spec.entry), environment)
       : prepare(id, { ...spec, confinement }, environment, stdio.length, uids)
   const { command } = prepared
@@ -116,24 +158,27 @@ function start(id: number, spec: MemberSpec, channel: readonly ('ipc' | number)[
     // A descriptor's number there is its place here.
     const given = descriptors.map((_, index) => stdio.length - descriptors.length + index)
     mustBeFree(SPAWNING + stdio.length + more.length)
-    const child = spawn(command.file, command.args, {
+    const words = 'words' in spec ? spec.words : []
+    const child = spawn(command.file, [...command.args, ...words], {
       env: command.environment,
       stdio: [...stdio, ...more],
       serialization: 'json',
       ...(command.directory === undefined ? {} : { cwd: command.directory }),
     })
     const supervisor = command.parent ?? process.pid
-    const told: MemberSettings = {
-      ...settings,
-      ...prepared.settings,
-      id,
-      supervisor,
-      descriptors: given,
+    const tell = (settings: MemberSpec['settings']): void => {
+      const told: MemberSettings = {
+        ...settings,
+        ...prepared.settings,
+        id,
+        supervisor,
+        descriptors: given,
+      }
+      feed(child, DESCRIPTORS.settings, JSON.stringify(told))
     }
     const firstFeed = stdio.length + prepared.descriptors.length
     for (const [index, bytes] of command.feeds.entries()) feed(child, firstFeed + index, bytes)
-    feed(child, DESCRIPTORS.settings, JSON.stringify(told))
-    return new Payload(child, command.wrappers)
+    return { payload: new Payload(child, command.wrappers), tell }
   } finally {
     for (const fd of prepared.descriptors) closeSync(fd)
   }

@@ -1,5 +1,7 @@
+import type { ChildProcess } from 'node:child_process'
 import type { Log } from '../platform/log.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
+import type { Plan } from '../stack/plan.ts'
 import type { MemberSpec } from '../stack/spec.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
@@ -13,10 +15,11 @@ import {
 } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError, equal } from '../wire/index.ts'
-import { type LogSink, readOutput } from './child-output.ts'
-import { type Member, openSwitchboard, type Switchboard } from './member.ts'
+import { type LogSink, type OutputSource, readOutput } from './child-output.ts'
+import { type Member, openSwitchboard, type Switchboard, type WaitingProcess } from './member.ts'
 import type { Replica } from './replica.ts'
 import { SecretMounts } from './secrets/mounts.ts'
+import { type Waiting, WarmPool } from './sleep/warm-pool.ts'
 
 /** What becomes of what the processes write on standard output and error, their logs and crashes among it. */
 export interface OutputOptions {
@@ -27,6 +30,8 @@ export interface OutputOptions {
 
 export interface ProcessesOptions {
   readonly channel: Channel['kind']
+  /** What waits for functions, as it is configured now. */
+  readonly warmPool: () => Plan['warmPool']
   readonly output: OutputOptions
   readonly clock: Clock
   readonly log: Log
@@ -72,6 +77,25 @@ export interface Ended {
   readonly member: Pick<Member, 'id' | 'failure'>
 }
 
+/** A process of the warm pool. */
+interface Warm extends Waiting {
+  readonly process: WaitingProcess
+  /** Whose output it is. */
+  readonly source: OutputSource
+}
+
+/** Whether nothing sets such a process apart from its beginning. */
+function canBeWarm({ role, confinement }: MemberSpec): boolean {
+  if (role !== 'container') return false
+  return (
+    confinement === undefined || (confinement.level === 'process' && confinement.limits.memory === undefined)
+  )
+}
+
+function nameOf({ name, functionName }: Replica): OutputSource {
+  return { name, functionName }
+}
+
 /**
  * The processes that the supervisor has started and that have not ended, and what is said to them and between
  * them.
@@ -81,6 +105,7 @@ export class Processes {
   readonly #switchboard: Switchboard
   readonly #byId = new Map<number, Process>()
   readonly #secrets = new SecretMounts()
+  readonly #warmPool: WarmPool<Warm>
   /** What is still read of the output of processes, also of those that have ended. */
   readonly #reading = new Set<Promise<void>>()
   #nextId = SUPERVISOR + 1
@@ -90,6 +115,8 @@ export class Processes {
   constructor(options: ProcessesOptions) {
     this.#options = options
     this.#switchboard = openSwitchboard(options.channel, options.clock)
+    const count = (): number => options.warmPool().count
+    this.#warmPool = new WarmPool({ ...options, count, start: () => this.#startWarm() })
     this.#switchboard.channel.onMessage = (from, payload, descriptors) => {
       for (const descriptor of descriptors) descriptor.close()
       this.#receive(from, payload)
@@ -105,16 +132,38 @@ export class Processes {
     return this.#byId.get(id)
   }
 
+  /** Processes that wait for a function. */
+  get warmPool(): WarmPool<Warm> {
+    return this.#warmPool
+  }
+
+  /** One that waits for a function: it has loaded all that a container needs. */
+  #startWarm(): Warm {
+    const { entry, words } = this.#options.warmPool()
+    const process = this.#switchboard.startWaiting(this.#nextId++, entry, words)
+    const { child, id } = process
+    const source = { name: 'warm', functionName: '' }
+    this.#read(child, source)
+    const ended = new Promise<void>(resolve => {
+      child.once('exit', resolve)
+      child.on('error', () => resolve())
+    })
+    void ended.then(() => this.#byId.has(id) || this.#switchboard.channel.forget(id))
+    return { process, source, ended, kill: () => child.kill('SIGKILL') }
+  }
+
   /** Starts one for a replica. @param more settings for this process alone */
   start(replica: Replica, more: FirstSettings = {}): void {
-    const id = this.#nextId++
     const { spec } = replica
+    const warm = more.rehearsesAtOnce === undefined && canBeWarm(spec) ? this.#warmPool.take() : undefined
+    const id = warm?.process.id ?? this.#nextId++
     let member: Member
     try {
       const { frontDoor } = this
-      const settings = { ...spec.settings, ...more, frontDoor, ...this.#secretsOf(id, spec) }
-      const told = { ...spec, settings }
-      member = this.#switchboard.start(id, told)
+      const own = { frontDoor, ...this.#secretsOf(id, spec), ...(warm && { warmed: true }) }
+      const told = { ...spec, settings: { ...spec.settings, ...more, ...own } }
+      member = warm?.process.become(told) ?? this.#switchboard.start(id, told)
+      if (warm !== undefined) Object.assign(warm.source, nameOf(replica))
     } catch (error) {
       // No descriptor is free, or no memory, or a secret is missing: it is tried again.
       this.#secrets.unmount(id)
@@ -125,10 +174,8 @@ export class Processes {
     replica.member = member
     this.#byId.set(id, process)
     const { child } = member
-    const { clock, log, output } = this.#options
-    const read = readOutput(child, replica, output.bytesPerSecond, clock, output.sink)
-    this.#reading.add(read)
-    void read.then(() => this.#reading.delete(read))
+    if (warm === undefined) this.#read(child, replica)
+    const { log } = this.#options
     child.on('error', error => {
       if (child.pid === undefined) this.#ended(process, unstarted(error))
       else log.error({ err: error }, `${replica.name} cannot be reached`)
@@ -136,6 +183,13 @@ export class Processes {
     child.once(member.payload.end, (code: number | null, signal: string | null) =>
       this.#ended(process, signal ?? `exit code ${code}`),
     )
+  }
+
+  #read(child: ChildProcess, source: OutputSource): void {
+    const { clock, output } = this.#options
+    const read = readOutput(child, source, output.bytesPerSecond, clock, output.sink)
+    this.#reading.add(read)
+    void read.then(() => this.#reading.delete(read))
   }
 
   /** What a process is told of its secrets: a path, and never what is in them. @throws SecretError */
@@ -225,6 +279,7 @@ export class Processes {
         ? undefined
         : new Promise(resolve => child.once('exit', resolve)),
     )
+    this.#warmPool.stop()
     for (const id of this.#byId.keys()) this.tell(id, { kind: 'stop' })
     let timer: Timer | undefined
     const late = new Promise(resolve => {

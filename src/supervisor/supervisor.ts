@@ -98,6 +98,7 @@ export class Supervisor {
     this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
     this.#processes = new Processes({
       ...options,
+      warmPool: () => this.#reloads.plan.warmPool,
       onMessage: (process, message) => this.#receive(process, message),
       onEnded: (process, how) => this.#ended(process, how),
     })
@@ -117,6 +118,7 @@ export class Supervisor {
         tellSigners: message => this.#processes.tellAll(message, undefined, 'signer'),
         retire: replica => this.#retire(replica),
         tellAll: message => this.#processes.tellAll(message),
+        heard: () => this.status(),
       },
       options,
     )
@@ -176,6 +178,7 @@ export class Supervisor {
     for (const spec of containers) this.#add(spec)
     this.#add({ ...gateway, descriptors: this.#bound.map(({ fd }) => fd) })
     await started
+    this.#processes.warmPool.fill()
     return { http: bound!.port, https: boundSecure!.port }
   }
 

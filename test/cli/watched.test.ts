@@ -30,12 +30,14 @@ it('functions are known by their files, and the stack file by its own', () => {
   const one = file('w/one/handler.mjs', "import '../shared.mjs'")
   const two = file('w/two.mjs', "import './shared.mjs'")
   const app = file('w/app.py')
+  const handler = file('p/handler.py')
   const variables = file('w/x.env', 'A=1')
   const text = `functions:
   one: { handler: ./w/one, environment_file: [w/x.env] }
   two: { handler: ./w/two.mjs }
   program: { handler: ./w, command: python3 app.py }
   gone: { handler: ./w/gone.mjs }
+  classic: { lang: python3, handler: ./p }
 `
   const { config } = parseConfig(text, directory)
   const stackFile = join(directory, 'hotpotato.yml')
@@ -46,5 +48,6 @@ it('functions are known by their files, and the stack file by its own', () => {
     [shared, ['one', 'two']],
     [two, ['two']],
     [app, ['program']],
+    [handler, ['classic']],
   ])
 })

@@ -38,6 +38,7 @@ export default () => new Response('alive')
 `
 const CONFIG = `
 version: 1
+warmPool: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60, holdSeconds: 1s, wakeSeconds: 60s } }
 restart: { firstSeconds: 10ms, mostSeconds: 60s, crashLoop: 2 }
 connection:
@@ -71,6 +72,14 @@ async function asleep(name: string): Promise<boolean> {
 async function sleep(name: string): Promise<void> {
   expect(await platform.order(`scale ${name} 0`)).not.toHaveProperty('error')
   expect(await asleep(name)).toBe(true)
+}
+
+const commandOf = (pid: string): string => readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+/** How many processes wait for a function. */
+function waiting(): number {
+  const { pid } = platform.child
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ')
+  return children.filter(child => commandOf(child).includes('warm.js')).length
 }
 
 async function openSocket(): Promise<{ socket: WebSocket; ask: (data: string) => Promise<string> }> {
@@ -132,6 +141,20 @@ describe('a function without work', () => {
 })
 
 describe('a connection whose function sleeps', () => {
+  it('goes on in a process of the warm pool, if there is one', async () => {
+    const client = await Client.open({ port: platform.https, tls })
+    // Other functions take from it, too.
+    await eventually(async () => {
+      await client.request('/echo')
+      await sleep('echo')
+      const there = waiting() > 0
+      const pid = textOf(await client.request('/echo'))
+      return there && commandOf(pid).includes('warm.js') ? true : undefined
+    }, 'no process comes from the pool')
+    expect(client.handshakes).toBe(1)
+    await client.close()
+  })
+
   it('goes on in its session over TLS', async () => {
     const client = await Client.open({ port: platform.https, tls })
     const before = textOf(await client.request('/echo?id=tls-1'))

@@ -57,6 +57,7 @@ describe('parseConfig', () => {
       queue: QUEUE,
       carrier: 'fd',
       duplicate: false,
+      warmPool: 0,
       provider: { name: undefined, gateway: undefined },
       connection: {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },

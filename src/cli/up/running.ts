@@ -25,7 +25,7 @@ export interface ReloadOutcome {
   readonly functions: readonly ChangedFunction[]
   /** Keys for which there is another gateway; undefined: it is the one that was. */
   readonly gateway: readonly string[] | undefined
-  /** What in the file was not understood. */
+  /** What in the file was not understood, but for what was so before. */
   readonly notes: readonly string[]
 }
 
@@ -54,9 +54,16 @@ export class Running {
   readonly #options: RunningOptions
   readonly #supervisor: Supervisor
   #config: Config
+  /** What was not understood, without its place. */
+  #noted: ReadonlySet<string>
 
-  constructor(config: Config, supervisor: Supervisor, options: RunningOptions) {
+  constructor(
+    { config, warnings }: Pick<FoundConfig, 'config' | 'warnings'>,
+    supervisor: Supervisor,
+    options: RunningOptions,
+  ) {
     this.#config = config
+    this.#noted = new Set(warnings.map(unplaced))
     this.#supervisor = supervisor
     this.#options = options
   }
@@ -76,6 +83,8 @@ export class Running {
     const keys = changedKeys(this.#config, config)
     const { functions, gateway } = await this.#supervisor.reloads.reload(next, report)
     this.#config = config
+    const notes = warnings.filter(one => !this.#noted.has(unplaced(one)))
+    this.#noted = new Set(warnings.map(unplaced))
     const names = new Set([...next.specs.keys(), ...before.specs.keys()])
     const whole = keys.filter(key => !key.startsWith('functions.') && !key.startsWith('gateway.'))
     const told = [...names].flatMap((name): ChangedFunction[] => {
@@ -92,7 +101,7 @@ export class Running {
       return [{ name, ...outcome, changed: [...own, ...whole, ...files] }]
     })
     const limits = keys.filter(key => key.startsWith('gateway.limits.') || key.startsWith('connection.'))
-    return { functions: told, gateway: gateway ? limits : undefined, notes: warnings }
+    return { functions: told, gateway: gateway ? limits : undefined, notes }
   }
 
   /**
@@ -152,6 +161,11 @@ export class Running {
     await prepareCertificates(config, how)
     return { config, next: planOf(config, { ...options, files }), warnings }
   }
+}
+
+/** A remark without the place that it begins with. */
+function unplaced(note: string): string {
+  return note.replace(/^\S*:\d+:\d+: /, '')
 }
 
 /** Keys of a function that all processes are told of. */

@@ -147,7 +147,7 @@ export async function up(
       provider: provider.reason,
       channel: channel.reason,
     })
-    running = new Running(config, supervisor, { read, options, how })
+    running = new Running({ config, warnings }, supervisor, { read, options, how })
   } catch (error) {
     control.leave()
     throw error

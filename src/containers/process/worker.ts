@@ -143,9 +143,11 @@ async function main(): Promise<void> {
   host.connect(courier)
   place.open(host)
   clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
-  // Without a certificate there is no handshake to practise.
-  if (host.tls.certificates.length > 0) warmUp(host.tls, host.limits.http, clock)
-  warmWords()
+  if (settings.warmed !== true) {
+    // Without a certificate there is no handshake to practise.
+    if (host.tls.certificates.length > 0) warmUp(host.tls, host.limits.http, clock)
+    warmWords()
+  }
   if (settings.signer) await ringOrNot(place, clock, log)
   const { rehearsesAtOnce = 0 } = settings
   rehearsed.rehearsing = rehearsesAtOnce > 0 ? 1 : 0

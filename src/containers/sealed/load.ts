@@ -8,9 +8,24 @@ import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import { SealedError } from '../../sealed/error.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { CryptoProvider } from '../../tls13/index.ts'
+import { probe } from '../../transfer/native/libc.ts'
 
 /** The program of its workers. */
 const WORKER = new URL('./main.js', import.meta.url)
+
+/**
+ * Keys pass through here: no other process of this user may read this one's memory, its workers neither, and
+ * none of them leaves a core.
+ */
+function keepToOurselves(log: Log): void {
+  const native = probe()
+  if (!native.available) {
+    log.warn('without foreign calls, other processes of this user can read the memory of this one')
+    return
+  }
+  native.libc.hideMemory()
+  native.libc.limit('core', 0)
+}
 
 /** The function of a bundle, which stays sealed. @throws FunctionError there is no bundle that is one */
 export function loadSealed(
@@ -24,6 +39,7 @@ export function loadSealed(
 ): SealedModule | undefined {
   if (sealed === undefined) return undefined
   const { bundle: file, cacheMilliseconds, directory } = sealed
+  keepToOurselves(log)
   try {
     return sealedFunction({
       functionName,

@@ -15,6 +15,7 @@ import { openBundle, readBundle } from '../../sealed/bundle.ts'
 import type { SealedCrypto } from '../../sealed/crypto.ts'
 import { SealedError } from '../../sealed/error.ts'
 import type { Clock } from '../../time/clock.ts'
+import { EMPTY } from '../../wire/index.ts'
 import { giveVariables } from '../process/variables.ts'
 import type { Callee } from '../protocol/call-context.ts'
 import { WorkerCall } from './worker-call.ts'
@@ -33,6 +34,7 @@ export class Worker {
   readonly log: Log
   readonly #calls = new Map<number, WorkerCall>()
   #callee: Callee | undefined
+  #key: Uint8Array = EMPTY
 
   /** @param onEnd the container is gone */
   constructor(stream: Duplex, crypto: SealedCrypto, clock: Clock, onEnd: () => void) {
@@ -45,8 +47,12 @@ export class Worker {
   }
 
   #take(frame: Frame): void {
+    if (frame.type === 'key') {
+      this.#key = frame.payload
+      return
+    }
     if (frame.type === 'open') {
-      void this.#open(readOpening(frame.payload))
+      void this.#open(readOpening(frame.payload), this.#key)
       return
     }
     if (frame.type === 'request') {
@@ -56,9 +62,9 @@ export class Worker {
     this.#calls.get(frame.call)?.take(frame)
   }
 
-  async #open(opening: Opening): Promise<void> {
+  async #open(opening: Opening, key: Uint8Array): Promise<void> {
     try {
-      const dataKey = await this.#dataKeyOf(opening)
+      const dataKey = await this.#dataKeyOf(opening, key)
       this.#callee = await this.#load(opening, dataKey)
       this.#link.send('opened', 0, opening.tellsKey ? dataKey : undefined)
     } catch (error) {
@@ -67,7 +73,7 @@ export class Worker {
   }
 
   /** @throws SealedError @throws AgeError */
-  async #dataKeyOf({ credential, key, bundle }: Opening): Promise<Uint8Array> {
+  async #dataKeyOf({ credential, bundle }: Opening, key: Uint8Array): Promise<Uint8Array> {
     if (credential === 'data_key') return key
     const identity = Buffer.from(key).toString('latin1')
     const dataKey = await unwrapKey(readBundle(bundle).wrappedKey, [identity])

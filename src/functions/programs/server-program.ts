@@ -3,6 +3,8 @@ import type { ProgramSettings } from '../../platform/program-settings.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import { FunctionError } from '../module-file.ts'
 import { answers, type Endpoint, freePort, listens, socketIn } from './endpoint.ts'
+import { MARK } from './guardian.ts'
+import { isOwn } from './listener.ts'
 import { OutputLog } from './output-log.ts'
 import { ProgramProcess } from './process.ts'
 import { PATIENCE } from './program.ts'
@@ -174,12 +176,19 @@ export class ServerProgram {
           settings.ready === undefined
             ? await listens(place)
             : await answers(place, settings.ready, Math.max(1, Math.min(1000, end - clock.steady())))
-        if (there && process.how === undefined) return place
+        if (there && process.how === undefined && this.#isOwn(place, process)) return place
       }
       await Promise.race([process.ended, new Promise<void>(settle => void clock.after(pause, settle))])
       pause = Math.min(MOST_BETWEEN, pause * 2)
     }
     return undefined
+  }
+
+  #isOwn(place: Endpoint, process: ProgramProcess): boolean {
+    if ('path' in place || isOwn(place.port, process.pid ?? 0, this.#options.environment[MARK] ?? ''))
+      return true
+    this.#options.log.warn({ port: place.port }, 'another process listens on the port of the program')
+    return false
   }
 
   #ended(process: ProgramProcess, how: string, readyAt: number): void {

@@ -8,8 +8,10 @@ export const STREAM_FD = 3
 
 /** Types of frames; a number on the stream. C: from the container, W: from the worker. */
 export const FRAME_TYPES = {
-  /** C: what to open, and with what. Payload: {@link Opening}. */
+  /** C: what to open, with the key that came before. Payload: {@link Opening}. */
   open: 1,
+  /** C: a key, in memory of its own: it is part of nothing larger that would be copied. */
+  key: 17,
   /** W: it is open, and the module is loaded. Payload: the data key if it was asked for. */
   opened: 2,
   /** W: it is not. Payload: JSON {@link Refused}. */

@@ -1,11 +1,17 @@
 import { own } from '../../sealed/credential.ts'
-import type { Clock, Timer } from '../../time/clock.ts'
+import type { Clock } from '../../time/clock.ts'
+import { equal } from '../../wire/index.ts'
+
+interface Kept {
+  readonly identity: Uint8Array
+  readonly key: Uint8Array
+}
 
 /** Data keys that were unwrapped, for the identities that did it: each for a while, and then wiped. */
 export class KeyCache {
   readonly #clock: Pick<Clock, 'after'>
   readonly #milliseconds: number
-  readonly #keys = new Map<string, { readonly key: Uint8Array; readonly timer: Timer }>()
+  readonly #kept = new Set<Kept>()
 
   /** @param milliseconds that a key is kept; 0: none is */
   constructor(clock: Pick<Clock, 'after'>, milliseconds: number) {
@@ -18,33 +24,33 @@ export class KeyCache {
   }
 
   /** @returns a copy, to be wiped */
-  get(digest: string): Uint8Array | undefined {
-    const known = this.#keys.get(digest)
-    return known === undefined ? undefined : copyOf(known.key)
+  get(identity: Uint8Array): Uint8Array | undefined {
+    for (const one of this.#kept) if (equal(one.identity, identity)) return copyOf(one.key)
+    return undefined
   }
 
-  /** @param key is copied */
-  keep(digest: string, key: Uint8Array): void {
+  /** @param identity and key are copied */
+  keep(identity: Uint8Array, key: Uint8Array): void {
     if (!this.keeps) return
-    this.#forget(digest)
-    const timer = this.#clock.after(this.#milliseconds, () => this.#forget(digest))
-    this.#keys.set(digest, { key: copyOf(key), timer })
+    const one = { identity: copyOf(identity), key: copyOf(key) }
+    this.#kept.add(one)
+    this.#clock.after(this.#milliseconds, () => this.#forget(one)).unref()
   }
 
   wipe(): void {
-    for (const digest of [...this.#keys.keys()]) this.#forget(digest)
+    for (const one of [...this.#kept]) this.#forget(one)
   }
 
-  #forget(digest: string): void {
-    const known = this.#keys.get(digest)
-    known?.timer.stop()
-    known?.key.fill(0)
-    this.#keys.delete(digest)
+  #forget(one: Kept): void {
+    one.identity.fill(0)
+    one.key.fill(0)
+    this.#kept.delete(one)
   }
 }
 
-function copyOf(key: Uint8Array): Uint8Array {
-  const copy = own(key.length)
-  copy.set(key)
+/** The same bytes in memory of their own. */
+export function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = own(bytes.length)
+  copy.set(bytes)
   return copy
 }

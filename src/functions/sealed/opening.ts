@@ -3,10 +3,8 @@ import {
   decodeLent,
   encode,
   enumeration,
-  opaque,
   optional,
   rest,
-  secret,
   struct,
   type TypeOf,
   text,
@@ -23,7 +21,6 @@ export const Opening = struct('Opening', {
   environment: vector(Variable, 0, 2 ** 24 - 1),
   secretsDirectory: optional(text(1, 4096)),
   credential: enumeration('CredentialKind', uint8, { data_key: 0, age_identity: 1 }),
-  key: secret(opaque(1, 65_535)),
   /** The container wants to know the data key, to remember it for a while. */
   tellsKey: boolean,
   /** Sealed. */
@@ -31,7 +28,6 @@ export const Opening = struct('Opening', {
 })
 export type Opening = TypeOf<typeof Opening>
 
-/** @returns memory that holds the key: to be wiped */
 export const writeOpening = (opening: Opening): Uint8Array => encode(Opening, opening)
 
 /** @throws DecodeError */

@@ -2,8 +2,8 @@ import type { Log } from '../../platform/log.ts'
 import { type Bundle, fits, readBundle } from '../../sealed/bundle.ts'
 import { type Credential, readCredential } from '../../sealed/credential.ts'
 import { type SealedCrypto, suiteOf } from '../../sealed/crypto.ts'
-import type { Clock } from '../../time/clock.ts'
-import { hex } from '../../wire/index.ts'
+import type { Clock, Timer } from '../../time/clock.ts'
+import { equal } from '../../wire/index.ts'
 import type { Context, Environment } from '../contract.ts'
 import { type FunctionModule, functionModule } from '../module.ts'
 import {
@@ -16,7 +16,7 @@ import {
   tooBusy,
   tooManyKeys,
 } from './answers.ts'
-import { KeyCache } from './key-cache.ts'
+import { copyOf, KeyCache } from './key-cache.ts'
 import type { Launched } from './launch.ts'
 import { takeKey } from './request-key.ts'
 import { type Keeper, SealedWorker, WorkerRefusal } from './sealed-worker.ts'
@@ -45,11 +45,14 @@ export interface SealedOptions {
   readonly launch: () => Launched
 }
 
-/** A worker, and who uses it. */
+/** A worker, and the requests that use it. */
 interface Place {
   readonly worker: SealedWorker
   readonly opened: Promise<unknown>
   readonly since: number
+  /** A copy of what it was opened with, by which the next request is known. Wiped with the worker. */
+  readonly credential: Credential
+  readonly timer: Timer
   uses: number
 }
 
@@ -80,9 +83,7 @@ class SealedFunction {
   readonly #bundle: Bundle
   readonly #wrong: WrongKeys
   readonly #cache: KeyCache
-  /** Workers that another request with the same key may join. */
-  readonly #places = new Map<string, Place>()
-  readonly #workers = new Set<SealedWorker>()
+  readonly #places = new Set<Place>()
 
   constructor(options: SealedOptions) {
     this.#options = options
@@ -94,120 +95,119 @@ class SealedFunction {
 
   async fetch(request: Request, env: Environment, context: Context): Promise<Response> {
     const value = takeKey(context)
+    const credential = value === undefined ? undefined : readCredential(value)
     try {
-      const { place, release } = await this.#admit(value, env, context)
-      return await place.worker.call(request, context, this.#options.timeout, release)
+      const place = this.#admit(value, credential, env, context)
+      // Nothing of it is needed any more: the rest may take a while.
+      value?.fill(0)
+      credential?.key.fill(0)
+      await place.opened.catch(error => {
+        this.#end(place)
+        throw this.#judge(error)
+      })
+      return await place.worker.call(request, context, this.#options.timeout, this.#releaseOf(place))
     } catch (error) {
-      if (error instanceof Denied) return error.response
-      throw error
+      const denied = isWrong(error) ? this.#wrongKey(context, credential !== undefined) : error
+      if (denied instanceof Denied) return denied.response
+      throw denied
     } finally {
       value?.fill(0)
+      credential?.key.fill(0)
     }
   }
 
   /** Ends all workers, and forgets all keys. */
   stop(): void {
-    for (const worker of this.#workers) worker.end()
+    for (const place of this.#places) this.#end(place)
     this.#cache.wipe()
   }
 
-  async #admit(value: Uint8Array | undefined, env: Environment, context: Context) {
-    const { functionName } = this.#options
+  /** A worker for the request, perhaps one that is not open yet. @throws Denied @throws WorkerRefusal */
+  #admit(
+    value: Uint8Array | undefined,
+    credential: Credential | undefined,
+    env: Environment,
+    context: Context,
+  ): Place {
+    const { functionName, crypto, clock } = this.#options
     const { tls, remoteAddress } = context.connection
     if (!tls) throw keyInClear(functionName, value !== undefined)
     if (value === undefined) throw keyMissing(functionName)
     if (value.every(byte => byte === STAR)) throw keyForgotten(functionName)
     const wait = this.#wrong.wait(remoteAddress)
     if (wait > 0) throw tooManyKeys(wait)
-    const credential = readCredential(value)
-    try {
-      return await this.#open(credential, env, context)
-    } catch (error) {
-      if (!isWrong(error)) throw error
-      this.#wrong.count(remoteAddress)
-      throw keyWrong(functionName, credential !== undefined)
-    } finally {
-      credential?.key.fill(0)
-    }
-  }
-
-  /** A worker for that key. @throws WorkerRefusal @throws Denied */
-  async #open(credential: Credential | undefined, env: Environment, context: Context) {
-    const { crypto, clock } = this.#options
-    if (credential === undefined) throw new WorkerRefusal({ reason: 'wrong-key', detail: 'no key at all' })
-    const name = this.#nameOf(credential)
-    // A wrong one is told apart here, because a process costs more.
-    if (credential.kind === 'data-key' && !fits(this.#bundle, credential.key, crypto))
+    // A wrong data key is told apart here, because a process costs more.
+    const wrong = credential?.kind === 'data-key' && !fits(this.#bundle, credential.key, crypto)
+    if (credential === undefined || wrong)
       throw new WorkerRefusal({ reason: 'wrong-key', detail: 'it does not fit' })
-    let place = this.#places.get(name)
-    if (place === undefined || place.worker.ended || clock.steady() - place.since > JOINED)
-      place = this.#start(name, credential, env, context)
+    const place = this.#placeFor(credential, clock.steady()) ?? this.#start(credential, env, context)
+    place.timer.stop()
     place.uses++
-    const release = this.#releaseOf(name, place)
-    try {
-      await place.opened
-      return { place, release }
-    } catch (error) {
-      place.worker.end()
-      release()
-      throw this.#judge(error)
-    }
+    return place
   }
 
-  #start(name: string, credential: Credential, env: Environment, context: Context): Place {
+  #placeFor({ kind, key }: Credential, now: number): Place | undefined {
+    for (const place of this.#places) {
+      const { credential, worker, since } = place
+      if (credential.kind !== kind || worker.ended || now - since > JOINED) continue
+      if (equal(credential.key, key)) return place
+    }
+    return undefined
+  }
+
+  #start(credential: Credential, env: Environment, context: Context): Place {
     const { functionName, bundle, clock, log, keeper, launch } = this.#options
-    for (const worker of this.#workers) if (worker.ended) this.#workers.delete(worker)
-    if (this.#workers.size >= WORKERS) throw tooBusy(functionName)
+    for (const place of this.#places) if (place.worker.ended) this.#end(place)
+    if (this.#places.size >= WORKERS) throw tooBusy(functionName)
     const worker = new SealedWorker(launch(), { clock, log, keeper })
-    this.#workers.add(worker)
-    const dataKey = credential.kind === 'data-key' ? credential.key : this.#cache.get(name)
+    const known = credential.kind === 'age-identity' ? this.#cache.get(credential.key) : undefined
+    const wrapped = credential.kind === 'age-identity' && known === undefined
+    const own = { ...credential, key: copyOf(credential.key) }
     const opened = worker
-      .open({
+      .open(known ?? credential.key, {
         functionName,
         functions: context.functions ?? [],
         environment: Object.entries(env).map(([name, value]) => ({ name, value })),
         secretsDirectory: context.secrets.directory,
-        credential: dataKey === undefined ? 'age_identity' : 'data_key',
-        key: dataKey ?? credential.key,
-        tellsKey: dataKey === undefined && this.#cache.keeps,
+        credential: wrapped ? 'age_identity' : 'data_key',
+        tellsKey: wrapped && this.#cache.keeps,
         bundle,
       })
       .then(told => {
         if (told === undefined) return
-        this.#cache.keep(name, told)
+        this.#cache.keep(own.key, told)
         told.fill(0)
       })
+    known?.fill(0)
     // The requests that wait for it hear of it, if there still are any.
     opened.catch(() => {})
-    const place = { worker, opened, since: clock.steady(), uses: 0 }
-    this.#places.set(name, place)
+    const timer = clock.timer(() => this.#end(place)).unref()
+    const place: Place = { worker, opened, since: clock.steady(), credential: own, timer, uses: 0 }
+    this.#places.add(place)
     return place
   }
 
   /** What one request calls when it is over: the last one ends the worker. */
-  #releaseOf(name: string, place: Place): () => void {
-    const { clock, cacheMilliseconds } = this.#options
-    let released = false
+  #releaseOf(place: Place): () => void {
+    const { cacheMilliseconds } = this.#options
     return () => {
-      if (released) return
-      released = true
       place.uses--
-      const idle = (): void => {
-        if (place.uses > 0) return
-        if (this.#places.get(name) === place) this.#places.delete(name)
-        place.worker.end()
-        this.#workers.delete(place.worker)
-      }
-      if (cacheMilliseconds === 0 || place.worker.ended) idle()
-      else if (place.uses === 0) clock.after(cacheMilliseconds, idle)
+      if (place.uses > 0) return
+      if (cacheMilliseconds === 0 || place.worker.ended) this.#end(place)
+      else place.timer.after(cacheMilliseconds)
     }
   }
 
-  /** The same for the same key; a hash, where the key itself would be kept otherwise. */
-  #nameOf(credential: Credential): string {
-    if (credential.kind === 'data-key') return credential.kind
-    const { hash } = suiteOf(this.#options.crypto, this.#bundle.header.cipherSuite)
-    return hex(hash.digest(credential.key))
+  #end(place: Place): void {
+    place.timer.stop()
+    place.credential.key.fill(0)
+    this.#places.delete(place)
+    place.worker.end()
+  }
+
+  #wrongKey({ connection }: Context, spelled: boolean): Denied {
+    this.#wrong.count(connection.remoteAddress)
+    return keyWrong(this.#options.functionName, spelled)
   }
 
   #judge(error: unknown): unknown {

@@ -63,15 +63,16 @@ export class SealedWorker {
 
   /**
    * Gives it the key and the bundle.
-   * @param opening its key is wiped here
+   * @param key is copied
    * @returns the data key, if `tellsKey`: to be wiped @throws WorkerRefusal @throws Error the process ended
    */
-  open(opening: Opening): Promise<Uint8Array | undefined> {
+  open(key: Uint8Array, opening: Opening): Promise<Uint8Array | undefined> {
     return new Promise((resolve, reject) => {
       this.#opening = { resolve, reject }
-      const bytes = writeOpening(opening)
-      opening.key.fill(0)
-      this.#link.send('open', 0, bytes, () => bytes.fill(0))
+      const sent = own(key.length)
+      sent.set(key)
+      this.#link.send('key', 0, sent, () => sent.fill(0))
+      this.#link.send('open', 0, writeOpening(opening))
       if (!this.#link.open) this.#lost('it could not be started')
     })
   }

@@ -10,6 +10,10 @@ export class ByteQueue {
   bytes: Uint8Array = EMPTY
   start = 0
   end = 0
+  /** A key is in what is queued: where it is copied from, nothing of it may be left. */
+  #secret = false
+  /** The piece that was copied last. */
+  #copied: Uint8Array | undefined
   #borrowed = false
   /** The memory may be written to. */
   #ours = false
@@ -32,6 +36,7 @@ export class ByteQueue {
     this.#reserve(piece.length)
     this.bytes.set(piece, this.end)
     this.end += piece.length
+    this.#copied = piece
   }
 
   /** Begins with a piece that stays as it is for good. */
@@ -70,6 +75,13 @@ export class ByteQueue {
     return copy
   }
 
+  /** Tells whether there is a key in what is queued. */
+  guard(secret: boolean): void {
+    this.#secret = secret
+    if (secret) this.#copied?.fill(0)
+    this.#copied = undefined
+  }
+
   /** Overwrites the key in a head. @param from where that begins, counted from what is queued first */
   wipeKey(
     { head: { key }, keyAt }: { head: { key?: Uint8Array | undefined }; keyAt: number },
@@ -84,6 +96,8 @@ export class ByteQueue {
     this.bytes = EMPTY
     this.start = 0
     this.end = 0
+    this.#secret = false
+    this.#copied = undefined
     this.#borrowed = false
     this.#ours = false
   }
@@ -97,6 +111,7 @@ export class ByteQueue {
     const target = roomy ? this.bytes : new Uint8Array(more === 0 ? length : (length + more) * 2)
     if (target === this.bytes) target.copyWithin(0, this.start, this.end)
     else copyInto(target, this.bytes, this.start, this.end)
+    if (this.#secret) this.bytes.fill(0, target === this.bytes ? length : this.start, this.end)
     this.bytes = target
     this.start = 0
     this.end = length

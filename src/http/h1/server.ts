@@ -117,6 +117,7 @@ export class H1Server {
     const head = whole ? EMPTY : this.#queue.take(request.length)
     if (whole) this.#queue.skip(request.length)
     this.#queue.wipeKey(request, -request.length)
+    this.#queue.guard(false)
     this.#announced = undefined
     this.#scanner = undefined
     this.#persistent = request.persistent && this.#requestsServed + 1 < this.#limits.requests
@@ -154,13 +155,12 @@ export class H1Server {
   withdraw(content: readonly Uint8Array[]): void {
     const exchange = this.#exchange
     if (exchange === undefined || !this.withdrawable) throw new Error('no request can be withdrawn')
-    exchange.request.head.key?.fill(0)
     const { before, behind } = exchange.body.reframe(content.reduce((sum, { length }) => sum + length, 0))
     const bytes = concat(exchange.head, utf8(before), ...content, utf8(behind), this.#queue.copy())
+    this.#forget()
     this.#queue.clear()
     this.#queue.push(bytes)
     this.#queue.settle()
-    this.#exchange = undefined
     this.#persistent = true
   }
 
@@ -334,6 +334,7 @@ export class H1Server {
     if (this.#announced !== undefined || queue.length === 0) return undefined
     this.#scanner ??= new HeadScanner('request-line', this.#limits)
     const scanned = this.#scanner.scan(queue.bytes, queue.start, queue.end)
+    queue.guard(this.#scanner.hasKey(queue.bytes, queue.start, queue.end))
     if (scanned === undefined) return undefined
     const request = readRequest(scanned, this.#scheme)
     this.#announced = request

@@ -1,6 +1,5 @@
 import { lengthOf } from '../field-values.ts'
 import { isFieldValue, isToken } from '../h1/syntax.ts'
-import { secretCopy } from '../key-field.ts'
 import type { Field } from '../message.ts'
 import type { H2Request } from './event.ts'
 import { Entry } from './hpack/table.ts'
@@ -91,8 +90,7 @@ export function readRequest(entries: readonly Entry[], allowProtocol: boolean): 
     regular = true
     if (entry.key !== undefined) {
       if (key !== undefined) throw new Malformed('two keys')
-      // That in the table may be needed again.
-      key = secretCopy(entry.key, 0, entry.key.length)
+      key = entry.key
       continue
     }
     if (kind === Kind.bad) throw new Malformed(`the field ${JSON.stringify(entry.name)}`)

@@ -47,7 +47,9 @@ const fieldValue: Codec<string | Uint8Array> = {
   read(reader) {
     if (!keyNamed) return plainText.read(reader)
     const bytes = plainBytes.read(reader)
-    return secretCopy(bytes, 0, bytes.length)
+    const key = secretCopy(bytes, 0, bytes.length)
+    bytes.fill(0)
+    return key
   },
 }
 

@@ -30,6 +30,8 @@ export interface ReloadCrew {
   /** Lets its connections move away, and ends it. */
   retire(replica: Replica): Promise<unknown>
   tellAll(message: ControlMessage): void
+  /** Resolves when all processes have heard what they were told, or say nothing. */
+  heard(): Promise<unknown>
 }
 
 /** Makes what runs what a plan asks for, without losing a connection. */
@@ -99,6 +101,7 @@ export class Reloads {
       async () => {
         if (gateway) await this.#startGateway(next)
         this.#settle(next, table)
+        if (table) await this.#crew.heard()
       },
       report,
     )

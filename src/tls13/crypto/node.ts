@@ -280,6 +280,18 @@ function rsaPssKey(scheme: RsaPssScheme): KeyOptions {
   }
 }
 
+/** Keys that every scheme is asked about in turn: to read one takes longer than all the rest of a start. */
+const signingKeys = new WeakMap<Uint8Array, KeyObject>()
+
+/** The key in these bytes, which must not change; undefined if it is none. */
+function signingKey(privateKey: Uint8Array): KeyObject | undefined {
+  const known = signingKeys.get(privateKey)
+  if (known !== undefined) return known
+  const key = attempt(() => createPrivateKey({ key: asBuffer(privateKey), format: 'der', type: 'pkcs8' }))
+  if (key !== undefined) signingKeys.set(privateKey, key)
+  return key
+}
+
 function signatureAlgorithm(
   { scheme, name }: { readonly scheme: number; readonly name: string },
   digest: string | null,
@@ -290,7 +302,7 @@ function signatureAlgorithm(
     scheme,
     name,
     signer(privateKey) {
-      const key = attempt(() => createPrivateKey({ key: asBuffer(privateKey), format: 'der', type: 'pkcs8' }))
+      const key = signingKey(privateKey)
       const options = key && optionsFor(key)
       return options && { scheme, sign: content => plain(sign(digest, content, options)) }
     },

@@ -1,4 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -75,6 +77,24 @@ describe('a program that is to listen', () => {
     await program.start()
     expect(program.endpoint).toMatchObject({ host: '::1' })
     expect(entries).toContain('the program listens')
+  })
+
+  it('is not taken for what another process says on its port', async () => {
+    const server = `const { writeFileSync } = require('node:fs')
+      writeFileSync('port', process.env.PORT)
+      setTimeout(() => {}, 60000)`
+    const { program, entries } = serving(node(server), { mode: 'http', startMilliseconds: 1500 })
+    const started = program.start()
+    started.catch(() => {})
+    const port = await eventually(() => {
+      const file = join(directory, 'port')
+      return existsSync(file) ? Number(readFileSync(file, 'utf8')) || undefined : undefined
+    }, 'it has not begun')
+    const thief = createServer().listen(port, '127.0.0.1')
+    await once(thief, 'listening')
+    await expect(started).rejects.toThrow(/did not listen on port/)
+    expect(entries).toContain('another process listens on the port of the program')
+    thief.close()
   })
 
   it('is started again, at a pace, and what it leaves behind is ended', async () => {

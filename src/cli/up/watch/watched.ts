@@ -1,8 +1,8 @@
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { moduleFile } from '../../../functions/module-file.ts'
 import type { Config, FunctionConfig } from '../../../stack/config.ts'
-import { modulesOf } from './modules.ts'
+import { isFile, modulesOf } from './modules.ts'
 
 /** Files whose change matters: those that the stack file is made of, and those of which functions are. */
 export interface Watched {
@@ -48,8 +48,4 @@ function filesIn(directory: string): string[] {
   } catch {
     return []
   }
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
 }

@@ -30,6 +30,8 @@ export class Watching {
       isRestless: () => this.#refused !== undefined,
     })
     this.#follow()
+    // What has been written since the file was read for the start.
+    void this.#reload(true)
   }
 
   close(): void {
@@ -55,12 +57,13 @@ export class Watching {
     this.#follow()
   }
 
-  /** @returns functions that have been started anew */
-  async #reload(): Promise<string[]> {
+  /** @param quietly nothing is said if nothing has changed @returns functions that were started anew */
+  async #reload(quietly = false): Promise<string[]> {
     try {
       const outcome = await this.#running.reload(() => {})
       this.#refused = undefined
-      for (const line of reloadText(outcome)) say(line)
+      const changed = outcome.functions.length > 0 || outcome.gateway !== undefined
+      if (changed || !quietly) for (const line of reloadText(outcome)) say(line)
       return outcome.functions.filter(({ did }) => did !== 'told' && did !== 'kept').map(({ name }) => name)
     } catch (error) {
       const reason = reasonOf(error)

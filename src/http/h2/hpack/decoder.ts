@@ -86,7 +86,12 @@ export class HpackDecoder {
   export(keyless = false): HpackState {
     const entries = this.#table.list().map(({ name, value, key }) => ({
       name,
-      value: key === undefined ? value : keyless ? new Uint8Array(key.length).fill(STAR) : key.slice(),
+      value:
+        key === undefined
+          ? value
+          : keyless
+            ? new Uint8Array(key.length).fill(STAR)
+            : secretCopy(key, 0, key.length),
     }))
     return { limit: this.#limit, capacity: this.#table.capacity, updates: [], entries }
   }
@@ -105,7 +110,12 @@ export class HpackDecoder {
     const indexing = (first & 0xc0) === 0x40
     const index = this.#integer(indexing ? 0x3f : 0x0f)
     const name = index === 0 ? this.#string() : this.#entry(index).name
-    const entry = isKeyText(name) ? new Entry(name, '', this.#key()) : new Entry(name, this.#string())
+    if (isKeyText(name)) {
+      const key = new Entry(name, '', this.#key())
+      if (indexing) this.#table.insert(apart(key))
+      return key
+    }
+    const entry = new Entry(name, this.#string())
     if (indexing) this.#table.insert(entry)
     return entry
   }
@@ -113,7 +123,7 @@ export class HpackDecoder {
   #entry(index: number): Entry {
     const entry = index <= STATIC_LENGTH ? STATIC_TABLE[index] : this.#table.at(index - STATIC_LENGTH - 1)
     if (index === 0 || entry === undefined) throw broken(`no entry ${index}`)
-    return entry
+    return entry.key === undefined ? entry : apart(entry)
   }
 
   /**
@@ -179,6 +189,11 @@ export class HpackDecoder {
     if (this.#at >= this.#end) throw broken('a block that ends too early')
     return this.#bytes[this.#at++]!
   }
+}
+
+/** The same key in memory of its own: that of a request is wiped when the table may still need its own. */
+function apart({ name, key }: Entry): Entry {
+  return new Entry(name, '', secretCopy(key!, 0, key!.length))
 }
 
 function textOf(bytes: Uint8Array, start: number, end: number): string {

@@ -1,0 +1,92 @@
+import { read } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { throwAwayKey } from '../../certificates/throw-away-key.ts'
+import { installGlobals, prepare } from '../../functions/light/globals.ts'
+import { moduleFile } from '../../functions/module-file.ts'
+import { limitsFor } from '../../http/h2/index.ts'
+import { DEFAULT_TIMERS } from '../../http/timers.ts'
+import { compileEarly } from '../../platform/engine.ts'
+import { DESCRIPTORS, loadProvider, settingsAre } from '../../platform/own-process.ts'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
+import type { ProviderName } from '../../tls13/crypto/provider-names.ts'
+import { select } from '../../tls13/crypto/selection.ts'
+import { certificateWithKey } from '../../tls13/index.ts'
+import { probe } from '../../transfer/native/libc.ts'
+import { probeBindings } from '../../transfer/streams/handle.ts'
+import './handlers.ts'
+import './host.ts'
+import './client-rules.ts'
+import '../../functions/load.ts'
+import { Rehearsal } from './rehearsal.ts'
+import { connectionLimits, containerTls } from './shapes.ts'
+import { warmUp } from './warm-up.ts'
+import { warmWords } from './warm-words.ts'
+
+/** Moves that are rehearsed, and milliseconds between a few of them. */
+const MOVES = 500
+const PAUSE = 5
+
+/** Limits of a connection that is never real. */
+const HTTP = { headBytes: 16_384, headerFields: 100, bodyBytes: 1_048_576, requests: 100 }
+
+/**
+ * Entry point of a process of the warm pool: it does all that a container does before it knows its function,
+ * and waits for its settings. Then it is that container's process.
+ */
+async function main(): Promise<void> {
+  compileEarly()
+  const [, , provider = 'node', certificates = ''] = process.argv
+  await warm(provider as ProviderName, certificates)
+  const settings = await settingsOfOurs()
+  // The supervisor has ended.
+  if (settings === '') process.exit(0)
+  settingsAre(settings)
+  await import('./worker.ts')
+}
+
+/**
+ * As the first connection would, with a key that no client knows.
+ * @param directory of certificates: that of the authority is read, as the one of a function will be
+ */
+async function warm(name: ProviderName, directory: string): Promise<void> {
+  probe()
+  probeBindings()
+  const provider = select(await loadProvider(name), {})
+  const key = throwAwayKey(directory)
+  const certificates = [certificateWithKey(provider, [Uint8Array.of(0)], key)]
+  const limits = connectionLimits({
+    ...{ timers: DEFAULT_TIMERS, quietMilliseconds: 50, http: HTTP },
+    http2: limitsFor(HTTP.headBytes, 100),
+  })
+  const tls = containerTls({ provider, certificates, alpn: ['http/1.1'], sharesMemory: true })
+  warmUp(tls, limits.http, SYSTEM_CLOCK)
+  warmWords()
+  // What a function's module finds, and the way in which it is found.
+  installGlobals()
+  prepare()
+  await import(`${pathToFileURL(moduleFile('hello', '/')).href}?warm`)
+  // Connections come at once where a function wakes.
+  const rehearsal = new Rehearsal({
+    tls,
+    limits,
+    clock: SYSTEM_CLOCK,
+    kind: 'fetch',
+    varied: true,
+    warm: false,
+  })
+  await rehearsal.run(PAUSE, () => rehearsal.moves >= MOVES).catch(() => undefined)
+}
+
+/** What the supervisor writes into the pipe, to its end. */
+async function settingsOfOurs(): Promise<string> {
+  const pieces: Uint8Array[] = []
+  const next = promisify(read)
+  for (;;) {
+    const { bytesRead, buffer } = await next(DESCRIPTORS.settings, Buffer.alloc(65_536), 0, 65_536, null)
+    if (bytesRead === 0) return Buffer.concat(pieces).toString('utf8')
+    pieces.push(buffer.subarray(0, bytesRead))
+  }
+}
+
+await main()
