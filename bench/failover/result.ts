@@ -3,7 +3,7 @@ import { figuresOf, type Measurement, timesOf } from '../harness/measurement.ts'
 import { acrossRounds, Series } from '../harness/stats.ts'
 import { figure, table } from '../harness/table.ts'
 import { COVERS, type Cover, type CoverName } from './cover.ts'
-import { type Moment, ROADS, type RoadName } from './rows.ts'
+import { type Moment, ROADS, type Road, type RoadName } from './rows.ts'
 
 /** Containers of one kind, killed at one moment with so many connections. */
 export class Cell {
@@ -82,9 +82,14 @@ export function added(covers: readonly Cover[], covered: CoverName, bare: CoverN
   }
 }
 
+/** Whether another container is there already: otherwise the start of a process is most of the time. */
+function isCovered({ survives, alone = false }: Road): boolean {
+  return survives && !alone
+}
+
 export function goalsOf(cells: readonly Cell[], covers: readonly Cover[]): GoalResult[] {
   const single = cells.filter(
-    ({ road, connections, all }) => ROADS[road].survives && connections === 1 && all.length > 0,
+    ({ road, connections, all }) => isCovered(ROADS[road]) && connections === 1 && all.length > 0,
   )
   const relay = added(covers, 'relay', 'uncovered')
   const duplicate = added(covers, 'duplicate', 'fd')

@@ -14,6 +14,17 @@ export interface Road {
   /** Whether they go on; otherwise their clients have to connect again. */
   readonly survives: boolean
   readonly moments: readonly Moment[]
+  /** Whether the container that dies is the only one: another one has to be started first. */
+  readonly alone?: boolean
+}
+
+/**
+ * The wait before each start would grow with every kill, as is right for what keeps crashing; and on a busy
+ * machine a process takes long to start.
+ */
+const ALONE = {
+  restart: { firstSeconds: 0.1, mostSeconds: 0.1, crashLoop: 1000 },
+  gateway: { http: 0, https: 0, limits: { orphanSeconds: 300 } },
 }
 
 export const ROADS = {
@@ -28,6 +39,20 @@ export const ROADS = {
     settings: { carrier: 'fd', duplicate: true },
     survives: true,
     moments: ['idle'],
+  },
+  'relay-alone': {
+    title: 'relay, one replica',
+    settings: { carrier: 'relay', ...ALONE },
+    survives: true,
+    moments: ['idle', 'unanswered'],
+    alone: true,
+  },
+  'duplicate-alone': {
+    title: 'fd with a duplicate, one replica',
+    settings: { carrier: 'fd', duplicate: true, ...ALONE },
+    survives: true,
+    moments: ['idle'],
+    alone: true,
   },
   reconnect: {
     title: 'fd, and the client connects again',

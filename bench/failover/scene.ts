@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { BenchError } from '../harness/run.ts'
 import { Child } from '../rig/child.ts'
@@ -9,6 +10,9 @@ const CLIENT = fileURLToPath(new URL('./peer.js', import.meta.url))
 const HANDLER = fileURLToPath(new URL('../rig/functions/crashing-raw.js', import.meta.url))
 /** Containers that die leave their keys behind for a while; this bench makes many of them. */
 const TICKETS = { lifetimeSeconds: 60, rotationSeconds: 30 }
+
+/** Milliseconds after which a connection that has been answered is idle. */
+const SETTLED = 100
 
 /** A platform, and a client whose connections are all with one container, which is killed again and again. */
 export class Scene {
@@ -63,21 +67,39 @@ export class Scene {
     const [pid] = pids
     if (pid === undefined || pids.length > 1)
       throw new BenchError(`${this.road.title}: the connections are with ${pids.length} containers`)
+    if (this.road.alone === true) return this.#crashAlone(moment, connections, pid)
     await this.#pool.extend()
     await this.#pool.until('two containers that know the same keys', all => {
       const rings = all.map(({ ready, counters }) => (ready ? counters.keyRing : undefined))
       return all.length === 2 && rings[0] !== undefined && rings[0] >= 2 && rings[0] === rings[1]
     })
     const { name } = (await this.#pool.containers()).find(one => one.pid === pid)!
+    const times = await this.#kill(moment, connections, pid)
+    // Or it would be started again without a rehearsal.
+    await this.#pool.until('noticed that a container died', all => all.every(one => one.pid !== pid))
+    await this.#pool.drain(name)
+    return times
+  }
+
+  /** The same for the only container; the next kill waits until the one in its place is ready. */
+  async #crashAlone(moment: Moment, connections: number, pid: number): Promise<readonly number[]> {
+    // It has just answered: with a duplicate, its checkpoint follows the answer.
+    await setTimeout(SETTLED)
+    const times = await this.#kill(moment, connections, pid)
+    await this.#pool.until('a container in the place of the dead one', all =>
+      all.some(one => one.ready && one.pid !== pid),
+    )
+    return times
+  }
+
+  /** @throws BenchError more or fewer connections were lost than should be */
+  async #kill(moment: Moment, connections: number, pid: number): Promise<readonly number[]> {
     const { times, lost } = await this.#ask('crashed', { do: 'crash', pid, moment })
     if (lost !== (this.road.survives ? 0 : connections))
       throw new BenchError(
         `${this.road.title}, ${moment}: ` +
           `${lost} of ${connections} connections were lost when their container died`,
       )
-    // Or it would be started again without a rehearsal.
-    await this.#pool.until('noticed that a container died', all => all.every(one => one.pid !== pid))
-    await this.#pool.drain(name)
     return times
   }
 

@@ -178,7 +178,7 @@ function start(id: number, spec: Startable, channel: readonly ('ipc' | number)[]
     }
     const firstFeed = stdio.length + prepared.descriptors.length
     for (const [index, bytes] of command.feeds.entries()) feed(child, firstFeed + index, bytes)
-    return { payload: new Payload(child, command.wrappers), tell }
+    return { payload: new Payload(child, command.wrappers, prepared.ended), tell }
   } finally {
     for (const fd of prepared.descriptors) closeSync(fd)
   }

@@ -16,6 +16,7 @@ import {
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError, equal } from '../wire/index.ts'
 import { type LogSink, type OutputSource, readOutput } from './child-output.ts'
+import { LimitWatch, type Watched } from './isolation/limit-watch.ts'
 import { type Member, openSwitchboard, type Switchboard, type WaitingProcess } from './member.ts'
 import type { Replica } from './replica.ts'
 import { SecretMounts } from './secrets/mounts.ts'
@@ -105,6 +106,7 @@ export class Processes {
   readonly #switchboard: Switchboard
   readonly #byId = new Map<number, Process>()
   readonly #secrets = new SecretMounts()
+  readonly #limits: LimitWatch<Watched & Process>
   readonly #warmPool: WarmPool<Warm>
   /** What is still read of the output of processes, also of those that have ended. */
   readonly #reading = new Set<Promise<void>>()
@@ -122,6 +124,8 @@ export class Processes {
       this.#receive(from, payload)
     }
     this.#switchboard.channel.onLost = (id, reason) => this.lost(id, reason)
+    const watched = (): Iterable<Watched & Process> => this.#watched()
+    this.#limits = new LimitWatch(options.clock, watched, (one, why) => this.#exceeds(one, why))
   }
 
   get all(): readonly Process[] {
@@ -290,6 +294,7 @@ export class Processes {
     for (const { member } of this.#byId.values()) member.payload.kill()
     await Promise.all(ended)
     await Promise.all(this.#reading)
+    this.#limits.stop()
     this.#switchboard.channel.close()
   }
 
@@ -324,7 +329,20 @@ export class Processes {
 
   #end({ replica, member }: Process, why: string): void {
     this.#options.log.error({ pid: member.payload.pid, why }, `${replica.name} is killed`)
-    member.payload.kill()
+    member.payload.kill(why)
+  }
+
+  /** What each container uses, and may use. */
+  *#watched(): Iterable<Watched & Process> {
+    for (const process of this.#byId.values()) {
+      const { payload, spec } = process.member
+      if (spec.confinement !== undefined) yield { ...process, payload, limits: spec.confinement.limits }
+    }
+  }
+
+  #exceeds({ replica, member }: Process, why: string): void {
+    this.#options.log.error({ pid: member.payload.pid, why }, `${replica.name} is killed`)
+    member.payload.killAll(why)
   }
 
   #ended(process: Process, how: string): void {
@@ -340,8 +358,21 @@ export class Processes {
     for (const { member: other } of this.#byId.values())
       if (acquaintance(other, member) !== undefined && acquaintance(member, other) !== undefined)
         this.tell(other.id, { kind: 'gone', id })
-    this.#options.onEnded(process, how)
+    const why = member.payload.why ?? presumed(how, member.spec.confinement?.limits.memory)
+    replica.lastEnd = why === undefined ? how : `${how}: ${why}`
+    this.#options.onEnded(process, replica.lastEnd)
   }
+}
+
+/**
+ * Why a container has ended whose memory is limited, if neither it nor we say so: the kernel's SIGKILL, or
+ * that of V8, which has given up.
+ * @param memory the limit, in bytes
+ */
+function presumed(how: string, memory: number | undefined): string | undefined {
+  if (memory === undefined || !/^(SIGKILL|SIGABRT|SIGTRAP|exit code (137|134|133))$/.test(how))
+    return undefined
+  return `most likely it needed more than its memory of ${Math.round(memory / 2 ** 20)} MiB`
 }
 
 /** Who a process is, by our own record. */

@@ -13,6 +13,8 @@ export class Replica {
   readonly life: LifeCycle
   /** The process that fills it now. */
   member: Member | undefined
+  /** How its last process ended, and why if that is known. */
+  lastEnd: string | undefined
   /**
    * One of its processes was ready, or had its time to become so: the start does not wait for it any more.
    */

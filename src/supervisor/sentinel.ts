@@ -52,7 +52,7 @@ export class Sentinel {
       if (found === undefined) continue
       const { replica, member } = found
       log.error({ pid: member.payload.pid }, `${replica.name} does not respond; it is being killed`)
-      member.payload.kill()
+      member.payload.kill('it did not respond')
     }
     this.#lookAtStarting()
   }
@@ -65,7 +65,7 @@ export class Sentinel {
       const late = `${replica.name} was not ready within ${liveness.start / 1000} s; it is being killed`
       log.error({ pid: member.payload.pid }, late)
       replica.settled = true
-      member.payload.kill()
+      member.payload.kill('it was not ready in time')
     }
   }
 }

@@ -20,6 +20,8 @@ export interface MemberStatus {
   /** Milliseconds since its process was started. */
   readonly age: number | undefined
   readonly restarts: number
+  /** How its last process ended, and why if that is known; undefined: none has. */
+  readonly lastEnd?: string | undefined
   readonly counters: Counters
 }
 
@@ -36,6 +38,7 @@ export function statusOf(replica: Replica, counters: Counters, now: number): Mem
     pid: member?.payload.pid,
     age: member && Math.round(now - member.startedAt),
     restarts: life.restarts,
+    lastEnd: replica.lastEnd,
     counters: Object.fromEntries(Object.entries(counters).filter(([name]) => !isCallCounter(name))),
   }
 }

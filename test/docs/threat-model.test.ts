@@ -21,7 +21,9 @@ describe('every "cannot" of the threat model names a test that tries', () => {
   it('in the tables', () => {
     expect(denied.length).toBeGreaterThan(20)
     for (const row of denied) {
-      const [, what, why, tried] = row.split('|').map(cell => cell.trim())
+      const [, what, ...more] = row.split('|').map(cell => cell.trim())
+      // Some rows hold for some levels of isolation alone, which stand between the two.
+      const [why, tried] = more.slice(0, -1).slice(-2)
       expect([what, why]).not.toContain('')
       const tests = [...tried!.matchAll(/`(test\/[^`]+)`/g)].map(([, path]) => path!)
       expect(tests.length, row).toBeGreaterThan(0)

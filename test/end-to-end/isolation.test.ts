@@ -1,73 +1,214 @@
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { LEVELS } from '../../src/supervisor/isolation/levels.ts'
-import { Client, textOf } from '../support/client.ts'
-import { Platform } from '../support/platform.ts'
+import type { IsolationName } from '../../src/stack/isolation.ts'
+import { textOf } from '../support/client.ts'
+import { Battlefield, lacking, type Outcome, USERS } from './isolation/levels.ts'
 
-const HERE = { uids: { first: 58_000, last: 58_999 }, native: true }
-const problem = LEVELS.sandbox.check(HERE)
-const skipped = problem === undefined ? '' : ` (SKIPPED: ${problem.what}; ${problem.remedy})`
+/*
+ * A function turns against its machine: what its level of isolation is worth. The level `process` shows that
+ * these attacks are ones.
+ */
 
-const module = (name: string): string => fileURLToPath(new URL(`./isolation/${name}.mjs`, import.meta.url))
-const CONFIG = `
-version: 1
-gateway: { defaultFunction: echo }
-functions:
-  echo: {}
-  boxed: { handler: ${module('boxed')}, isolation: sandbox }
-  served: { command: [node, served.mjs], handler: ${module('served')}, mode: socket, isolation: sandbox }
-`
-const CERTIFICATES = ['echo', 'boxed', 'served'].map(name => ({ name, hosts: [`${name}.local`] }))
+const REFUSED = /^(EPERM|EACCES|ESRCH|ENOENT|ENOSYS|EROFS|empty)$/
+const LEVELS_TRIED: readonly IsolationName[] = ['user', 'sandbox', 'oci']
 
-/** What `boxed` says of itself. */
+/** Bytes of memory that each may have. */
+const MEMORY = '220Mi'
+const LONG = process.env.HOTPOTATO_LONG !== undefined
+const HUNGRY = /its memory of 220|of memory, and may hold 220/
+const PROLIFIC = /more than 256 processes/
+/** What a function can overdo, at which level, and what is said of it. */
+const OVERDOING: readonly Overdoing[] = [
+  { does: 'eats memory', level: 'process', attack: 'eat', reason: HUNGRY },
+  { does: 'eats memory', level: 'sandbox', attack: 'eat', reason: HUNGRY, long: true },
+  { does: 'eats memory', level: 'oci', attack: 'eat', reason: HUNGRY },
+  { does: 'forks without end', level: 'process', attack: 'fork', reason: PROLIFIC, long: true },
+  { does: 'forks without end', level: 'user', attack: 'fork', reason: PROLIFIC, long: true },
+  { does: 'forks without end', level: 'sandbox', attack: 'fork', reason: PROLIFIC },
+  { does: 'never returns', level: 'sandbox', attack: 'spin', reason: /it did not respond/ },
+  { does: 'never returns', level: 'oci', attack: 'spin', reason: /it did not respond/, long: true },
+]
+
+interface Overdoing {
+  readonly does: string
+  readonly level: IsolationName
+  readonly attack: string
+  readonly reason: RegExp
+  readonly long?: boolean
+}
+
+/** What a function says of itself. */
 interface Said {
   readonly container: string
   readonly pid: number
   readonly uid: number
   readonly processes: number
-  readonly root: readonly string[]
-  readonly status: Readonly<Record<string, string>>
+  readonly NoNewPrivs: string
 }
 
-describe.skipIf(problem !== undefined)(`functions that are kept apart${skipped}`, () => {
-  let platform: Platform
-  let client: Client
+/** What was tried and not refused. */
+function successes(outcome: Outcome): string[] {
+  return Object.entries(outcome).flatMap(([what, came]) => (REFUSED.test(came) ? [] : [`${what}: ${came}`]))
+}
+
+describe.each(USERS)('of a platform that %s starts, a function', (_who, user) => {
+  const lacks = new Map(LEVELS_TRIED.map(level => [level, lacking(level, user)]))
+  const there = LEVELS_TRIED.filter(level => lacks.get(level) === '')
+  let field: Battlefield
+  let others: readonly number[]
 
   beforeAll(async () => {
-    platform = await Platform.start({ config: CONFIG, certificates: CERTIFICATES })
-    client = await Client.open({ port: platform.https, tls: { ca: platform.ca, serverName: 'echo.local' } })
+    field = await Battlefield.start(['process', ...there], user, `, limits: { memory: ${MEMORY} }`)
+    others = await field.others()
   })
-  afterAll(async () => {
-    client?.socket.destroy()
-    await platform?.stop()
+  afterAll(() => field?.stop())
+
+  it('reads others and their files at the level process, which keeps nothing apart', async () => {
+    const options = { pids: others, gently: true }
+    const { named } = await field.attack<{ named: Record<string, Outcome> }>('process', 'processes', options)
+    for (const pid of others)
+      expect(named[pid]).toEqual({ mem: 'EIO', environ: 'done', descriptors: 'done', signal: 'done' })
+    const read = [field.file('certs', 'echo.key'), field.file('secrets', 'another')]
+    const files = await field.attack<{ read: Outcome }>('process', 'files', { read, write: [] })
+    expect(Object.values(files.read)).toEqual(['done', 'done'])
+    const control = field.file('run', 'control.sock')
+    const reach = { control, abstract: field.abstract, port: field.platform.http }
+    expect(await field.attack('process', 'network', reach)).toMatchObject({
+      ...{ control: 'done', abstract: 'done', tcp: 'done', udp: 'done' },
+    })
   })
 
-  it('answer on a connection that comes from another function, and give it back', async () => {
-    expect(await client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1', hops: 0 })
-    const boxed = await client.request('/boxed')
-    expect(boxed).toMatchObject({ status: 200, container: 'boxed-1', hops: 1 })
-    const said = JSON.parse(textOf(boxed)) as Said
-    expect(said).toMatchObject({ container: 'boxed-1', pid: 2, processes: 2 })
-    expect(said.status).toMatchObject({ NoNewPrivs: '1', Seccomp: '2', CapEff: '0000000000000000' })
-    expect(said.root).not.toContain('root')
-    expect(await client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1', hops: 2 })
-    expect(client.handshakes).toBe(1)
+  it.skipIf(there.length === 0)(
+    'may be a program, on a socket in a folder that it can write to',
+    async () => {
+      const served = await field.client.request('/served')
+      expect(served).toMatchObject({ status: 200, container: 'served-1' })
+      const { processes, socket } = JSON.parse(textOf(served)) as { processes: number; socket: string }
+      expect(socket).toMatch(/^\/tmp\//)
+      // The container, its guardian and the program itself; in a sandbox, what wraps them.
+      expect(processes).toBe(there.at(-1) === 'sandbox' ? 4 : 3)
+    },
+  )
+
+  describe.each(LEVELS_TRIED)('at the level %s', level => {
+    const why = lacks.get(level)!
+    const tried = it.skipIf(why !== '')
+
+    tried(`gets a connection from a function of level process, and gives it back${why}`, async () => {
+      expect(await field.client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1' })
+      const said = await field.attack<Said>(level, 'nothing')
+      expect(said).toMatchObject({ container: `${level}-1`, NoNewPrivs: '1', CapEff: '0000000000000000' })
+      if (level === 'user') expect(said.uid).not.toBe(process.getuid!())
+      else {
+        expect(said).toMatchObject({ Seccomp: '2' })
+        expect(said).toMatchObject(level === 'sandbox' ? { pid: 2, processes: 2 } : { pid: 1, processes: 1 })
+      }
+      expect(await field.client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1' })
+      expect(field.client.handshakes).toBe(1)
+    })
+
+    tried(`reaches no other process${why}`, async () => {
+      const { named, seen } = await field.attack<{ named: Record<string, Outcome>; seen: Outcome[] }>(
+        level,
+        'processes',
+        { pids: others },
+      )
+      for (const pid of others) expect(successes(named[pid]!)).toEqual([])
+      // In its own namespace it may reach bubblewrap's process, and gains nothing: the filter is the same.
+      for (const { mem, filter } of seen) if (filter !== '2') expect(mem).toMatch(REFUSED)
+      if (level !== 'user') expect(seen.length).toBeLessThanOrEqual(1)
+      expect(await field.client.request('/echo')).toMatchObject({ status: 200 })
+      expect(await field.others()).toEqual(others)
+    })
+
+    tried(`reads no file of the platform, and of the system no secret${why}`, async () => {
+      const read = [
+        field.file('certs', 'echo.key'),
+        field.file('certs', `${level}.key`),
+        field.file('run'),
+        field.file('run', 'hotpotato.log'),
+        field.file('run', 'control.sock'),
+        field.file('hotpotato.yml'),
+        field.file('secrets', 'another'),
+        '/etc/shadow',
+        '/root',
+        '/proc/1/root/etc/shadow',
+        // In a namespace of its own that is itself, or what wraps it.
+        ...(level === 'user' ? ['/proc/1/environ'] : []),
+      ]
+      const write = ['/usr/bin/hotpotato-was-here', '/etc/passwd', field.file('hotpotato.yml')]
+      const came = await field.attack<Record<string, Outcome>>(level, 'files', { read, write })
+      // In a file system of its own, /root is not there; elsewhere it is closed.
+      expect(successes(came.read!).filter(one => !/: (EISDIR|ENXIO)$/.test(one))).toEqual([])
+      expect(successes(came.listed!).filter(one => !one.endsWith('ENOTDIR'))).toEqual([])
+      expect(successes(came.write!)).toEqual([])
+    })
+
+    tried(`has no network but what level user leaves open${why}`, async () => {
+      const control = field.file('run', 'control.sock')
+      const options = { control, abstract: field.abstract, port: field.platform.http }
+      const came = await field.attack(level, 'network', options)
+      expect(came.control).toMatch(REFUSED)
+      if (level === 'user') return expect(came).toMatchObject({ tcp: 'done', abstract: 'done' })
+      expect(came.abstract).toBe('EACCES')
+      for (const way of ['tcp', 'tcp6', 'outside', 'udp'])
+        expect([way, came[way]]).toEqual([way, 'EAFNOSUPPORT'])
+      expect(came.dns).not.toBe('done')
+    })
+
+    tried(`cannot turn its client’s socket to another address${why}`, async () => {
+      if (level === 'user') return
+      expect(await field.attack(level, 'socket', { port: field.platform.http })).toEqual({
+        found: 'number',
+        connect: 'EACCES',
+        disconnect: 'EACCES',
+        interfaces: 'EPERM',
+        namespace: 'EPERM',
+      })
+      expect(await field.client.request('/echo')).toMatchObject({ status: 200 })
+    })
+
+    tried(`gains no rights${why}`, async () => {
+      const came = await field.attack(level, 'kernel')
+      const { status, su, parting, ...calls } = came
+      expect(status).toMatch(/^0+$/)
+      expect(su).not.toBe('0')
+      if (level === 'user') {
+        expect(successes({ setuid: calls.setuid!, core: calls.core! })).toEqual([])
+        return
+      }
+      expect(parting).toBe('EPERM')
+      // In a user namespace there may be no root (EINVAL), or one that is the supervisor's user outside.
+      const { setuid, ...others } = calls
+      expect(setuid).toMatch(/^(EPERM|EINVAL|done)$/)
+      expect(successes(others)).toEqual([])
+    })
   })
 
-  it('may be programs, on a socket in a folder that they can write to', async () => {
-    const served = await client.request('/served')
-    expect(served).toMatchObject({ status: 200, container: 'served-1' })
-    const { uid, processes, socket } = JSON.parse(textOf(served))
-    expect([uid !== 0 || process.getuid!() !== 0, socket.startsWith('/tmp/')]).toEqual([true, true])
-    // Init, the container, its guardian, and the program itself.
-    expect(processes).toBe(4)
+  // Once is enough, and the unprivileged one has fewer means.
+  const isLast = user === USERS.at(-1)![1]
+  describe.skipIf(!isLast).each(OVERDOING)('that $does, at the level $level,', one => {
+    const { level, attack, reason, long = false } = one
+    const why = lacks.get(level) ?? ''
+    const isLeftOut = why !== '' || (long && !LONG)
+
+    it.skipIf(isLeftOut)(`is ended and named, and no other notices${why}`, async () => {
+      expect(await field.client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1' })
+      const { restarts } = await field.platform.member(`${level}-1`)
+      await field.ruin(level, attack)
+      const next = await field.platform.until(`${level}-1`, one => one.ready && one.restarts > restarts)
+      expect(next.lastEnd).toMatch(reason)
+      expect(field.platform.log).toMatch(new RegExp(`"${level}-1 (is killed|ended|does not respond)`))
+      expect(await field.client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1' })
+      expect(await field.others()).toEqual(others)
+    })
   })
 
-  it('are known by the process ids that the machine has for them', async () => {
-    const { pid } = await platform.member('boxed-1')
-    expect(pid).toBeGreaterThan(2)
-    await platform.kill('boxed-1')
-    const next = await platform.until('boxed-1', one => one.ready && one.pid !== pid)
-    expect(next.restarts).toBe(1)
+  it.skipIf(!isLast || there.length === 0)('that is killed is started again in its isolation', async () => {
+    const name = `${there.at(-1)}-1`
+    const { pid } = await field.platform.member(name)
+    await field.platform.kill(name)
+    const next = await field.platform.until(name, one => one.ready && one.pid !== pid)
+    expect(next.lastEnd).toMatch(/SIGKILL|exit code 137/)
+    expect(await field.attack<Said>(there.at(-1)!, 'nothing')).toMatchObject({ NoNewPrivs: '1' })
   })
 })

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  chownSync,
   existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -39,6 +41,8 @@ export interface PlatformOptions {
    * A directory of an earlier platform, with its certificates; by default it is made, and removed by `stop`.
    */
   readonly directory?: string
+  /** A user, and a group of the same number, that it is started as; by default this process's. */
+  readonly user?: number
 }
 
 /** What a file has; nothing where there is none, as for a moment while a log is rotated. */
@@ -83,6 +87,12 @@ export async function makeDirectory(config = CONFIG, certificates = CERTIFICATES
   writeFileSync(join(directory, 'hotpotato.yml'), config)
   await makeCertificates({ directory: join(directory, 'certs'), certificates, now: Date.now() })
   return directory
+}
+
+/** Gives a directory and all that lies in it to a user. */
+function give(path: string, user: number): void {
+  if (statSync(path).isDirectory()) for (const name of readdirSync(path)) give(join(path, name), user)
+  chownSync(path, user, user)
 }
 
 /** How a command ended, and what it said. */
@@ -143,11 +153,13 @@ function spawnMain(
   directory: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
+  user?: number,
 ): ChildProcess {
   if (!existsSync(MAIN)) throw new Error('these tests run what is built: npm run build first')
   return spawn(process.execPath, [MAIN, ...args, '--config', join(directory, 'hotpotato.yml')], {
     env: environmentOf(directory, environment),
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(user === undefined ? {} : { uid: user, gid: user }),
   })
 }
 
@@ -167,7 +179,9 @@ export class Platform {
     if (options.directory !== undefined && options.config !== undefined)
       writeFileSync(join(directory, 'hotpotato.yml'), options.config)
     for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(directory, name), text)
-    const child = spawnMain(directory, ['up', ...(options.args ?? [])], options.environment ?? {})
+    if (options.user !== undefined) give(directory, options.user)
+    const args = ['up', ...(options.args ?? [])]
+    const child = spawnMain(directory, args, options.environment ?? {}, options.user)
     let said = ''
     const up = new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`it does not come up:\n${said}`)), START)

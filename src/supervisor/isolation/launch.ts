@@ -5,7 +5,7 @@ import { isFunctionName } from '../../platform/function-name.ts'
 import type { CertificateSettings, WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Confinement, MemberSpec, OfOneProcess } from '../../stack/spec.ts'
 import { giveSecrets } from '../secrets/mounts.ts'
-import type { Command } from './isolation.ts'
+import type { Command, Launch } from './isolation.ts'
 import { LEVELS } from './levels.ts'
 import { mayChangeUser, type Uids } from './uids.ts'
 import { firstClosed, functionFiles, namedFiles, outermost, platformFiles } from './visible.ts'
@@ -13,6 +13,8 @@ import { firstClosed, functionFiles, namedFiles, outermost, platformFiles } from
 /** How a container is started, and what it is told more. */
 export interface Prepared {
   readonly command: Command
+  /** Removes what is left when it has ended. */
+  readonly ended?: (() => void) | undefined
   /** Open descriptors of ours that it inherits, the first of them as number `firstFree`. */
   readonly descriptors: readonly number[]
   readonly settings: Pick<WorkerSettings, 'restraint'> &
@@ -67,7 +69,7 @@ export function prepare(
   if (secretsDirectory !== undefined && uid !== undefined) giveSecrets(secretsDirectory, uid)
   // With `keys: signer` there is none that it may read.
   const descriptors = certificate === undefined ? [] : openCertificate(certificate)
-  const command = LEVELS[level].command({
+  const launch: Launch = {
     name: spec.name,
     id,
     command: [process.execPath, ...heap(limits.memory), module],
@@ -80,10 +82,12 @@ export function prepare(
     connects,
     limits: { ...limits, processes: PROCESSES },
     bundles: join(runDirectory, 'oci'),
-  })
+  }
+  const { command, ended } = LEVELS[level]
   const inherited = { chain: firstFree, key: firstFree + 1 }
   return {
-    command,
+    command: command(launch),
+    ended: ended && (() => ended(launch)),
     descriptors,
     settings: {
       restraint: { processes: 4 * PROCESSES, fileBytes: FILE_BYTES },

@@ -1,5 +1,6 @@
 import type { IsolationName } from '../../stack/isolation.ts'
 import type { Isolation } from './isolation.ts'
+import { ociLevel } from './oci.ts'
 import { processLevel } from './process.ts'
 import { sandboxLevel } from './sandbox.ts'
 import { userLevel } from './user.ts'
@@ -9,4 +10,5 @@ export const LEVELS: Readonly<Record<IsolationName, Isolation>> = {
   process: processLevel,
   user: userLevel,
   sandbox: sandboxLevel,
+  oci: ociLevel,
 }

@@ -1,15 +1,17 @@
 import type { ChildProcess } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { family, firstChild } from './usage.ts'
 
 /** A process that was started, and behind wrappers perhaps the one that it was started for. */
 export class Payload {
   readonly child: ChildProcess
   readonly #wrappers: number
+  #why: string | undefined
 
-  /** @param wrappers processes between ours and the container's own */
-  constructor(child: ChildProcess, wrappers: number) {
+  /** @param wrappers processes between ours and the container's own @param ended called after its end */
+  constructor(child: ChildProcess, wrappers: number, ended?: () => void) {
     this.child = child
     this.#wrappers = wrappers
+    if (ended !== undefined) child.once('close', ended)
   }
 
   /** The container's own process, as this machine counts; that of a wrapper as long as there is no other. */
@@ -27,27 +29,47 @@ export class Payload {
     return this.#wrappers === 0 ? 'exit' : 'close'
   }
 
-  /** Ends the container; its wrappers then end, too. */
-  kill(): void {
+  /** Why it was ended; undefined: by nothing that we know of. */
+  get why(): string | undefined {
+    return this.#why
+  }
+
+  /** Ends the container; its wrappers then end, too. @param why as the log and the status say it */
+  kill(why?: string): void {
+    this.#why ??= why
     const { pid } = this
     if (pid === undefined || pid === this.child.pid) this.child.kill('SIGKILL')
-    else
-      try {
-        process.kill(pid, 'SIGKILL')
-      } catch {
-        // It has just ended, or runs as another user: the wrapper takes it along.
-        this.child.kill('SIGKILL')
+    // It has just ended, or runs as another user: the wrapper takes it along.
+    else if (!signal(pid, 'SIGKILL')) this.child.kill('SIGKILL')
+  }
+
+  /** Ends it with all that it has started, which would not end by itself where it has no namespace. */
+  killAll(why: string): void {
+    const { pid } = this
+    const stopped = new Set<number>()
+    // What is stopped starts nothing any more.
+    for (let round = 0; pid !== undefined && round < ROUNDS; round++) {
+      const fresh = family(pid, MOST).filter(one => !stopped.has(one))
+      if (fresh.length === 0) break
+      for (const one of fresh) {
+        stopped.add(one)
+        if (one !== pid) signal(one, 'SIGSTOP')
       }
+    }
+    this.kill(why)
+    for (const one of stopped) if (one !== pid) signal(one, 'SIGKILL')
   }
 }
 
-/** The oldest child of a process that lives. */
-function firstChild(pid: number): number | undefined {
+/** Looks for processes that were started meanwhile, and processes that are found at all. */
+const ROUNDS = 20
+const MOST = 100_000
+
+/** @returns whether there was such a process, and we might */
+function signal(pid: number, name: 'SIGKILL' | 'SIGSTOP'): boolean {
   try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1')
-    const [first] = children.trim().split(' ')
-    return first === undefined || first === '' ? undefined : Number(first)
+    return process.kill(pid, name)
   } catch {
-    return undefined
+    return false
   }
 }

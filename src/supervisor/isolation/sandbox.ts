@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { statSync } from 'node:fs'
+import { group, passwd } from './accounts.ts'
 import {
   type Circumstances,
   type Command,
@@ -22,7 +23,7 @@ export const sandboxLevel: Isolation = {
   level: 'sandbox',
   check,
   command(launch) {
-    const feeds = [passwd(launch), group(launch), assemble(filter(rules(launch), architecture()))]
+    const feeds = [passwd(launch.uid), group(launch.uid), assemble(filter(rules(launch), architecture()))]
     const view = systemView()
     return {
       file: findProgram('bwrap') ?? 'bwrap',
@@ -101,16 +102,6 @@ export function confined({ environment, workingDirectory }: Launch): Command['en
   }
 }
 
-/** Accounts that programs look up: its own user, and root. */
-function passwd({ uid = process.getuid!() }: Launch): Uint8Array {
-  const own = uid === 0 ? '' : `function:x:${uid}:${uid}::/tmp:/usr/sbin/nologin\n`
-  return new TextEncoder().encode(`root:x:0:0:root:/:/usr/sbin/nologin\n${own}`)
-}
-
-function group({ uid = process.getgid!() }: Launch): Uint8Array {
-  return new TextEncoder().encode(`root:x:0:\n${uid === 0 ? '' : `function:x:${uid}:\n`}`)
-}
-
 /** @throws Error there is no filter for this machine's architecture */
 export function architecture(): 'x64' | 'arm64' {
   const { arch } = process
@@ -118,7 +109,8 @@ export function architecture(): 'x64' | 'arm64' {
   throw new Error(`there is no filter of system calls for ${arch}`)
 }
 
-function isFolder(path: string): boolean {
+/** Of this machine. */
+export function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 

@@ -17,10 +17,11 @@ import {
 export const ORIGIN_LENGTH = 8
 const SECRET_LENGTH = 32
 /**
- * Secrets kept: those of all replicas of a function, and of their predecessors that have died lately. 1365
- * fit into one {@link SharedRing}.
+ * Secrets kept: those of all replicas of a function, and of their predecessors that have died lately. A
+ * function that sleeps and wakes has a new one every time; with the default lifetime there is room for one
+ * every other second.
  */
-const MOST_ORIGINS = 1024
+const MOST_ORIGINS = 8192
 /**
  * Epochs by which a secret from elsewhere may lag: its maker may have told it just before the turn of one.
  */
@@ -41,10 +42,10 @@ export const RingSecret = struct('RingSecret', {
 export type RingSecret = TypeOf<typeof RingSecret>
 
 /** What those who keep a ring tell each other, sealed: the whole ring. */
-export const SharedRing = struct('SharedRing', { secrets: vector(RingSecret, 0, 2 ** 16 - 1) })
+export const SharedRing = struct('SharedRing', { secrets: vector(RingSecret, 0, 2 ** 24 - 1) })
 
 /** What a ring is sealed for, in the place of a session: its id is the label that tells it from others. */
-export const KEYS = { sessionId: utf8('hotpotato keys/1'), generation: 0 } as const
+export const KEYS = { sessionId: utf8('hotpotato keys/2'), generation: 0 } as const
 
 /** How long secrets are of use. */
 export interface RingOptions {
@@ -69,6 +70,8 @@ export class Ring {
   readonly #options: RingOptions
   /** The latest epoch there has been: should the clock go back, it does not. */
   #latest = 0
+  /** The epoch in which what is not needed has been let go of; undefined if something is new since. */
+  #turned: number | undefined
   readonly #secrets = new Map<string, RingSecret>()
 
   constructor(provider: CryptoProvider, { rotationSeconds, lifetimeSeconds, now }: RingOptions) {
@@ -82,6 +85,7 @@ export class Ring {
     const { epoch } = this
     const made = { origin: random(ORIGIN_LENGTH), epoch, secret: random(SECRET_LENGTH), aliveEpoch: epoch }
     this.#secrets.set(hex(made.origin), made)
+    this.#turned = undefined
     return made
   }
 
@@ -119,6 +123,7 @@ export class Ring {
       if (known === undefined) {
         if (this.#secrets.size >= MOST_ORIGINS) continue
         this.#secrets.set(hex(one.origin), one)
+        this.#turned = undefined
         news = true
       } else if (known !== own && one.aliveEpoch > known.aliveEpoch) {
         known.aliveEpoch = one.aliveEpoch
@@ -139,6 +144,8 @@ export class Ring {
   /** Lets go of what is not needed any more. */
   turn(): void {
     const { epoch } = this
+    if (this.#turned === epoch) return
+    this.#turned = epoch
     for (const [name, one] of this.#secrets) {
       // What has slept for so long is told again by its maker.
       if (this.#isOver(one) || this.#behind(one) > CATCH_UP) {

@@ -1,0 +1,50 @@
+import type { Clock, Timer } from '../../time/clock.ts'
+import type { Limits } from './isolation.ts'
+import { PROCESSES } from './launch.ts'
+import type { Payload } from './payload.ts'
+import { type Usage, usageOf } from './usage.ts'
+
+/** Milliseconds between two looks. */
+const PERIOD = 1000
+
+/** A container that is watched, and what it may use. */
+export interface Watched {
+  readonly payload: Payload
+  readonly limits: Limits
+}
+
+/** Why a container has to end; undefined: it keeps to its limits. */
+export function excess({ memory, processes = PROCESSES }: Limits, usage: Usage): string | undefined {
+  if (usage.processes > processes) return `it has more than ${processes} processes`
+  if (memory === undefined || usage.memory <= memory) return undefined
+  return `it holds ${mebibytes(usage.memory)} MiB of memory, and may hold ${mebibytes(memory)}`
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / 2 ** 20)
+}
+
+/**
+ * Ends containers that use more than they may. The kernel does not do it where there are no cgroups, and
+ * where it does it says nothing to the supervisor.
+ */
+export class LimitWatch<W extends Watched> {
+  readonly #timer: Timer
+
+  /** @param all those that run now @param end called with why one has to end */
+  constructor(clock: Clock, all: () => Iterable<W>, end: (watched: W, why: string) => void) {
+    this.#timer = clock.every(PERIOD, () => {
+      for (const watched of [...all()]) {
+        const { pid } = watched.payload
+        if (pid === undefined) continue
+        const why = excess(watched.limits, usageOf(pid, (watched.limits.processes ?? PROCESSES) + 1))
+        if (why !== undefined) end(watched, why)
+      }
+    })
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    this.#timer.stop()
+  }
+}
