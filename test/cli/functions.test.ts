@@ -15,7 +15,7 @@ gateway: { defaultFunction: echo }
 functions:
   echo: { replicas: { min: 1, max: 2 }, environment: { TOKEN: not-to-be-shown }, labels: { team: blue } }
   hello: { hosts: [] }
-  said: { handler: ./said.mjs }
+  said: { handler: ./said.mjs, accessLog: json }
 `
 const SAID = `
 console.log('loaded')
@@ -122,10 +122,20 @@ describe('in a pipe', () => {
       .map(line => JSON.parse(line))
     expect(new Set(entries.map(one => one.name))).toEqual(new Set(['said-1']))
     expect(entries.map(one => one.msg)).toEqual(expect.arrayContaining(['loaded', 'asked /one']))
-    expect(JSON.parse(last!.stdout).msg).toBe('asked /two')
+    expect(JSON.parse(last!.stdout).msg).toBe('POST /two 200')
     expect(past!.stdout).toMatch(/^\[.*\] INFO \(said-1\): loaded$/m)
     expect(wrong).toMatchObject({ code: 1, stdout: '' })
     expect(wrong!.stderr).toBe('there is no function or container sayd; did you mean said?\n')
+  })
+
+  it('logs --access gives the access log alone, whatever the level of the log', async () => {
+    const { stdout } = await run('logs --access said')
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    expect(lines).toContainEqual(expect.objectContaining({ method: 'POST', target: '/fails', status: 503 }))
+    for (const one of lines) expect(one).toMatchObject({ version: '1.1', client: '127.0.0.1' })
   })
 
   it('logs -f ends when its reader has gone, and waits for no other line', async () => {
@@ -207,7 +217,7 @@ it('remove takes a function out of what is running, and with --file out of the s
   const removed = await run('remove said --file')
   expect(removed).toMatchObject({ code: 0, stderr: '' })
   expect(removed.stdout).toMatch(/^ended said-1\ntook said out of .*hotpotato\.yml\n$/)
-  expect(readFileSync(file, 'utf8')).toBe(CONFIG.replace('  said: { handler: ./said.mjs }\n', ''))
+  expect(readFileSync(file, 'utf8')).toBe(CONFIG.replace(/ {2}said: .*\n/, ''))
   expect(await run('reload')).toMatchObject({ code: 0, stdout: 'nothing has changed\n' })
 })
 
