@@ -31,7 +31,9 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   failover: [],
   handover: [],
   first: [],
+  hibernation: ['connections'],
   programs: [],
+  isolation: [],
   pieces: [],
 }
 const MICRO = ['records', 'key-schedule', 'codec', 'envelope', 'checkpoint', 'leg', 'http', 'timer']

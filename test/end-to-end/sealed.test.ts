@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newIdentity } from '../../src/sealed/age.ts'
+import { identitiesOf, newIdentity } from '../../src/sealed/age.ts'
+import { readBundle } from '../../src/sealed/bundle.ts'
 import { hex } from '../../src/wire/index.ts'
 import { Client, field, textOf } from '../support/client.ts'
 import { eventually, hotpotato, MAIN, makeDirectory, Platform } from '../support/platform.ts'
@@ -21,6 +22,11 @@ export default {
     if (ctx.functionPath === '/exit') process.exit(3)
     if (ctx.functionPath === '/long') return new Response('x'.repeat(3_000_000))
     if (ctx.functionPath === '/echo') return new Response(body)
+    if (ctx.functionPath === '/count') {
+      const count = 1 + Number(new TextDecoder().decode(await ctx.store.get('visits of anna')))
+      await ctx.store.set('visits of anna', String(count))
+      return new Response(String(count))
+    }
     const { pid, env: variables } = process
     const key = request.headers.get('x-hotpotato-key')
     return Response.json({ recipe: RECIPE, body, key, pid, variables, path: ctx.functionPath })
@@ -149,6 +155,23 @@ describe('a sealed function', () => {
     expect(textOf(answer) + JSON.stringify(answer.headers)).not.toContain(dataKey.slice(9))
   })
 
+  it('keeps what it stores from one process to the next, sealed', async () => {
+    const counts = [await ask('/count', dataKey), await ask('/count', identity)].map(textOf)
+    expect(counts).toEqual(['1', '2'])
+    const kept = join(directory, 'run', 'sealed', 'vault')
+    const [name, ...others] = readdirSync(kept)
+    expect([name, others]).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/), []])
+    const file = join(kept, name!)
+    const whole = readFileSync(file)
+    expect([whole.length, statSync(file).mode & 0o777, statSync(kept).mode & 0o777]).toEqual([
+      29, 0o600, 0o700,
+    ])
+    writeFileSync(file, whole.fill(1, 20, 21))
+    expect((await ask('/count', dataKey)).status).toBe(500)
+    rmSync(file)
+    expect(textOf(await ask('/count', dataKey))).toBe('1')
+  })
+
   it('leaves neither the key nor clear text in the log or in any file', () => {
     const words = [CLEAR, dataKey.slice(9), identity.slice(13)]
     for (const name of readdirSync(directory, { recursive: true, withFileTypes: true })) {
@@ -156,6 +179,43 @@ describe('a sealed function', () => {
       const content = readFileSync(join(name.parentPath, name.name), 'latin1')
       expect([name.name, words.filter(word => content.includes(word))]).toEqual([name.name, []])
     }
+  })
+})
+
+const there = isInstalled('age', ['--version']) && isInstalled('age-keygen', ['--version'])
+describe('from new to call', () => {
+  const words = (...all: string[]) => run(process.execPath, [MAIN, ...all], '', { cwd: directory })
+  const key = (): string => join(directory, 'key.txt')
+
+  it(`works as docs/sealed-functions.md says${missing(there, 'age', 'age')}`, async () => {
+    const keygen = there ? run('age-keygen', ['-o', key()]) : words('keygen', '--output', 'key.txt')
+    expect((await keygen).code).toBe(0)
+    const recipient = /public key: (age1\w+)/.exec(readFileSync(key(), 'utf8'))![1]!
+    expect((await words('new', 'greet', '--config', 'other.yml')).code).toBe(0)
+    expect((await words('seal', 'greet', '-r', recipient)).stdout.toString()).toMatch(/^greet\.potato: greet/)
+    rmSync(join(directory, 'greet'), { recursive: true })
+    const greet =
+      '  greet: { sealed: { bundle: greet.potato }, certificate: vault, hosts: [greet.vault.local] }\n'
+    writeFileSync(join(directory, 'hotpotato.yml'), CONFIG + greet)
+    expect((await hotpotato(directory, ['reload'])).stderr).toBe('')
+    const said = await ask('/', `age-identity ${identitiesOf(readFileSync(key(), 'utf8'))[0]}`, {
+      host: 'greet.vault.local',
+    })
+    expect([said.status, textOf(said)]).toEqual([200, '{"hello":"world"}'])
+    const invoked = await hotpotato(directory, ['invoke', 'greet', '--data', 'x', '--key', key()])
+    expect([invoked.code, invoked.stdout.trim()]).toEqual([0, '{"hello":"x"}'])
+    const without = await hotpotato(directory, ['invoke', 'greet', '--data', 'x'])
+    expect([without.code, without.stdout + without.stderr]).toEqual([
+      1,
+      expect.stringContaining('key-missing'),
+    ])
+  })
+
+  it.skipIf(!there)(`ends with a key that age itself unwraps${missing(there, 'age', 'age')}`, async () => {
+    const { wrappedKey } = readBundle(new Uint8Array(readFileSync(join(directory, 'greet.potato'))))
+    const { stdout } = await run('age', ['-d', '-i', key()], wrappedKey)
+    const spelled = `data-key ${stdout.toString('base64url')}`
+    expect((await ask('/', spelled, { host: 'greet.vault.local' })).status).toBe(200)
   })
 })
 

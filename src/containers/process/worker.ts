@@ -20,6 +20,7 @@ import { keyLogFile } from '../../tls13/io/key-log-file.ts'
 import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { ControlMessage } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
+import { AccessLog } from '../protocol/access-log.ts'
 import { pendingCalls } from '../protocol/pending.ts'
 import { type Demand, demandOf } from './client-rules.ts'
 import { handlersOf, Place } from './handlers.ts'
@@ -129,6 +130,7 @@ async function main(): Promise<void> {
       log,
       memoryBytes: settings.memoryBytes,
       maxInflight: settings.maxInflight,
+      accessLog: AccessLog.of(settings.accessLog, log, clock),
       warm: settings.warm,
     })
   } catch (error) {

@@ -9,12 +9,14 @@ import type {
 } from '../../functions/contract.ts'
 import type { FunctionModule } from '../../functions/module.ts'
 import { giveKey } from '../../functions/sealed/request-key.ts'
+import type { Store } from '../../functions/sealed/store.ts'
 import { type Secrets, secretsIn } from '../../functions/secrets.ts'
 import { isTraced, type Trace, traceOf } from '../../functions/trace.ts'
 import { type Field, header, type RequestHead } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
 import type { Clock } from '../../time/clock.ts'
+import type { AccessLog } from './access-log.ts'
 import type { Traffic } from './traffic.ts'
 
 const NO_SECRETS = secretsIn(undefined)
@@ -29,9 +31,13 @@ export interface Callee {
   readonly environment: Environment
   /** Undefined: the function has none. */
   readonly secrets?: Secrets | undefined
+  /** Of a sealed function. */
+  readonly store?: Store | undefined
   readonly log: Log
   /** Counts its calls; undefined: nothing does. */
   readonly traffic?: Traffic
+  /** Told of each of its calls; undefined: nothing is. */
+  readonly accessLog?: AccessLog | undefined
   /** Its container is about to go. */
   readonly draining?: boolean
   /** Keeps the container from stopping before the work is done. */
@@ -90,6 +96,10 @@ export class CallContext implements Context, Endings {
   get connection(): ConnectionInfo {
     if (typeof this.#connection === 'function') this.#connection = this.#connection()
     return this.#connection
+  }
+
+  get store(): Store | undefined {
+    return this.#callee.store
   }
 
   get secrets(): Secrets {
