@@ -67,12 +67,17 @@ functions:
   trouble:
     command: [sh, trouble.sh]
     mode: fork
-    environment: { PIDS: ${directory}/pids, GREETING: hello, exec_timeout: 1s }
+    environment: { PIDS: ${directory}/pids, GREETING: hello, exec_timeout: 5s }
 ${
   PYTHON
     ? `
   clock: { command: [python3, server.py], handler: ${EXAMPLES}/python/clock, mode: http, ready: /ready }
-  pydict: { lang: python3, handler: ${EXAMPLES}/python/pydict, pool: 1 }
+  pydict:
+    lang: python3
+    handler: ${EXAMPLES}/python/pydict
+    pool: 1
+    # Nothing is to be left behind there.
+    environment: { PYTHONDONTWRITEBYTECODE: 1 }
 `
     : ''
 }

@@ -21,6 +21,7 @@ import { keyLogFile } from '../../tls13/io/key-log-file.ts'
 import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { ControlMessage } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
+import { AccessLog } from '../protocol/access-log.ts'
 import { pendingCalls } from '../protocol/pending.ts'
 import { type Demand, demandOf } from './client-rules.ts'
 import { handlersOf, Place } from './handlers.ts'
@@ -130,6 +131,7 @@ export async function main(): Promise<void> {
       log,
       memoryBytes: settings.memoryBytes,
       maxInflight: settings.maxInflight,
+      accessLog: AccessLog.of(settings.accessLog, log, clock),
       warm: settings.warm,
     })
   } catch (error) {
