@@ -43,6 +43,9 @@ export async function invoke(name: string, options: InvokeOptions): Promise<void
   const path = pathOf(options.path)
   const { config } = readConfiguration(options.config, process.env)
   const target = targetOf(name, config)
+  // The path would lead to the default function instead.
+  if (options.async && !config.queue.enabled)
+    throw new CommandError('there are no asynchronous calls: queue.enabled in the stack file is not true')
   const { ports } = await ask<PlatformStatus>('status', options)
   if (ports === undefined) throw new CommandError(`${notRunning(options.config)}: it is still starting`)
   const body = bodyOf(method, options)
