@@ -14,6 +14,7 @@ import {
   uint8,
   uint16,
   uint32,
+  uint64,
   vector,
 } from '../wire/index.ts'
 import { SESSION_ID_LENGTH } from './seal.ts'
@@ -132,6 +133,8 @@ const SignedFor = struct('SignedFor', {
   chain: vector(opaque(1, 2 ** 24 - 1), 1, 2 ** 24 - 1),
   /** That the key signs by, in order of preference. */
   schemes: vector(uint16, 2, 254),
+  /** Whether it allows delegated credentials. */
+  delegates: boolean,
 })
 
 /** `NAME.crt` and `NAME.key` in that directory. */
@@ -193,6 +196,8 @@ export const ControlMessage = select(
     sign: 31,
     signed: 32,
     certify: 33,
+    delegate: 34,
+    delegated: 35,
     routes: 40,
   }),
   {
@@ -316,6 +321,24 @@ export const ControlMessage = select(
       /** Why it is; empty if it is not. */
       reason: text(0, 255),
     }),
+    /** To a signer: let this key of mine speak for that certificate, for a while (RFC 9345). */
+    delegate: struct('Delegate', {
+      certificate: opaque(1, 64),
+      /** The one scheme that the key signs by. */
+      scheme: uint16,
+      /** SubjectPublicKeyInfo, DER. */
+      publicKey: opaque(1, 1024),
+    }),
+    /** From a signer, to who has asked: a DelegatedCredential. */
+    delegated: struct('Delegated', {
+      certificate: opaque(1, 64),
+      publicKey: opaque(1, 1024),
+      credential: opaque(1, 2 ** 16 - 1),
+      /** The scheme of its own signature. */
+      algorithm: uint16,
+      /** Milliseconds since 1970. */
+      notAfter: uint64,
+    }),
     /** From the supervisor, to a signer: these are the files of keys; read them anew. */
     certify: struct('Certify', { files: vector(KeyFiles, 0, 2 ** 24 - 1) }),
     /** From the supervisor: from now on these are the functions, and these the names that lead to them. */
@@ -379,8 +402,8 @@ const AMONG_PEERS = kinds(
 )
 const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots', 'thaw')
 /** What is said between a container and a signer, either way. */
-const FROM_SIGNERS = kinds('keys', 'verdict', 'certificates', 'signed')
-const TO_SIGNERS = kinds('keys', 'sign')
+const FROM_SIGNERS = kinds('keys', 'verdict', 'certificates', 'signed', 'delegated')
+const TO_SIGNERS = kinds('keys', 'sign', 'delegate')
 
 function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['kind']> {
   return new Set(all)
