@@ -1,5 +1,6 @@
 import type { Field, RequestView, ResponseView } from '../http/message.ts'
 import type { Log } from '../platform/log.ts'
+import type { Store } from './sealed/store.ts'
 import type { Secrets } from './secrets.ts'
 import type { Trace } from './trace.ts'
 
@@ -65,6 +66,8 @@ export interface Context {
   readonly connection: ConnectionInfo
   /** What the stack file gives it under `secrets`. */
   readonly secrets: Secrets
+  /** What a sealed function keeps between requests; other functions have none. */
+  readonly store?: Store | undefined
   /** The trace that the request belongs to, or a new one; its `headers` go with requests of the function. */
   readonly trace: Trace
   readonly log: Log

@@ -14,6 +14,8 @@ export type FunctionModule = (
   readonly webSocketProtocols?: readonly string[]
   /** Asked before a WebSocket is granted; undefined: each one is. */
   readonly admitWebSocket?: SocketAdmitter
+  /** What it counts itself, for the status of its container; undefined: nothing. */
+  readonly counters?: () => Readonly<Record<string, number>>
   /** Whether it can answer now; undefined: always. */
   readonly ready?: () => boolean
   /** It is a bundle, and gets the keys that requests bring. */
@@ -25,9 +27,9 @@ export type FunctionModule = (
  * calls functions for modules of one shape.
  */
 export function functionModule(given: FunctionModule): FunctionModule {
-  const { kind, file, webSocket, webSocketProtocols, admitWebSocket, ready, sealed } = given
+  const { kind, file, webSocket, webSocketProtocols, admitWebSocket, counters, ready, sealed } = given
   const { fetch } = given as Partial<FetchHandler>
   const { handle } = given as Partial<RawHandler>
   const sockets = { webSocket, webSocketProtocols, admitWebSocket }
-  return { kind, file, fetch, handle, ...sockets, ready, sealed } as FunctionModule
+  return { kind, file, fetch, handle, ...sockets, counters, ready, sealed } as FunctionModule
 }

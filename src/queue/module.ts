@@ -42,6 +42,7 @@ export async function queueModule(
   return functionModule({
     kind: 'raw',
     file: QUEUE_FUNCTION,
+    counters: () => queue.counters,
     handle: (request, context) => accept(request, context, { queue, settings, callbacks, clock, log }),
   })
 }

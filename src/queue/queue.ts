@@ -1,3 +1,4 @@
+import { bounded } from '../platform/counters/calls.ts'
 import type { Log } from '../platform/log.ts'
 import type { AsyncSettings, QueueSettings } from '../platform/queue-settings.ts'
 import type { Clock } from '../time/clock.ts'
@@ -45,6 +46,9 @@ export class Queue {
   readonly #underway = new Map<string, number>()
   #bytes = 0
   #calling = 0
+  /** Calls of functions and of callbacks, and calls that were given up. */
+  #tries = 0
+  #buried = 0
   #delivers = false
 
   constructor(options: QueueOptions) {
@@ -59,6 +63,16 @@ export class Queue {
   /** Bytes of these. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** As counters of a status. */
+  get counters(): Readonly<Record<string, number>> {
+    return {
+      queued: this.size,
+      queuedBytes: bounded(this.#bytes),
+      queueTries: this.#tries,
+      queueBuried: this.#buried,
+    }
   }
 
   /** Takes up what lies on the disk, and begins to call. One process does that at a time. */
@@ -178,6 +192,7 @@ export class Queue {
       const record = await this.#read(name)
       // It was removed, or laid aside.
       if (record === undefined) return this.#forget(name)
+      this.#tries++
       const patience = this.#patience(functionName)
       const outcome =
         record.phase === 'calling' ? await caller.call(record, patience.timeout) : await caller.tell(record)
@@ -200,6 +215,7 @@ export class Queue {
     }
     if (next.kind === 'bury') {
       await store.move('calls', 'dead', next.record)
+      this.#buried++
       this.#forget(name)
       log.warn({ callId: id, functionName, reason: next.record.reason }, 'an asynchronous call was given up')
       return

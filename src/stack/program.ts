@@ -6,7 +6,7 @@ import {
   type ProgramMode,
   type ProgramSettings,
 } from '../platform/program-settings.ts'
-import { PYTHON_RUNNER } from '../platform/python-runner.ts'
+import { PYTHON_HTTP_RUNNER, PYTHON_RUNNER } from '../platform/python-runner.ts'
 import { parseDuration } from './durations.ts'
 import {
   below,
@@ -72,8 +72,14 @@ export interface ProgramConfig {
   readonly fork: Omit<ForkSettings, 'outputBytes'>
 }
 
-/** Templates of OpenFaaS whose functions read standard input and write standard output. */
-const CLASSIC = /^(python3|python3-debian|python)$/
+/** What runs the templates of OpenFaaS for Python, and how that is asked. */
+const PYTHON: Readonly<Record<string, readonly [runner: string, mode: ProgramMode]>> = {
+  python: [PYTHON_RUNNER, 'fork'],
+  python3: [PYTHON_RUNNER, 'fork'],
+  'python3-debian': [PYTHON_RUNNER, 'fork'],
+  'python3-http': [PYTHON_HTTP_RUNNER, 'socket'],
+  'python3-http-debian': [PYTHON_HTTP_RUNNER, 'socket'],
+}
 /** Those whose `fprocess` is a command: the others have a watchdog of their own. */
 const SPOKEN = /^(|dockerfile|bash|python3|python3-debian|python)$/
 /** Processes at work at once, unless there is another bound. */
@@ -99,19 +105,25 @@ export function programOf(keys: ProgramKeys, handler: unknown, place: Place): Pr
   const { lang = '', environment, mode, ready, pool } = keys
   const { fprocess = '' } = environment
   const spoken = SPOKEN.test(lang) ? wordsOf(fprocess) : undefined
-  const python = CLASSIC.test(lang) ? ['python3', '-c', PYTHON_RUNNER] : undefined
+  const [runner, asked = 'fork'] = (Object.hasOwn(PYTHON, lang) && PYTHON[lang]) || []
+  const python = runner === undefined ? undefined : ['python3', '-c', runner]
   const command = keys.command ?? spoken ?? python
   if (command === undefined) {
     for (const [name, value] of Object.entries({ mode, ready, pool }))
       if (value !== undefined) alone(below(place, name).path)
     return undefined
   }
-  const classic = keys.command === undefined
+  if (command === python && (mode === 'fork') !== (asked === 'fork') && mode !== undefined)
+    refuse(
+      below(place, 'mode').path,
+      `${asked === 'fork' ? 'fork' : 'socket or http'} with lang: ${lang}`,
+      mode,
+    )
   // A template has a folder; without one, that of the file counts.
   const folder = isText(handler) ? handler : lang === '' ? '.' : place.functionName!
   const directory = resolve(place.directory, folder)
   const fork = forkOf(keys, place)
-  return { mode: mode ?? (classic ? 'fork' : 'http'), command, directory, ready, fork }
+  return { mode: mode ?? (keys.command === undefined ? asked : 'http'), command, directory, ready, fork }
 }
 
 function alone(path: string): never {

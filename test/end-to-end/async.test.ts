@@ -161,6 +161,16 @@ describe('/async-function/NAME', () => {
     expect(readFileSync(join(directory, 'calls.txt'), 'utf8')).toContain('call-3 three\n')
   })
 
+  it('is what `hotpotato invoke --async` calls', async () => {
+    const { stdout, code } = await hotpotato(directory, ['invoke', 'slow', '--async', '--data', 'invoked'])
+    expect(code).toBe(0)
+    const id = stdout.trim().split('\n').at(-1)!
+    await eventually(
+      () => readFileSync(join(directory, 'calls.txt'), 'utf8').includes(`${id} invoked`) || undefined,
+      'it is not called',
+    )
+  })
+
   it('refuses what it cannot keep or must not do', async () => {
     expect((await ask('/async-function/nope', { body: 'x' })).status).toBe(404)
     expect((await ask('/async-function/slow', { body: 'x'.repeat(101) })).status).toBe(413)
@@ -195,6 +205,7 @@ describe('the admin port', () => {
     expect(text).toMatch(/^gateway_function_invocation_total\{function_name="greeter",code="200"\} 1$/m)
     expect(text).toMatch(/^gateway_function_invocation_total\{function_name="slow",code="201"\} \d\d$/m)
     expect(text).toMatch(/^gateway_service_count\{function_name="slow"\} 1$/m)
+    expect(text).toMatch(/^hotpotato_queue_calls 0$/m)
     expect(text).toMatch(/^hotpotato_restarts\{name="async-function-1",role="container"\} 3$/m)
   })
 })

@@ -67,7 +67,7 @@ functions:
   trouble:
     command: [sh, trouble.sh]
     mode: fork
-    environment: { PIDS: ${directory}/pids, GREETING: hello, exec_timeout: 1s }
+    environment: { PIDS: ${directory}/pids, GREETING: hello, exec_timeout: 5s }
 ${
   PYTHON
     ? `

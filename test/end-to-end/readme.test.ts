@@ -46,6 +46,10 @@ it('has the commands that are typed here, and those that CI runs as they stand',
     'HOTPOTATO_DUPLICATE=true npm start',
     'npx hotpotato scale',
     'npx hotpotato status',
+    // test/docs/first-function.test.ts types these.
+    'npx hotpotato new',
+    'npx hotpotato up',
+    'echo ada |',
   ])
   const ci = readFileSync(join(ROOT, '.ci/run'), 'utf8')
   expect(ci).toMatch(/^[^#\n]*\bnpm ci /m)
@@ -65,7 +69,7 @@ describe.skipIf(LACKING !== '')(`README's commands, typed in a pseudo-terminal${
   beforeAll(async () => {
     for (const name of ['bin', 'package.json'])
       cpSync(join(ROOT, name), join(folder, name), { recursive: true })
-    for (const name of ['dist', 'node_modules']) symlinkSync(join(ROOT, name), join(folder, name))
+    for (const name of ['dist', 'docs', 'node_modules']) symlinkSync(join(ROOT, name), join(folder, name))
     // A user is quick; a machine under load is not.
     const shipped = readFileSync(join(ROOT, 'hotpotato.yml'), 'utf8')
     const patient = shipped.replace(/^( +keepAlive:) \S+/m, '$1 300')

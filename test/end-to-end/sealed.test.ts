@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newIdentity } from '../../src/sealed/age.ts'
@@ -21,6 +21,11 @@ export default {
     if (ctx.functionPath === '/exit') process.exit(3)
     if (ctx.functionPath === '/long') return new Response('x'.repeat(3_000_000))
     if (ctx.functionPath === '/echo') return new Response(body)
+    if (ctx.functionPath === '/count') {
+      const count = 1 + Number(new TextDecoder().decode(await ctx.store.get('visits of anna')))
+      await ctx.store.set('visits of anna', String(count))
+      return new Response(String(count))
+    }
     const { pid, env: variables } = process
     const key = request.headers.get('x-hotpotato-key')
     return Response.json({ recipe: RECIPE, body, key, pid, variables, path: ctx.functionPath })
@@ -147,6 +152,23 @@ describe('a sealed function', () => {
     const answer = await ask('/echo', dataKey, { host: 'echo.local', body: 'x' })
     expect(answer.status).toBe(200)
     expect(textOf(answer) + JSON.stringify(answer.headers)).not.toContain(dataKey.slice(9))
+  })
+
+  it('keeps what it stores from one process to the next, sealed', async () => {
+    const counts = [await ask('/count', dataKey), await ask('/count', identity)].map(textOf)
+    expect(counts).toEqual(['1', '2'])
+    const kept = join(directory, 'run', 'sealed', 'vault')
+    const [name, ...others] = readdirSync(kept)
+    expect([name, others]).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/), []])
+    const file = join(kept, name!)
+    const whole = readFileSync(file)
+    expect([whole.length, statSync(file).mode & 0o777, statSync(kept).mode & 0o777]).toEqual([
+      29, 0o600, 0o700,
+    ])
+    writeFileSync(file, whole.fill(1, 20, 21))
+    expect((await ask('/count', dataKey)).status).toBe(500)
+    rmSync(file)
+    expect(textOf(await ask('/count', dataKey))).toBe('1')
   })
 
   it('leaves neither the key nor clear text in the log or in any file', () => {

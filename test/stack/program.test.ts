@@ -29,6 +29,8 @@ describe('a function that is a program', () => {
     expect(program).toMatchObject({ mode: 'fork', directory: '/base/hello' })
     expect(program!.command.slice(0, 2)).toEqual(['python3', '-c'])
     expect(read('{ lang: python3 }').program!.directory).toBe('/base/app')
+    expect(read('{ lang: python3-http, handler: ./hello }').program).toMatchObject({ mode: 'socket' })
+    expect(read('{ lang: python3-http, mode: http }').program).toMatchObject({ mode: 'http' })
     const spoken = read(`{ lang: dockerfile, handler: ., environment: {
       fprocess: wc -l, exec_timeout: 1m30s, write_timeout: 5, content_type: text/html, combine_output: true,
       cgi_headers: false, max_inflight: 3 }, pool: 2 }`).program
@@ -81,6 +83,8 @@ describe('a function that is a program', () => {
     ['{ command: a, pool: 65 }', /functions\.app\.pool must be/],
     ['{ command: a, ready: healthz }', /functions\.app\.ready must be a path/],
     ['{ mode: fork }', /functions\.app\.mode is for a function with a command/],
+    ['{ lang: python3, mode: http }', /functions\.app\.mode must be fork with lang: python3/],
+    ['{ lang: python3-http, mode: fork }', /functions\.app\.mode must be socket or http with lang/],
     ['{ pool: 2 }', /functions\.app\.pool is for a function with a command/],
   ])('refuses %s', (one, message) => {
     expect(() => read(one)).toThrow(message)

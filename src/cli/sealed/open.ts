@@ -1,14 +1,14 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AgeError, identitiesOf, unwrapKey } from '../../sealed/age.ts'
 import { type Archive, readArchive } from '../../sealed/archive.ts'
 import { type Bundle, openBundle, readBundle } from '../../sealed/bundle.ts'
-import { readCredential, writeDataKey } from '../../sealed/credential.ts'
+import { writeDataKey } from '../../sealed/credential.ts'
 import { SealedError } from '../../sealed/error.ts'
 import { node } from '../../tls13/crypto/node.ts'
-import { utf8 } from '../../wire/index.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { write } from '../terminal/output.ts'
+import { read, readDataKey } from './key-file.ts'
 
 export interface OpenOptions {
   readonly identity: readonly string[] | undefined
@@ -38,12 +38,7 @@ export async function open(file: string, options: OpenOptions): Promise<void> {
 
 async function keyFor(bundle: Bundle, options: OpenOptions): Promise<Uint8Array> {
   const { identity: files = [], 'key-file': keyFile } = options
-  if (keyFile !== undefined) {
-    const text = Buffer.from(read(keyFile)).toString('latin1').trim()
-    const credential = readCredential(utf8(text.replace(/^(x-hotpotato-key: *)?(data-key )?/i, 'data-key ')))
-    if (credential?.kind === 'data-key') return credential.key
-    throw new CommandError(`${keyFile} has no data key: that is 43 characters of base64url`)
-  }
+  if (keyFile !== undefined) return readDataKey(keyFile)
   if (files.length === 0) throw new UsageError('open needs an --identity or a --key-file')
   const identities = files.flatMap(one => identitiesOf(Buffer.from(read(one)).toString('utf8')))
   try {
@@ -69,13 +64,5 @@ function writeFiles(directory: string, files: Archive['files']): void {
         `${target} ${code === 'EEXIST' ? 'is there already' : `cannot be written (${code})`}`,
       )
     }
-  }
-}
-
-function read(file: string): Uint8Array {
-  try {
-    return new Uint8Array(readFileSync(file === '-' ? 0 : file))
-  } catch (error) {
-    throw new CommandError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
 }

@@ -7,6 +7,7 @@ import { node } from '../../tls13/crypto/node.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { write } from '../terminal/output.ts'
+import { readDataKey } from './key-file.ts'
 import { readSource } from './sources.ts'
 
 export interface SealOptions {
@@ -15,6 +16,8 @@ export interface SealOptions {
   readonly name: string | undefined
   readonly release: string | undefined
   readonly entry: string | undefined
+  /** Has the data key of an earlier version. */
+  readonly 'key-file': string | undefined
   readonly 'show-key': boolean
 }
 
@@ -22,14 +25,15 @@ export interface SealOptions {
 export async function seal(path: string, options: SealOptions): Promise<void> {
   const { recipient: recipients = [], entry } = options
   const shows = options['show-key']
-  if (recipients.length === 0 && !shows)
+  if (recipients.length === 0 && !shows && options['key-file'] === undefined)
     throw new UsageError('seal needs a --recipient, or --show-key: otherwise there is no key to open it with')
   const source = readSource(path, entry)
   const name = options.name ?? source.name
   if (!/^[a-z0-9-]{1,63}$/.test(name)) throw new UsageError('--name must be 1 to 63 of a-z, 0-9 and -')
   const version = options.release ?? source.version ?? ''
   if (version.length > 60) throw new UsageError('--release must have at most 60 characters')
-  const dataKey = newDataKey(node)
+  const keyFile = options['key-file']
+  const dataKey = keyFile === undefined ? newDataKey(node) : readDataKey(keyFile)
   const wrappedKey = recipients.length === 0 ? EMPTY : await wrap(dataKey, recipients)
   const content = writeArchive(source.archive)
   const bundle = sealBundle({ name, version, content, dataKey, wrappedKey }, node)

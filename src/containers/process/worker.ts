@@ -329,6 +329,7 @@ function status(
     messages: host.traffic.messages,
     tooMany: host.traffic.refused,
     ...Object.fromEntries(host.traffic.counters()),
+    ...host.module.counters?.(),
     ...memoryCounters(),
   }
   return {

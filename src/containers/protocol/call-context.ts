@@ -9,6 +9,7 @@ import type {
 } from '../../functions/contract.ts'
 import type { FunctionModule } from '../../functions/module.ts'
 import { giveKey } from '../../functions/sealed/request-key.ts'
+import type { Store } from '../../functions/sealed/store.ts'
 import { type Secrets, secretsIn } from '../../functions/secrets.ts'
 import { isTraced, type Trace, traceOf } from '../../functions/trace.ts'
 import { type Field, header, type RequestHead } from '../../http/message.ts'
@@ -29,6 +30,8 @@ export interface Callee {
   readonly environment: Environment
   /** Undefined: the function has none. */
   readonly secrets?: Secrets | undefined
+  /** Of a sealed function. */
+  readonly store?: Store | undefined
   readonly log: Log
   /** Counts its calls; undefined: nothing does. */
   readonly traffic?: Traffic
@@ -90,6 +93,10 @@ export class CallContext implements Context, Endings {
   get connection(): ConnectionInfo {
     if (typeof this.#connection === 'function') this.#connection = this.#connection()
     return this.#connection
+  }
+
+  get store(): Store | undefined {
+    return this.#callee.store
   }
 
   get secrets(): Secrets {

@@ -38,12 +38,13 @@ export class MeteredSink implements ResponseSink {
   }
 
   reply({ status, headers, body }: ResponseView): void {
-    this.#sink.reply({ status, headers: this.#marked(headers), body: body! })
-    this.#count(status)
+    const took = this.#clock.steady() - this.#since
+    this.#sink.reply({ status, headers: this.#marked(headers, took), body: body! })
+    this.#count(status, took)
   }
 
   begin({ status, headers, length }: Parameters<ResponseSink['begin']>[0]): void {
-    this.#sink.begin({ status, headers: this.#marked(headers), length })
+    this.#sink.begin({ status, headers: this.#marked(headers, this.#clock.steady() - this.#since), length })
     this.#status = status
   }
 
@@ -73,16 +74,22 @@ export class MeteredSink implements ResponseSink {
     this.#traffic.withdrawn()
   }
 
-  #count(status: number): void {
+  #count(status: number, took = this.#clock.steady() - this.#since): void {
     if (this.#counted) return
     this.#counted = true
-    this.#traffic.ended(status, this.#clock.steady() - this.#since)
+    this.#traffic.ended(status, took)
   }
 
-  #marked(headers: readonly Field[] = []): readonly Field[] {
+  /** @param took milliseconds */
+  #marked(headers: readonly Field[] | undefined, took: number): readonly Field[] {
     const { callId, startTime } = this.#marks
-    const duration = secondsText(this.#clock.steady() - this.#since)
-    return [...headers, ['x-call-id', callId], ['x-start-time', startTime], ['x-duration-seconds', duration]]
+    const duration = secondsText(took)
+    return [
+      ...(headers ?? []),
+      ['x-call-id', callId],
+      ['x-start-time', startTime],
+      ['x-duration-seconds', duration],
+    ]
   }
 }
 

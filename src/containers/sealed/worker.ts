@@ -6,6 +6,7 @@ import type { CallHead, Frame, LogLine, Refused } from '../../functions/sealed/f
 import { jsonOf, Link } from '../../functions/sealed/link.ts'
 import { SealedModules } from '../../functions/sealed/modules.ts'
 import { type Opening, readOpening } from '../../functions/sealed/opening.ts'
+import { sealedStore } from '../../functions/sealed/store.ts'
 import { secretsIn } from '../../functions/secrets.ts'
 import type { Log, LogMethod } from '../../platform/log.ts'
 import { thrown } from '../../platform/thrown.ts'
@@ -18,6 +19,7 @@ import type { Clock } from '../../time/clock.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { giveVariables } from '../process/variables.ts'
 import type { Callee } from '../protocol/call-context.ts'
+import { RemoteShelf } from './shelf.ts'
 import { WorkerCall } from './worker-call.ts'
 
 /** Most bytes of a frame: a bundle is one. */
@@ -30,6 +32,7 @@ const MOST = 2 ** 32 - 1
 export class Worker {
   readonly #link: Link
   readonly #crypto: SealedCrypto
+  readonly #shelf: RemoteShelf
   readonly #clock: Clock
   readonly log: Log
   readonly #calls = new Map<number, WorkerCall>()
@@ -42,11 +45,16 @@ export class Worker {
     this.#clock = clock
     this.#link = new Link(stream, MOST)
     this.log = logTo(this.#link)
+    this.#shelf = new RemoteShelf(this.#link)
     this.#link.onFrame = frame => this.#take(frame)
     this.#link.onEnd = onEnd
   }
 
   #take(frame: Frame): void {
+    if (frame.type === 'loaded' || frame.type === 'saved') {
+      this.#shelf.take(frame)
+      return
+    }
     if (frame.type === 'key') {
       this.#key = frame.payload
       return
@@ -82,7 +90,9 @@ export class Worker {
   }
 
   async #load(opening: Opening, dataKey: Uint8Array): Promise<Callee> {
-    const { content } = openBundle(opening.bundle, dataKey, this.#crypto)
+    const { header, content } = openBundle(opening.bundle, dataKey, this.#crypto)
+    const { functionName } = opening
+    const { cipherSuite } = header
     const environment: Environment = Object.fromEntries(
       opening.environment.map(({ name, value }) => [name, value]),
     )
@@ -93,11 +103,12 @@ export class Worker {
     if (module.webSocket !== undefined) this.log.warn('a sealed function has no WebSockets')
     return {
       clock: this.#clock,
-      functionName: opening.functionName,
+      functionName,
       functionNames: new Set(opening.functions),
       module,
       environment,
       secrets: secretsIn(opening.secretsDirectory),
+      store: sealedStore(this.#shelf, { functionName, cipherSuite, dataKey }, this.#crypto),
       log: this.log,
       waitUntil: () => {},
     }

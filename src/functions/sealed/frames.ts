@@ -36,13 +36,16 @@ export const FRAME_TYPES = {
   log: 12,
   /** W: what is kept under that name? Payload: the name, sealed. The call is a number of its own. */
   load: 13,
-  /** C: this is. Payload: what was saved; nothing if nothing was. */
+  /** C: this is. Payload: one of {@link KEPT}, then what was saved, or why it cannot be had. */
   loaded: 14,
   /** W: keep this. Payload: the name (32 bytes), then what to keep; nothing: forget it. */
   save: 15,
-  /** C: it is kept. Payload: why not, as text; nothing if it is. */
+  /** C: it is kept. Payload: as for loaded. */
   saved: 16,
 } as const
+
+/** How an answer about what is kept begins. */
+export const KEPT = { nothing: 0, value: 1, failed: 2 } as const
 
 export type FrameType = keyof typeof FRAME_TYPES
 

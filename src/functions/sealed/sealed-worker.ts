@@ -1,8 +1,9 @@
 import type { Log } from '../../platform/log.ts'
 import { own } from '../../sealed/credential.ts'
 import type { Clock } from '../../time/clock.ts'
+import { concat, utf8 } from '../../wire/index.ts'
 import type { Context } from '../contract.ts'
-import type { Frame, LogLine, Refused } from './frames.ts'
+import { type Frame, KEPT, type LogLine, type Refused } from './frames.ts'
 import type { Launched } from './launch.ts'
 import { jsonOf, Link } from './link.ts'
 import { type Opening, writeOpening } from './opening.ts'
@@ -12,6 +13,10 @@ import { SealedCall } from './sealed-call.ts'
 const MOST = 2 ** 21
 /** Characters of a line of log of a worker's. */
 const MOST_SAID = 8192
+
+function answer(value: Uint8Array | undefined): Uint8Array {
+  return value === undefined ? Uint8Array.of(KEPT.nothing) : concat(Uint8Array.of(KEPT.value), value)
+}
 
 /** What a worker says that cannot serve. */
 export class WorkerRefusal extends Error {
@@ -139,20 +144,20 @@ export class SealedWorker {
     if (name.length !== 32) throw new RangeError('a name of another length')
     if (type === 'load') {
       this.#keeper.load(name).then(
-        value => this.#link.send('loaded', call, value),
-        error => this.#failed(error, () => this.#link.send('loaded', call)),
+        value => this.#link.send('loaded', call, answer(value)),
+        error => this.#link.send('loaded', call, this.#problem(error)),
       )
       return
     }
     this.#keeper.save(name, payload.slice(32)).then(
-      () => this.#link.send('saved', call),
-      error => this.#failed(error, () => this.#link.say('saved', call, String((error as Error).message))),
+      () => this.#link.send('saved', call, answer(undefined)),
+      error => this.#link.send('saved', call, this.#problem(error)),
     )
   }
 
-  #failed(error: unknown, answer: () => void): void {
+  #problem(error: unknown): Uint8Array {
     this.#log.error({ err: error }, 'what a sealed function leaves behind cannot be kept')
-    answer()
+    return concat(Uint8Array.of(KEPT.failed), utf8(error instanceof Error ? error.message : String(error)))
   }
 
   #lost(reason: string): void {

@@ -5,6 +5,7 @@ import {
   MILLISECONDS,
   readCallCounter,
 } from '../../platform/counters/calls.ts'
+import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
 import type { MemberStatus } from '../status.ts'
 import type { Tally } from './tally.ts'
 
@@ -30,7 +31,7 @@ export interface Observed {
   readonly members: readonly MemberStatus[]
 }
 
-type Of = 'function' | 'gateway'
+type Of = 'function' | 'gateway' | 'queue'
 
 /** A metric that is one counter of processes, or several of them told apart by a label. */
 interface Counted {
@@ -144,6 +145,34 @@ const COUNTED: readonly Counted[] = [
     of: 'gateway',
     counters: { '': 'dropped' },
   },
+  {
+    name: 'hotpotato_queue_calls',
+    type: 'gauge',
+    help: 'Asynchronous calls that wait or are underway.',
+    of: 'queue',
+    counters: { '': 'queued' },
+  },
+  {
+    name: 'hotpotato_queue_bytes',
+    type: 'gauge',
+    help: 'Bytes of these.',
+    of: 'queue',
+    counters: { '': 'queuedBytes' },
+  },
+  {
+    name: 'hotpotato_queue_tries_total',
+    type: 'counter',
+    help: 'Calls of functions and of callbacks that the queue has made.',
+    of: 'queue',
+    counters: { '': 'queueTries' },
+  },
+  {
+    name: 'hotpotato_queue_dead_letters_total',
+    type: 'counter',
+    help: 'Asynchronous calls that were given up.',
+    of: 'queue',
+    counters: { '': 'queueBuried' },
+  },
 ]
 
 /** The counters that only go up: those that a {@link Tally} has to add up. */
@@ -163,10 +192,10 @@ function functionsOf({ tally, members }: Observed): readonly string[] {
 
 function counted({ name, type, help, of, counters }: Counted, observed: Observed): Metric {
   const { tally } = observed
-  const owners = of === 'function' ? functionsOf(observed) : ['']
+  const owners = of === 'function' ? functionsOf(observed) : [of === 'queue' ? QUEUE_FUNCTION : '']
   const values = owners.flatMap(owner =>
     Object.entries(counters).map(([kind, counter]) => ({
-      labels: { ...(owner === '' ? {} : { function_name: owner }), ...(kind === '' ? {} : { kind }) },
+      labels: { ...(of === 'function' ? { function_name: owner } : {}), ...(kind === '' ? {} : { kind }) },
       value: type === 'counter' ? (tally.totals(owner).get(counter) ?? 0) : tally.now(owner, counter),
     })),
   )

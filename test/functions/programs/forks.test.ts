@@ -171,7 +171,7 @@ describe('a process that misbehaves', () => {
 
   it('never ends: 504', async () => {
     const { ask } = forking(shell('trap "" TERM; sleep 1000 & echo $! > never; wait; wait'), {
-      timeMilliseconds: 300,
+      timeMilliseconds: 2000,
     })
     expect((await ask()).status).toBe(504)
     await gone(await pid('never'))
@@ -202,7 +202,7 @@ describe('a process that misbehaves', () => {
   })
 
   it('says more on standard error than the log takes: it waits, and its time ends', async () => {
-    const { ask, entries } = forking(shell('yes potato >&2'), { timeMilliseconds: 500 })
+    const { ask, entries } = forking(shell('yes potato >&2'), { timeMilliseconds: 2000 })
     expect((await ask()).status).toBe(504)
     const bytes = entries.reduce((sum, [, line]) => sum + line.length, 0)
     expect(bytes).toBeGreaterThan(100_000)

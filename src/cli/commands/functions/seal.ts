@@ -11,6 +11,12 @@ export const command = defineCommand({
     name: { kind: 'text', value: 'NAME', help: "default: the file's or the directory's own" },
     release: { kind: 'text', value: 'V', help: 'default: what package.json says' },
     entry: { kind: 'text', value: 'FILE', help: "the function's module in a DIRECTORY" },
+    'key-file': {
+      kind: 'text',
+      value: 'FILE',
+      help: 'seal under that data key again; - is standard input',
+      completes: 'file',
+    },
     'show-key': { kind: 'switch', help: 'print the data key, for callers without an identity' },
   },
   help: `Writes a bundle: the files of a function under a random data key, which is wrapped with age for each

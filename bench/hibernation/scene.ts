@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { BenchError } from '../harness/run.ts'
+import { Child } from '../rig/child.ts'
+import { Platform } from '../rig/platform.ts'
+import { FUNCTION, HOST, type Order, type Report, type Role } from './orders.ts'
+
+const CLIENT = fileURLToPath(new URL('./peer.js', import.meta.url))
+const HANDLER = fileURLToPath(new URL('./chat.js', import.meta.url))
+/** Milliseconds that a gateway has to let go of what it does not need any more, and that a pool fills in. */
+const REST = 1500
+
+/** A platform with one function, and a crowd of clients with WebSockets to it. */
+export class Scene {
+  readonly #platform: Platform
+  readonly #client: Child<Order, Report>
+
+  private constructor(platform: Platform, client: Child<Order, Report>) {
+    this.#platform = platform
+    this.#client = client
+  }
+
+  /** @param warmPool processes that wait for a function */
+  static async open(warmPool: number): Promise<Scene> {
+    const platform = await Platform.start({
+      certificate: [HOST],
+      functions: { [FUNCTION]: { handler: HANDLER, idle: '1h', hosts: [HOST] } },
+      settings: { warmPool, rehearsals: 0 },
+    })
+    const role: Role = { port: platform.ports.https, authority: platform.authority }
+    const client = new Child<Order, Report>(CLIENT, role)
+    try {
+      await client.listening()
+      return new Scene(platform, client)
+    } catch (error) {
+      client.stop()
+      await platform.stop()
+      throw error
+    }
+  }
+
+  /** So many WebSockets. @throws BenchError one is refused */
+  async crowd(count: number): Promise<void> {
+    await this.#ask({ do: 'open', count })
+  }
+
+  /** @returns milliseconds until each of these was answered, one after the other @throws BenchError */
+  async ask(sockets: readonly number[]): Promise<readonly number[]> {
+    const said = await this.#ask({ do: 'ask', sockets })
+    if (said.say !== 'answered') throw new Error(`the client said ${said.say}`)
+    return said.times
+  }
+
+  /** Puts the function to sleep. @throws BenchError not all of its connections hibernate */
+  async sleep(connections: number): Promise<void> {
+    await this.#platform.supervisor.rollOuts.scale(FUNCTION, 0)
+    const found = (await this.#gateway()).counters.hibernating
+    if (found !== connections) throw new BenchError(`${found} of ${connections} connections hibernate`)
+    await new Promise(resolve => setTimeout(resolve, REST))
+  }
+
+  /** Bytes of memory that is the gateway's alone, and of what it keeps sealed. */
+  async memory(): Promise<{ readonly anonymous: number; readonly sealed: number }> {
+    const { pid, counters } = await this.#gateway()
+    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+    const [, kibibytes = '0'] = /^Pss_Anon:\s+(\d+) kB$/m.exec(rollup) ?? []
+    return { anonymous: Number(kibibytes) * 1024, sealed: (counters.hibernatingKiB ?? 0) * 1024 }
+  }
+
+  /** Processes of the function. */
+  async processes(): Promise<number> {
+    const members = await this.#platform.status()
+    return members.filter(({ functionName, pid }) => functionName === FUNCTION && pid !== undefined).length
+  }
+
+  async stop(): Promise<void> {
+    this.#client.stop()
+    await this.#platform.stop()
+  }
+
+  async #gateway() {
+    const found = (await this.#platform.status()).find(({ role }) => role === 'gateway')
+    if (found === undefined) throw new Error('there is no gateway')
+    return found
+  }
+
+  async #ask(order: Order): Promise<Report> {
+    return (await this.#client.ask(order).catch((error: Error) => {
+      throw new BenchError(error.message)
+    })) as Report
+  }
+}
+
+/** Milliseconds that a Node with nothing to do takes, from its start to its end. */
+export async function emptyNode(): Promise<number> {
+  const begun = performance.now()
+  await once(spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' }), 'exit')
+  return performance.now() - begun
+}

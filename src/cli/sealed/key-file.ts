@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs'
+import { readCredential } from '../../sealed/credential.ts'
+import { utf8 } from '../../wire/index.ts'
+import { CommandError } from '../line/usage-error.ts'
+
+/** @param file `-` is standard input @throws CommandError */
+export function read(file: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(file === '-' ? 0 : file))
+  } catch (error) {
+    throw new CommandError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
+
+/** A data key out of a file, as `--show-key` prints it or alone. @throws CommandError */
+export function readDataKey(file: string): Uint8Array {
+  const text = Buffer.from(read(file)).toString('latin1').trim()
+  const spelled = text.replace(/^(x-hotpotato-key: *)?(data-key )?/i, 'data-key ')
+  const credential = readCredential(utf8(spelled))
+  if (credential?.kind === 'data-key') return credential.key
+  throw new CommandError(`${file} has no data key: that is 43 characters of base64url`)
+}

@@ -1,0 +1,48 @@
+// Keeps and makes asynchronous calls, and kills itself at a step: node keeper.mjs DIRECTORY RUN STEP
+// Writes the id of each call that it has said is kept, and at its end `done`.
+import { appendFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { Queue } from '../../../dist/src/queue/queue.js'
+import { Store } from '../../../dist/src/queue/store.js'
+import { SYSTEM_CLOCK } from '../../../dist/src/time/system-clock.js'
+
+const [directory, run, last] = process.argv.slice(2)
+let steps = 0
+const store = new Store(directory, () => {
+  if (++steps === Number(last)) process.kill(process.pid, 'SIGKILL')
+})
+await store.open()
+
+const answer = status => ({
+  kind: 'answered',
+  answer: { status, headers: [], body: new Uint8Array(0), milliseconds: 1 },
+})
+// Each call fails once; those called `dead` can come to nothing.
+const call = async ({ id, failures }) => {
+  appendFileSync(join(directory, 'made'), `${id}\n`)
+  if (id.endsWith('dead')) return { kind: 'impossible', reason: 'on purpose' }
+  return answer(failures === 0 ? 503 : 200)
+}
+const patience = { retries: 1000, first: 1, most: 1, timeout: 1000, concurrency: 2 }
+const limits = { callbacks: [], callBytes: 1000, answerBytes: 1000, calls: 1000, bytes: 1e9, concurrency: 4 }
+const queue = new Queue({
+  store,
+  caller: { call, tell: call },
+  settings: { ...limits, directory, functions: { f: patience } },
+  clock: SYSTEM_CLOCK,
+  log: { debug() {}, info() {}, warn() {}, error() {} },
+  random: Math.random,
+})
+await queue.deliver()
+for (const name of ['1', '2', 'dead']) {
+  const id = `${run}-${name}`
+  const now = Date.now()
+  const accepted = await queue.accept({
+    ...{ id, functionName: 'f', method: 'POST', target: '/', headers: [], body: new Uint8Array(100) },
+    ...{ callback: '', acceptedAt: now, phase: 'calling', failures: 0, dueAt: now, reason: '', lost: 0 },
+    answer: undefined,
+  })
+  if (accepted === 'kept') writeSync(1, `${id}\n`)
+}
+while (queue.size > 0) await new Promise(resolve => setTimeout(resolve, 2))
+writeSync(1, 'done\n')
