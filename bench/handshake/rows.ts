@@ -1,8 +1,8 @@
 /** Our stack over one of its providers, on a raw stream as a container has it. */
 export type ProviderStack = 'evp' | 'node'
 /**
- * Whose TLS: ours, with the key in the process or in a signer's, or Node's own. The signer's CPU time shows in
- * the rate alone, which has both processes on the same core.
+ * Whose TLS: ours, with the key in the process or in a signer's, or Node's own. The signer's CPU time shows
+ * in the rate alone, which has both processes on the same core.
  */
 export const STACKS = ['evp', 'evp, signer', 'node', 'node, signer', 'node:tls'] as const
 export type Stack = (typeof STACKS)[number]

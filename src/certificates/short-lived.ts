@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 
-/** The value of id-pe-delegationUsage (RFC 9345 §4.2), 1.3.6.1.4.1.44363.44, as an OBJECT IDENTIFIER in DER. */
+/** The OBJECT IDENTIFIER of DelegationUsage (RFC 9345 §4.2), 1.3.6.1.4.1.44363.44, in DER. */
 const DELEGATION_USAGE = Buffer.from('06092b0601040182da4b2c', 'hex')
 
 /** A key that is used for hours. */

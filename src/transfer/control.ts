@@ -14,9 +14,9 @@ import {
   uint8,
   uint16,
   uint32,
-  uint64,
   vector,
 } from '../wire/index.ts'
+import { Certificates, Certify, Delegate, Delegated, Sign, Signed } from './keys/messages.ts'
 import { SESSION_ID_LENGTH } from './seal.ts'
 
 /**
@@ -124,25 +124,6 @@ const RoutedFunction = struct('RoutedFunction', {
 })
 /** A host name, or `*.` and one. */
 const RoutedHost = struct('RoutedHost', { host: text(1, 255), functionName: text(1, 63) })
-
-/** A certificate whose key a signer has. */
-const SignedFor = struct('SignedFor', {
-  /** Of the certificate, as a session names it. */
-  id: opaque(1, 64),
-  /** DER, the end-entity certificate first. */
-  chain: vector(opaque(1, 2 ** 24 - 1), 1, 2 ** 24 - 1),
-  /** That the key signs by, in order of preference. */
-  schemes: vector(uint16, 2, 254),
-  /** Whether it allows delegated credentials. */
-  delegates: boolean,
-})
-
-/** `NAME.crt` and `NAME.key` in that directory. */
-const KeyFiles = struct('KeyFiles', {
-  functionName: text(1, 63),
-  directory: text(1, 4096),
-  name: text(1, 255),
-})
 
 /** What carries a connection. */
 const consignment = {
@@ -303,44 +284,17 @@ export const ControlMessage = select(
      */
     present: struct('Present', { publicKey: fixed(32) }),
     /** From a signer, to a container: what it signs for it, the newest first. Nothing of it is secret. */
-    certificates: struct('Certificates', { certificates: vector(SignedFor, 0, 2 ** 24 - 1) }),
+    certificates: Certificates,
     /** To a signer: sign this handshake, which has come to its CertificateVerify (RFC 8446 §4.4.3). */
-    sign: struct('Sign', {
-      /** Chosen by the container. */
-      ticket: uint32,
-      certificate: opaque(1, 64),
-      scheme: uint16,
-      /** Of the handshake, up to the Certificate: all that the container can choose of what is signed. */
-      transcriptHash: opaque(32, 64),
-    }),
-    /** From a signer, to who has asked. */
-    signed: struct('Signed', {
-      ticket: uint32,
-      /** Empty if it is refused. */
-      signature: opaque(0, 2 ** 16 - 1),
-      /** Why it is; empty if it is not. */
-      reason: text(0, 255),
-    }),
+    sign: Sign,
+    /** From a signer, to the container that has asked. */
+    signed: Signed,
     /** To a signer: let this key of mine speak for that certificate, for a while (RFC 9345). */
-    delegate: struct('Delegate', {
-      certificate: opaque(1, 64),
-      /** The one scheme that the key signs by. */
-      scheme: uint16,
-      /** SubjectPublicKeyInfo, DER. */
-      publicKey: opaque(1, 1024),
-    }),
-    /** From a signer, to who has asked: a DelegatedCredential. */
-    delegated: struct('Delegated', {
-      certificate: opaque(1, 64),
-      publicKey: opaque(1, 1024),
-      credential: opaque(1, 2 ** 16 - 1),
-      /** The scheme of its own signature. */
-      algorithm: uint16,
-      /** Milliseconds since 1970. */
-      notAfter: uint64,
-    }),
+    delegate: Delegate,
+    /** From a signer, to the container that has asked: a DelegatedCredential. */
+    delegated: Delegated,
     /** From the supervisor, to a signer: these are the files of keys; read them anew. */
-    certify: struct('Certify', { files: vector(KeyFiles, 0, 2 ** 24 - 1) }),
+    certify: Certify,
     /** From the supervisor: from now on these are the functions, and these the names that lead to them. */
     routes: struct('RoutesMessage', {
       functions: vector(RoutedFunction, 0, 2 ** 24 - 1),

@@ -98,7 +98,7 @@ export class Signing {
     for (const { message } of this.#asked.values()) this.#tell(from, message)
   }
 
-  /** Asks that a new key of ours may speak for each certificate that allows it; and again, before it is old. */
+  /** Asks that a new key of ours may speak for each certificate that allows it, again and again. */
   #askDelegations(): void {
     this.#renewal.stop()
     const algorithm = this.#provider.signatureAlgorithms.find(({ scheme }) => scheme === DELEGATED_SCHEME)
