@@ -1,5 +1,6 @@
 import type { H1Limits } from '../http/h1/index.ts'
 import type { TimerSettings } from '../http/timers.ts'
+import type { AccessLogSetting } from './log.ts'
 import type { MemberSettings } from './membership.ts'
 import type { ProgramSettings } from './program-settings.ts'
 import type { QueueSettings } from './queue-settings.ts'
@@ -61,6 +62,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly memoryBytes: number
   /** Requests that its function works on at once; 0: any number. */
   readonly maxInflight: number
+  /** What is written of each call of its function. */
+  readonly accessLog: AccessLogSetting
   /** Whether HTTP/2 is offered in ALPN. */
   readonly http2: boolean
   /** Requests that a client may have open at once on one connection of HTTP/2. */

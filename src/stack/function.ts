@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { CARRIERS, type CarrierName } from '../platform/carrier.ts'
 import { isFunctionName } from '../platform/function-name.ts'
+import { ACCESS_LOGS } from '../platform/log.ts'
 import { RETRIES } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
 import { environment, environmentFiles, type FiledVariable, labels, readVariables } from './environment.ts'
@@ -118,6 +119,10 @@ export const FUNCTION_KEYS = {
   maxInflight: key(
     'Requests that one of its containers works on at once; further ones get 429. 0: any number.',
     whole(0, 1_000_000, undefined),
+  ),
+  accessLog: key(
+    'What is logged of each of its calls: nothing, or a line in the common format or JSON.',
+    oneOf(ACCESS_LOGS, 'off'),
   ),
   clientAuthorities: key(
     'A file of authorities (PEM): its clients must show a certificate of theirs.',

@@ -153,6 +153,7 @@ function containerSpec(
     http: httpLimits(config),
     memoryBytes: connection.memoryBytes,
     maxInflight: maxInflight(one),
+    accessLog: one.accessLog,
     http2: connection.http2,
     streams: connection.streams,
     warm: warmWith(config.trust, one.name),

@@ -11,6 +11,9 @@ export interface SealedConfig {
 
 const BUNDLE = 'the path of a bundle, as `hotpotato seal` writes it'
 
+/** Templates of functions that a worker can run. */
+const JAVASCRIPT = /^(fetch|hono|express|node.*)$/
+
 const keys = section({
   bundle: key('The file that `hotpotato seal` has written.', path(BUNDLE, undefined)),
   cacheSeconds: key('That a key is remembered after its last request; 0: not at all.', seconds(0, 3600, 0)),
@@ -29,12 +32,18 @@ export const sealed: Reader<SealedConfig | undefined> = Object.assign(
 
 /** A sealed function has neither a module nor a program beside its bundle. @throws ConfigError */
 export function sealedAlone(
-  read: { readonly sealed: SealedConfig | undefined },
+  read: { readonly sealed: SealedConfig | undefined; readonly lang: string | undefined },
   given: ReadonlyMap<unknown, unknown>,
   place: Place,
 ): void {
   if (read.sealed === undefined) return
-  for (const name of ['handler', 'command', 'lang'])
+  const { lang } = read
+  if (lang !== undefined && !JAVASCRIPT.test(lang))
+    throw new ConfigError(
+      `${place.path} is sealed, and a sealed function is JavaScript`,
+      below(place, 'lang').path,
+    )
+  for (const name of ['handler', 'command'])
     if (given.get(name) !== undefined && given.get(name) !== null)
       throw new ConfigError(
         `${place.path} is sealed: its bundle says all, and ${name} has no place beside it`,

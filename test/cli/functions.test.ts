@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CommandResult, environmentOf, hotpotato, MAIN, Platform } from '../support/platform.ts'
@@ -13,7 +15,7 @@ gateway: { defaultFunction: echo }
 functions:
   echo: { replicas: { min: 1, max: 2 }, environment: { TOKEN: not-to-be-shown }, labels: { team: blue } }
   hello: { hosts: [] }
-  said: { handler: ./said.mjs }
+  said: { handler: ./said.mjs, accessLog: json }
 `
 const SAID = `
 console.log('loaded')
@@ -120,10 +122,20 @@ describe('in a pipe', () => {
       .map(line => JSON.parse(line))
     expect(new Set(entries.map(one => one.name))).toEqual(new Set(['said-1']))
     expect(entries.map(one => one.msg)).toEqual(expect.arrayContaining(['loaded', 'asked /one']))
-    expect(JSON.parse(last!.stdout).msg).toBe('asked /two')
+    expect(JSON.parse(last!.stdout).msg).toBe('POST /two 200')
     expect(past!.stdout).toMatch(/^\[.*\] INFO \(said-1\): loaded$/m)
     expect(wrong).toMatchObject({ code: 1, stdout: '' })
     expect(wrong!.stderr).toBe('there is no function or container sayd; did you mean said?\n')
+  })
+
+  it('logs --access gives the access log alone, whatever the level of the log', async () => {
+    const { stdout } = await run('logs --access said')
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    expect(lines).toContainEqual(expect.objectContaining({ method: 'POST', target: '/fails', status: 503 }))
+    for (const one of lines) expect(one).toMatchObject({ version: '1.1', client: '127.0.0.1' })
   })
 
   it('logs -f ends when its reader has gone, and waits for no other line', async () => {
@@ -190,6 +202,40 @@ describe(`on a terminal${NO_TERMINAL}`, () => {
     expect(status).toBe(130)
     expect(said).toContain('the platform goes on with it')
   })
+})
+
+it('remove takes a function out of what is running, and with --file out of the stack file', async () => {
+  const file = join(platform.directory, 'hotpotato.yml')
+  expect(await run('remove nobody')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no function nob'),
+  })
+  expect(await run('remove said')).toMatchObject({ code: 0, stdout: 'ended said-1\n' })
+  expect(readFileSync(file, 'utf8')).toBe(CONFIG)
+  expect((await run('list -q')).stdout).toBe('echo\nhello\n')
+  expect(await run('reload')).toMatchObject({ code: 0, stdout: 'said: added, started said-1\n' })
+  const removed = await run('remove said --file')
+  expect(removed).toMatchObject({ code: 0, stderr: '' })
+  expect(removed.stdout).toMatch(/^ended said-1\ntook said out of .*hotpotato\.yml\n$/)
+  expect(readFileSync(file, 'utf8')).toBe(CONFIG.replace(/ {2}said: .*\n/, ''))
+  expect(await run('reload')).toMatchObject({ code: 0, stdout: 'nothing has changed\n' })
+})
+
+it.skipIf(NO_TERMINAL !== '')(`local-run runs a file alone, until Ctrl-C${NO_TERMINAL}`, async () => {
+  const definition = `() { "${process.execPath}" "${MAIN}" "$@"; }`
+  const environment = { ...environmentOf(platform.directory), 'BASH_FUNC_hotpotato%%': definition }
+  const terminal = await Terminal.open(platform.directory, environment)
+  try {
+    terminal.type('hotpotato local-run ./said.mjs')
+    const said = await terminal.until(/Ctrl-C ends it/)
+    const answer = await fetch(/http:\/\/localhost:\d+\//.exec(said)![0], { method: 'POST', body: 'alone' })
+    expect(await answer.json()).toMatchObject({ method: 'POST', body: 'alone' })
+    await terminal.until(/asked \//)
+    terminal.press('\x03')
+    expect((await terminal.prompt()).status).toBe(0)
+  } finally {
+    await terminal.close()
+  }
 })
 
 it('down waits until every process is gone', async () => {

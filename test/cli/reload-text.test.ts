@@ -5,8 +5,9 @@ const one = { name: 'a', changed: ['environment'], started: [], ended: [], moved
 
 it('says of each function what was done, and why', () => {
   const functions = [
-    { ...one, did: 'deployed', moved: 12 },
-    { ...one, did: 'deployed', moved: 1, changed: ['a', 'b', 'c', 'd', 'e', 'f'] },
+    { ...one, did: 'deployed', moved: 12, started: ['a-2'] },
+    { ...one, did: 'deployed' },
+    { ...one, did: 'deployed', moved: 1, started: ['a-2'], changed: ['a', 'b', 'c', 'd', 'e', 'f'] },
     { ...one, did: 'added', changed: [], started: ['a-1', 'a-2'] },
     { ...one, did: 'removed', changed: [], ended: ['a-1'] },
     { ...one, did: 'scaled', changed: ['replicas'], started: ['a-2'] },
@@ -19,6 +20,7 @@ it('says of each function what was done, and why', () => {
   expect(reloadText({ functions, gateway, notes: ['x.yml:1:1: y is unknown'] })).toEqual([
     'note: x.yml:1:1: y is unknown',
     'a: environment changed, deployed anew, moved 12 connections',
+    'a: environment changed, it sleeps, and wakes with that',
     'a: a, b, c, d and 2 more changed, deployed anew, moved 1 connection',
     'a: added, started a-1, a-2',
     'a: removed, ended a-1',

@@ -72,7 +72,12 @@ ${
   PYTHON
     ? `
   clock: { command: [python3, server.py], handler: ${EXAMPLES}/python/clock, mode: http, ready: /ready }
-  pydict: { lang: python3, handler: ${EXAMPLES}/python/pydict, pool: 1 }
+  pydict:
+    lang: python3
+    handler: ${EXAMPLES}/python/pydict
+    pool: 1
+    # Nothing is to be left behind there.
+    environment: { PYTHONDONTWRITEBYTECODE: 1 }
 `
     : ''
 }

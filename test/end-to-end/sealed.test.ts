@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newIdentity } from '../../src/sealed/age.ts'
+import { identitiesOf, newIdentity } from '../../src/sealed/age.ts'
+import { readBundle } from '../../src/sealed/bundle.ts'
 import { hex } from '../../src/wire/index.ts'
 import { Client, field, textOf } from '../support/client.ts'
 import { eventually, hotpotato, MAIN, makeDirectory, Platform } from '../support/platform.ts'
@@ -178,6 +179,43 @@ describe('a sealed function', () => {
       const content = readFileSync(join(name.parentPath, name.name), 'latin1')
       expect([name.name, words.filter(word => content.includes(word))]).toEqual([name.name, []])
     }
+  })
+})
+
+const there = isInstalled('age', ['--version']) && isInstalled('age-keygen', ['--version'])
+describe('from new to call', () => {
+  const words = (...all: string[]) => run(process.execPath, [MAIN, ...all], '', { cwd: directory })
+  const key = (): string => join(directory, 'key.txt')
+
+  it(`works as docs/sealed-functions.md says${missing(there, 'age', 'age')}`, async () => {
+    const keygen = there ? run('age-keygen', ['-o', key()]) : words('keygen', '--output', 'key.txt')
+    expect((await keygen).code).toBe(0)
+    const recipient = /public key: (age1\w+)/.exec(readFileSync(key(), 'utf8'))![1]!
+    expect((await words('new', 'greet', '--config', 'other.yml')).code).toBe(0)
+    expect((await words('seal', 'greet', '-r', recipient)).stdout.toString()).toMatch(/^greet\.potato: greet/)
+    rmSync(join(directory, 'greet'), { recursive: true })
+    const greet =
+      '  greet: { sealed: { bundle: greet.potato }, certificate: vault, hosts: [greet.vault.local] }\n'
+    writeFileSync(join(directory, 'hotpotato.yml'), CONFIG + greet)
+    expect((await hotpotato(directory, ['reload'])).stderr).toBe('')
+    const said = await ask('/', `age-identity ${identitiesOf(readFileSync(key(), 'utf8'))[0]}`, {
+      host: 'greet.vault.local',
+    })
+    expect([said.status, textOf(said)]).toEqual([200, '{"hello":"world"}'])
+    const invoked = await hotpotato(directory, ['invoke', 'greet', '--data', 'x', '--key', key()])
+    expect([invoked.code, invoked.stdout.trim()]).toEqual([0, '{"hello":"x"}'])
+    const without = await hotpotato(directory, ['invoke', 'greet', '--data', 'x'])
+    expect([without.code, without.stdout + without.stderr]).toEqual([
+      1,
+      expect.stringContaining('key-missing'),
+    ])
+  })
+
+  it.skipIf(!there)(`ends with a key that age itself unwraps${missing(there, 'age', 'age')}`, async () => {
+    const { wrappedKey } = readBundle(new Uint8Array(readFileSync(join(directory, 'greet.potato'))))
+    const { stdout } = await run('age', ['-d', '-i', key()], wrappedKey)
+    const spelled = `data-key ${stdout.toString('base64url')}`
+    expect((await ask('/', spelled, { host: 'greet.vault.local' })).status).toBe(200)
   })
 })
 

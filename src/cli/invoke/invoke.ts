@@ -3,11 +3,13 @@ import { type IncomingMessage, type RequestOptions, request as requestInClear } 
 import { request as requestOverTls } from 'node:https'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { KEY_FIELD } from '../../http/key-field.ts'
 import type { Config } from '../../stack/config.ts'
 import { CommandError, STATUS, UsageError } from '../line/usage-error.ts'
 import { readConfiguration } from '../platform/configuration.ts'
 import { ask, notRunning } from '../platform/order.ts'
 import type { PlatformStatus } from '../platform/status.ts'
+import { readKey } from '../sealed/key-file.ts'
 import { say, warn, write } from '../terminal/output.ts'
 import { textOf } from '../tls/file.ts'
 import { reachable, type Target, targetOf } from './target.ts'
@@ -19,6 +21,7 @@ export interface InvokeOptions {
   readonly data: string | undefined
   readonly method: string | undefined
   readonly header: readonly string[] | undefined
+  readonly key: string | undefined
   readonly path: string | undefined
   readonly clear: boolean
   readonly include: boolean
@@ -54,6 +57,7 @@ export async function invoke(name: string, options: InvokeOptions): Promise<void
       // As faas-cli says unless it is told.
       ...(body === undefined ? {} : { 'content-type': 'text/plain' }),
       ...headers,
+      ...keyOf(options),
     },
     agent: false,
     ...(options.clear ? {} : trust(config, target, options)),
@@ -62,6 +66,13 @@ export async function invoke(name: string, options: InvokeOptions): Promise<void
     throw failed(name, error, options)
   })
   await show(name, answer, options)
+}
+
+/** A key comes out of a file: others can see the words of a command. @throws UsageError, CommandError */
+function keyOf({ key, clear }: InvokeOptions): Record<string, string> {
+  if (key === undefined) return {}
+  if (clear) throw new UsageError('--key goes over TLS alone, and not with --clear')
+  return { [KEY_FIELD]: readKey(key) }
 }
 
 async function show(name: string, answer: IncomingMessage, options: InvokeOptions): Promise<void> {

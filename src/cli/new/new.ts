@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { isFunctionName } from '../../platform/function-name.ts'
 import { meant } from '../../platform/nearest.ts'
@@ -7,6 +7,7 @@ import { CONFIGURATION, packageFolder } from '../platform/configuration.ts'
 import { hint } from '../platform/hint.ts'
 import { programPath } from '../platform/program-path.ts'
 import { say, warn } from '../terminal/output.ts'
+import { readStack, shown, writeWhole } from './files.ts'
 import { StackFile } from './stack-file.ts'
 import { LANGS, TEMPLATES, templateNamed } from './templates.ts'
 
@@ -45,7 +46,7 @@ export function makeFunction(name: string, { lang, handler, config }: NewOptions
       `${shown(folder)} is there already, and has files: choose another name or --handler`,
     )
   copy(template.name, folder, name)
-  write(file, text)
+  writeWhole(file, text)
   say(`made ${shown(folder)}/ (${readdirSync(folder).sort().join(', ')})`)
   say(before === undefined ? `made ${shown(file)}` : `added ${name} to ${shown(file)}`)
   if (template.program !== undefined && programPath(template.program) === undefined)
@@ -77,14 +78,7 @@ function changed(
     ]
     return new StackFile(head.join('\n')).with(name, entry)
   }
-  let stack: StackFile
-  try {
-    stack = new StackFile(before)
-  } catch (error) {
-    throw new CommandError(
-      `${shown(file)} is not changed, because it is no YAML: ${(error as Error).message}`,
-    )
-  }
+  const stack = readStack(file, before)
   if (stack.functions.includes(name)) throw new CommandError(`${shown(file)} has a function ${name} already`)
   return stack.with(name, entry)
 }
@@ -105,20 +99,8 @@ function copy(template: string, folder: string, name: string): void {
   writeFileSync(description, `${JSON.stringify({ ...said, name }, undefined, 2)}\n`)
 }
 
-/** Whole or not at all. */
-function write(file: string, text: string): void {
-  const next = `${file}.${process.pid}.new`
-  writeFileSync(next, text)
-  renameSync(next, file)
-}
-
 /** As a stack file has it: with a point first, so that it is no name of a shipped function. */
 function pathFrom(directory: string, folder: string): string {
   const path = relative(directory, folder)
   return path.startsWith('..') ? path : `./${path}`
-}
-
-function shown(path: string): string {
-  const found = relative(process.cwd(), path)
-  return found.startsWith('..') ? path : found || '.'
 }

@@ -17,6 +17,7 @@ export type Command =
   | 'status connections'
   | 'restart gateway'
   | `describe ${string}`
+  | `remove ${string}`
   | 'reload'
   | `drain ${string}`
   | `deploy ${string}`
@@ -32,7 +33,7 @@ const COMMAND = new RegExp(
     'stop',
     'status( connections)?',
     'restart gateway',
-    'describe [a-z0-9-]{1,63}',
+    '(describe|remove) [a-z0-9-]{1,63}',
     'reload',
     'drain( [a-z0-9-]{1,80}){1,64}',
     'deploy [a-z0-9-]{1,63}',

@@ -18,6 +18,7 @@ function lineOf({ name, did, changed, started = [], ended, moved }: ChangedFunct
     case 'removed':
       return `${name}: removed, ended ${ended.join(', ')}`
     case 'deployed':
+      if (started.length === 0) return `${name}: ${because(changed)}it sleeps, and wakes with that`
       return `${name}: ${because(changed)}deployed anew, ${connections}`
     case 'scaled':
       if (started.length > 0) return `${name}: ${because(changed)}started ${started.join(', ')}`

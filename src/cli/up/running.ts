@@ -124,6 +124,29 @@ export class Running {
     return outcome
   }
 
+  /**
+   * Takes a function out of what runs. The stack file is left alone.
+   * @throws Error there is no such function, or no other one
+   */
+  async remove(name: string, report: Report): Promise<RollOut> {
+    const { functions: all, gateway, trust } = this.#config
+    if (!all.has(name))
+      throw new Error(`there is no function ${name}; there are ${[...all.keys()].join(', ')}`)
+    if (all.size === 1)
+      throw new Error(`${name} is the only function; ${this.#options.how('down')} ends the platform`)
+    const { defaultFunction } = gateway
+    const next: Config = {
+      ...this.#config,
+      gateway: { ...gateway, defaultFunction: defaultFunction === name ? undefined : defaultFunction },
+      functions: new Map([...all].filter(([one]) => one !== name)),
+      trust: trust.filter(({ functions }) => !functions.includes(name)),
+    }
+    const planned = planOf(next, this.#options.options)
+    const { functions } = await this.#supervisor.reloads.reload(planned, report)
+    this.#config = next
+    return functions[name] ?? { ended: [], moved: 0 }
+  }
+
   /** What the stack file asks for now, judged as at a start. */
   async #read(): Promise<{ config: Config; next: Plan; warnings: readonly string[] }> {
     const { read, options, how } = this.#options

@@ -6,7 +6,7 @@ import type { PlanOptions } from '../../stack/plan.ts'
 import { Admin } from '../../supervisor/admin/admin.ts'
 import type { LogSink } from '../../supervisor/child-output.ts'
 import { LogFile } from '../../supervisor/log-file.ts'
-import { Supervisor } from '../../supervisor/supervisor.ts'
+import { type Ports, Supervisor } from '../../supervisor/supervisor.ts'
 import { watchWallClock } from '../../supervisor/wall-clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { chooseChannel } from '../../transfer/channel.ts'
@@ -28,16 +28,25 @@ import { checkValues } from './values.ts'
 import { Watching } from './watch/watching.ts'
 import { nameOf, welcome } from './welcome.ts'
 
+/** How `up` shows itself. */
+export interface UpOptions {
+  /** Whether changes of the stack file and of functions are followed. */
+  readonly watch?: boolean
+  /** What is said when everything is running; by default the welcome. */
+  readonly greet?: (ports: Ports) => string
+  /** Is told each line of the log. */
+  readonly see?: LogSink
+}
+
 /**
  * Starts the platform and keeps it running until it is told to stop.
  * @param variables what goes before the configuration, as in the environment
- * @param watch whether changes of the stack file and of functions are followed
  * @throws UpError, ConfigError
  */
 export async function up(
   configFile: string | undefined,
   variables: Readonly<Record<string, string | undefined>>,
-  { watch = false }: { readonly watch?: boolean | undefined } = {},
+  { watch = false, greet, see = () => {} }: UpOptions = {},
 ): Promise<void> {
   const read = (): FoundConfig => readConfiguration(configFile, variables)
   const { config, warnings, files, shipped, at, file } = read()
@@ -66,6 +75,7 @@ export async function up(
   const sink: LogSink = line => {
     log.write(line)
     notices.see(line)
+    see(line)
   }
   const stop = (): Promise<void> => {
     watching?.close()
@@ -93,7 +103,9 @@ export async function up(
       throw new UpError('the platform is still starting')
     switch (verb) {
       case 'describe':
-        return describe(name, config, ports, await supervisor.status())
+        return describe(name, running.config, ports, await supervisor.status())
+      case 'remove':
+        return running.remove(name, report)
       case 'drain':
         return supervisor.rollOuts.drain(names, report)
       case 'deploy':
@@ -143,7 +155,7 @@ export async function up(
   try {
     admin = await openAdmin(config, () => supervisor)
     ports = { ...(await supervisor.start()), ...(admin && { admin: admin.port }) }
-    say(await welcome(config, ports, how))
+    say(greet?.(ports) ?? (await welcome(config, ports, how)))
     notices.running = true
     if (watch) watching = new Watching(running, file, SYSTEM_CLOCK)
   } catch (error) {

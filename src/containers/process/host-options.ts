@@ -7,6 +7,7 @@ import type { RouteEntry } from '../../platform/routes.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { ServerConfig } from '../../tls13/index.ts'
 import type { ConnectionLimits } from '../connection/connection-host.ts'
+import type { AccessLog } from '../protocol/access-log.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { Signing } from './signing.ts'
 
@@ -35,6 +36,8 @@ export interface HostOptions {
   readonly memoryBytes?: number
   /** Requests that its function works on at once; 0: any number. */
   readonly maxInflight?: number | undefined
+  /** Told of each call when it is over; undefined: nothing is. */
+  readonly accessLog?: AccessLog | undefined
   /** Functions with whose containers this one keeps seats: see `seats.ts`. */
   readonly warm?: readonly string[] | undefined
 }

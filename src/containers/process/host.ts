@@ -39,6 +39,7 @@ import { objection } from '../move/admission.ts'
 import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { Offering } from '../move/offering.ts'
 import { type Seat, Seats, vacate } from '../move/seats.ts'
+import type { AccessLog } from '../protocol/access-log.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
 import { Traffic } from '../protocol/traffic.ts'
 import { Resting } from '../survival/resting.ts'
@@ -78,6 +79,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly loop = LOOP
   readonly counters = noneCounted()
   readonly traffic: Traffic
+  readonly accessLog: AccessLog | undefined
   #retries: ReadonlyMap<string, Retries>
   #routes: Routes
   readonly #connections = new Residents<Connection>()
@@ -118,6 +120,7 @@ export class Host implements ConnectionHost<Connection> {
     this.signing = options.signing
     this.memory = new MemoryBudget(options.memoryBytes)
     this.traffic = new Traffic(options.maxInflight)
+    this.accessLog = options.accessLog
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
     this.#resting = new Resting(this, {

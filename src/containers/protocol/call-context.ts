@@ -16,6 +16,7 @@ import { type Field, header, type RequestHead } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
 import type { Clock } from '../../time/clock.ts'
+import type { AccessLog } from './access-log.ts'
 import type { Traffic } from './traffic.ts'
 
 const NO_SECRETS = secretsIn(undefined)
@@ -35,6 +36,8 @@ export interface Callee {
   readonly log: Log
   /** Counts its calls; undefined: nothing does. */
   readonly traffic?: Traffic
+  /** Told of each of its calls; undefined: nothing is. */
+  readonly accessLog?: AccessLog | undefined
   /** Its container is about to go. */
   readonly draining?: boolean
   /** Keeps the container from stopping before the work is done. */

@@ -12,6 +12,7 @@ import type { ContentSink, HttpRequest, ResponseSink } from '../../http/serving.
 import { isOne } from '../../platform/thrown.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, Pieces } from '../../wire/index.ts'
+import type { LoggedSink } from './access-log.ts'
 import { BodyWriter } from './body-writer.ts'
 import { CallContext, type Callee, fieldsOf, type Informant } from './call-context.ts'
 import {
@@ -56,6 +57,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   readonly #sink: ResponseSink
   /** The same, if calls are counted. */
   readonly #metered: MeteredSink | undefined
+  readonly #logged: LoggedSink | undefined
   readonly #guard: CallRequest['guard']
   readonly #source: Pick<HttpRequest, 'resume'>
   /** What has come of the body, and the function has not got. */
@@ -92,9 +94,11 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     this.#timeout = request.timeout
     this.#guard = request.guard
     this.#context = new CallContext(head, callee, request.functionPath, request.connection, this)
-    const { traffic, clock } = callee
-    if (traffic !== undefined) this.#metered = new MeteredSink(sink, traffic, clock, this.#context)
-    this.#sink = this.#metered ?? sink
+    const { traffic, clock, accessLog } = callee
+    this.#logged = accessLog?.follow(head, this.#context, sink)
+    const to = this.#logged ?? sink
+    if (traffic !== undefined) this.#metered = new MeteredSink(to, traffic, clock, this.#context)
+    this.#sink = this.#metered ?? to
   }
 
   /** Whether more of the body may be read from the client now. */
@@ -124,6 +128,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   takeBack(): readonly Uint8Array[] {
     this.#cancelled = true
     this.#metered?.withdrawn()
+    this.#logged?.withdrawn()
     return this.#pieces.take()
   }
 
@@ -196,6 +201,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   cancel(reason: Error & { readonly status?: number }): void {
     this.#cancelled = true
     this.#metered?.cancelled(reason.status)
+    this.#logged?.cancelled(reason.status)
     pendingCalls.remove(this)
     this.#pieces.take()
     this.#context.abort(reason)

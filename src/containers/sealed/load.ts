@@ -32,9 +32,10 @@ export function loadSealed(
   {
     sealed,
     functionName,
+    lang,
     timers,
     secretsDirectory,
-  }: Pick<WorkerSettings, 'sealed' | 'functionName' | 'timers' | 'secretsDirectory'>,
+  }: Pick<WorkerSettings, 'sealed' | 'functionName' | 'lang' | 'timers' | 'secretsDirectory'>,
   { crypto, clock, log }: { readonly crypto: CryptoProvider; readonly clock: Clock; readonly log: Log },
 ): SealedModule | undefined {
   if (sealed === undefined) return undefined
@@ -43,6 +44,7 @@ export function loadSealed(
   try {
     return sealedFunction({
       functionName,
+      lang,
       file,
       bundle: new Uint8Array(readFileSync(file)),
       cacheMilliseconds,

@@ -99,7 +99,7 @@ export class Worker {
     giveVariables(environment, process.env)
     installGlobals()
     const archive = readArchive(content)
-    const module = functionOf(await new SealedModules(archive).load(), archive.entry)
+    const module = functionOf(await new SealedModules(archive).load(), archive.entry, opening.lang)
     if (module.webSocket !== undefined) this.log.warn('a sealed function has no WebSockets')
     return {
       clock: this.#clock,

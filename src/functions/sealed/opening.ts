@@ -17,6 +17,8 @@ const Variable = struct('Variable', { name: text(1, 65_535), value: text(0, 65_5
 /** What a worker is told to begin with. */
 export const Opening = struct('Opening', {
   functionName: text(1, 63),
+  /** The template that it is written for. */
+  lang: optional(text(1, 63)),
   functions: vector(text(1, 63), 0, 2 ** 24 - 1),
   environment: vector(Variable, 0, 2 ** 24 - 1),
   secretsDirectory: optional(text(1, 4096)),

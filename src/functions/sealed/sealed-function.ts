@@ -31,6 +31,8 @@ const JOINED = 60_000
 
 export interface SealedOptions {
   readonly functionName: string
+  /** The template that it is written for; undefined: the platform's own contract. */
+  readonly lang?: string | undefined
   /** Where it comes from, for messages. */
   readonly file: string
   readonly bundle: Uint8Array
@@ -156,7 +158,7 @@ class SealedFunction {
   }
 
   #start(credential: Credential, env: Environment, context: Context): Place {
-    const { functionName, bundle, clock, log, keeper, launch } = this.#options
+    const { functionName, lang, bundle, clock, log, keeper, launch } = this.#options
     for (const place of this.#places) if (place.worker.ended) this.#end(place)
     if (this.#places.size >= WORKERS) throw tooBusy(functionName)
     const worker = new SealedWorker(launch(), { clock, log, keeper })
@@ -166,6 +168,7 @@ class SealedFunction {
     const opened = worker
       .open(known ?? credential.key, {
         functionName,
+        lang,
         functions: context.functions ?? [],
         environment: Object.entries(env).map(([name, value]) => ({ name, value })),
         secretsDirectory: context.secrets.directory,

@@ -152,9 +152,14 @@ export class Reloads {
     return { functionName, start: Array(start).fill(next.specs.get(functionName)), keep: 0 }
   }
 
-  /** As many containers as there are, unless there are to be more or fewer to begin with. */
+  /**
+   * As many containers as there are, unless there are to be more or fewer to begin with. A function that
+   * sleeps goes on sleeping, and is something else when it wakes: {@link #settle}.
+   */
   #renew(functionName: string, next: Plan, renewed: boolean, scaled: boolean): FunctionChange {
     const there = [...this.#crew.replicas].filter(one => one.functionName === functionName && one.life.stays)
+    const sleeps = there.every(({ life }) => life.state === 'asleep')
+    if (sleeps && !scaled) return { functionName, start: [], keep: there.length }
     const { min, max, start } = next.bounds.get(functionName)!
     const moved = start !== this.#plan.bounds.get(functionName)!.start
     const count = scaled ? Math.min(max, Math.max(min, moved ? start : there.length)) : there.length

@@ -11,6 +11,12 @@ export const command = defineCommand({
     data: { kind: 'text', short: 'd', value: 'TEXT', help: 'the body; @FILE: the content of that file' },
     method: { kind: 'text', short: 'X', value: 'METHOD', help: 'default: POST; GET and HEAD send no body' },
     header: { kind: 'each', short: 'H', value: '"NAME: VALUE"', help: 'one more header field' },
+    key: {
+      kind: 'text',
+      value: 'FILE',
+      help: 'has the key of a sealed function: an identity of age, or a data key',
+      completes: 'file',
+    },
     path: { kind: 'text', value: 'PATH', help: 'of the function, with its query: /items?from=3; default: /' },
     clear: { kind: 'switch', help: 'over the port without TLS' },
     include: { kind: 'switch', short: 'i', help: 'print the status and the header fields, too' },
