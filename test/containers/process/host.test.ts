@@ -97,8 +97,6 @@ beforeEach(async () => {
     tell: () => true,
     lend: (target: number) => lent.push(target),
     share: (target: number, keys: Uint8Array) => shared.push({ target, keys }),
-    // That a container of another function is wanted.
-    tell: () => true,
     get inCustody() {
       return inCustody
     },
