@@ -52,6 +52,7 @@ const HEADLINES: Readonly<Record<string, string>> = {
   record: 'What the record layer costs',
   handshake: 'What handshakes cost',
   http: 'How many requests a core answers',
+  isolation: 'What each level of isolation costs',
   programs: 'What a request to a program costs',
   relay: 'What it costs to relay a connection',
   memory: 'How much memory an idle connection takes',

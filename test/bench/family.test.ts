@@ -33,6 +33,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   first: [],
   hibernation: ['connections'],
   programs: [],
+  isolation: [],
   pieces: [],
 }
 const MICRO = ['records', 'key-schedule', 'codec', 'envelope', 'checkpoint', 'leg', 'http', 'timer']

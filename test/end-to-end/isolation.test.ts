@@ -24,7 +24,7 @@ const OVERDOING: readonly Overdoing[] = [
   { does: 'forks without end', level: 'process', attack: 'fork', reason: PROLIFIC, long: true },
   { does: 'forks without end', level: 'user', attack: 'fork', reason: PROLIFIC, long: true },
   { does: 'forks without end', level: 'sandbox', attack: 'fork', reason: PROLIFIC },
-  { does: 'never returns', level: 'sandbox', attack: 'spin', reason: /it did not respond/ },
+  { does: 'never returns', level: 'sandbox', attack: 'spin', reason: /it did not respond/, long: true },
   { does: 'never returns', level: 'oci', attack: 'spin', reason: /it did not respond/, long: true },
 ]
 

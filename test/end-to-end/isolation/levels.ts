@@ -57,7 +57,7 @@ export class Battlefield {
 version: 1
 gateway: { defaultFunction: echo }
 connection: { requests: 1000000, timers: { keepAlive: 300, container: 60 } }
-liveness: { periodSeconds: 0.5, failureSeconds: 4 }
+liveness: { periodSeconds: 0.5, failureSeconds: 10 }
 restart: { firstSeconds: 0.02, mostSeconds: 0.1, healthySeconds: 600, crashLoop: 1000 }
 functions:
   echo: {}

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { describe, expect, it } from 'vitest'
+import { excess } from '../../../src/supervisor/isolation/limit-watch.ts'
+import { Payload } from '../../../src/supervisor/isolation/payload.ts'
+import { family, usageOf } from '../../../src/supervisor/isolation/usage.ts'
+import { isWithin, outermost, ways } from '../../../src/supervisor/isolation/visible.ts'
+
+const MiB = 2 ** 20
+
+describe('what a container may use', () => {
+  it.each([
+    ['as much as it may', { memory: 64 * MiB }, { memory: 64 * MiB, processes: 256 }, undefined],
+    [
+      'more memory',
+      { memory: 64 * MiB },
+      { memory: 65 * MiB, processes: 1 },
+      'it holds 65 MiB of memory, and may hold 64',
+    ],
+    ['any memory', {}, { memory: 2 ** 40, processes: 1 }, undefined],
+    ['more processes', {}, { memory: 0, processes: 257 }, 'it has more than 256 processes'],
+    ['more processes of few', { processes: 3 }, { memory: 0, processes: 4 }, 'it has more than 3 processes'],
+  ])('%s', (_, limits, usage, why) => {
+    expect(excess(limits, usage)).toBe(why)
+  })
+})
+
+describe('a process and what it has started', () => {
+  it('is counted, wherever in the family, and ended as a whole', async () => {
+    const child = spawn('sh', ['-c', 'sh -c "sleep 60 & sleep 60" & sleep 60 & wait'], { stdio: 'ignore' })
+    let pids: number[] = []
+    while (pids.length < 5) {
+      await new Promise(resolve => setTimeout(resolve, 10))
+      pids = family(child.pid!, 100)
+    }
+    expect(pids).toHaveLength(5)
+    expect(family(child.pid!, 3)).toHaveLength(3)
+    const { memory, processes } = usageOf(child.pid!, 100)
+    expect([memory > 0, processes]).toEqual([true, 5])
+    const payload = new Payload(child, 0)
+    expect(payload.pid).toBe(child.pid)
+    const ended = once(child, 'exit')
+    payload.killAll('it was asked to')
+    expect(await ended).toEqual([null, 'SIGKILL'])
+    expect(payload.why).toBe('it was asked to')
+    for (const pid of pids.slice(1)) await gone(pid)
+  })
+
+  it('is found behind what wraps it', async () => {
+    const child = spawn('sh', ['-c', 'sh -c "sleep 60; true"; true'], { stdio: 'ignore' })
+    const payload = new Payload(child, 2)
+    while (family(child.pid!, 9).length < 3) await new Promise(resolve => setTimeout(resolve, 10))
+    expect(payload.pid).toBe(family(child.pid!, 9)[2])
+    const ended = once(child, 'exit')
+    payload.kill()
+    // It ends, and so do the two that wait for it.
+    expect(await ended).toEqual([0, null])
+  })
+})
+
+/** Waits for the end of a process that is no child of ours. */
+async function gone(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(pid, 0)
+    } catch {
+      return
+    }
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+}
+
+describe('paths that are shown', () => {
+  it('are those that lie in no other one', () => {
+    expect(outermost(['/a/b', '/a', '/ab', '/a', '/c/d'])).toEqual(['/a', '/ab', '/c/d'])
+    expect([isWithin('/a/b', '/a'), isWithin('/ab', '/a'), isWithin('/a', '/')]).toEqual([true, false, true])
+  })
+
+  it('are led to', () => {
+    expect(ways(['/a/b/c', '/a/d', '/e'])).toEqual(['/a', '/a/b'])
+  })
+})
