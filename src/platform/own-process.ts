@@ -35,6 +35,18 @@ export const DESCRIPTORS = { settings: 3, channel: 4 } as const
 
 let settingsRead: string | undefined
 
+let waits = false
+
+/** This process waits for its settings, and begins with its work when it has them. */
+export function waitForSettings(): void {
+  waits = true
+}
+
+/** Whether it does. */
+export function waitsForSettings(): boolean {
+  return waits
+}
+
 /** They were read from that pipe already, by a process that waited for them. */
 export function settingsAre(text: string): void {
   closeSync(DESCRIPTORS.settings)

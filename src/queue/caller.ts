@@ -26,8 +26,8 @@ export interface CallerOptions {
 export interface Caller {
   /** Calls the function. @param timeout milliseconds for the whole answer */
   call(record: CallRecord, timeout: number): Promise<Outcome>
-  /** Tells its callback of the answer. */
-  tell(record: CallRecord): Promise<Outcome>
+  /** Tells its callback of the answer. @param timeout milliseconds; a callback has 30 s */
+  tell(record: CallRecord, timeout?: number): Promise<Outcome>
 }
 
 /** Milliseconds that a callback may take. */
@@ -78,7 +78,7 @@ export class HttpCaller implements Caller {
     )
   }
 
-  async tell(record: CallRecord): Promise<Outcome> {
+  async tell(record: CallRecord, timeout = TELLING_TIMEOUT): Promise<Outcome> {
     const { callbacks } = this.#options
     const { callback, answer } = record
     const objection = callbacks.objection(callback)
@@ -100,7 +100,7 @@ export class HttpCaller implements Caller {
     const port = Number(url.port) || (secure ? 443 : 80)
     const path = url.pathname + url.search
     const to = { secure, host, port, path, method: 'POST', headers, body: answer.body }
-    return this.#ask(to, TELLING_TIMEOUT, 0, (name, options, done) => {
+    return this.#ask(to, timeout, 0, (name, options, done) => {
       lookupAddress(name, { ...options, all: true }, (error, found) => {
         const allowed = error ? [] : found.filter(({ address }) => callbacks.mayReach(callback, address))
         const none = error ?? new Error(`${name} leads to no address of the public internet`)

@@ -213,6 +213,8 @@ export class Queue {
       this.#forget(name)
       return
     }
+    // It was removed while it was underway.
+    if ((await this.#read(name)) === undefined) return this.#forget(name)
     if (next.kind === 'bury') {
       await store.move('calls', 'dead', next.record)
       this.#buried++

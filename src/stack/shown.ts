@@ -70,7 +70,13 @@ function shownFunction(
     return [name, { value, from: from([...path, 'environment', name]) ?? 'default' }]
   })
   if (variables.length > 0) shown.set('environment', new Map(variables))
-  const labelled = origin('replicas') === 'default' && one.replicas.min !== 1
+  // Of a program it is the folder that it is started in; a bundle has none.
+  if (one.program !== undefined)
+    shown.set('handler', { value: one.program.directory, from: origin('handler') })
+  if (one.sealed !== undefined) shown.delete('handler')
+  if (origin('idle') === 'default' && one.idle > 0)
+    shown.set('idle', { value: durationText(one.idle), from: origin('labels') })
+  const labelled = origin('replicas') === 'default' && replicasText(one.replicas) !== 1
   shown.set('replicas', {
     value: replicasText(one.replicas),
     from: labelled ? origin('labels') : origin('replicas'),
@@ -79,7 +85,8 @@ function shownFunction(
 }
 
 /** As it would be written. */
-function replicasText({ start, min, max }: Replicas): unknown {
+function replicasText({ start, min, max, connections }: Replicas): unknown {
+  if (connections !== undefined) return { min, max, connections }
   return min === 1 && max === MOST_REPLICAS ? start : { min, max }
 }
 

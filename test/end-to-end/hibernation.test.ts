@@ -6,7 +6,7 @@ import { type ClientOptions, WebSocket } from 'ws'
 import { Client, field, textOf } from '../support/client.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
-import { eventually, Platform } from '../support/platform.ts'
+import { CARRIER, eventually, Platform } from '../support/platform.ts'
 
 /** Writes down each call, and says which process answers. */
 const COUNTING = `
@@ -47,7 +47,7 @@ connection:
 functions:
   echo: { handler: ./counting.mjs, idle: 1h }
   hello: { handler: ./counting.mjs, idle: 500ms }
-  resize: { handler: ./counting.mjs, idle: 1h }
+  resize: { handler: ./counting.mjs, idle: 1h, ${CARRIER === 'fd' ? 'duplicate: true' : 'carrier: relay'} }
   echo-raw: { handler: ./failing.mjs, idle: 1h }
 `
 const STORM = 200
@@ -256,6 +256,18 @@ describe('a connection whose function sleeps', () => {
     expect([stormed.length, new Set(stormed).size]).toEqual([STORM, STORM])
     expect(await platform.total('unclean')).toBe(0)
     await Promise.all(clients.map(client => client.close()))
+  })
+
+  it('outlives its container after its wake, where the gateway sees to that', async () => {
+    const client = await Client.open({ port: platform.https, tls: { ...tls, serverName: 'resize.local' } })
+    const headers = [['host', 'resize.local']] as const
+    await client.request('/', { headers })
+    await sleep('resize')
+    const { container } = await client.request('/', { headers })
+    await platform.kill(container!)
+    const after = await client.request('/', { headers })
+    expect([after.status, client.handshakes]).toEqual([200, 1])
+    await client.close()
   })
 
   it('goes to the gateway that takes the place of the first', async () => {

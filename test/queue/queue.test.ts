@@ -141,6 +141,17 @@ describe('a queue', () => {
     await over()
   })
 
+  it('forgets a call that was removed while it was underway', async () => {
+    const { queue, accept, made, underway, over, store } = await scene()
+    await queue.deliver()
+    await accept('a')
+    await underway(1)
+    await store.remove('calls', 'a')
+    made[0]!.settle(answered(503))
+    await over()
+    expect([store.names('calls'), store.names('dead')]).toEqual([[], []])
+  })
+
   it('forgets a call that was removed before its turn', async () => {
     const { queue, accept, made, over, store } = await scene()
     await accept('a')

@@ -1,23 +1,21 @@
 import { read } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { pino } from 'pino'
 import { throwAwayKey } from '../../certificates/throw-away-key.ts'
 import { installGlobals, prepare } from '../../functions/light/globals.ts'
 import { moduleFile } from '../../functions/module-file.ts'
 import { limitsFor } from '../../http/h2/index.ts'
 import { DEFAULT_TIMERS } from '../../http/timers.ts'
 import { compileEarly } from '../../platform/engine.ts'
-import { DESCRIPTORS, loadProvider, settingsAre } from '../../platform/own-process.ts'
+import { DESCRIPTORS, loadProvider, settingsAre, waitForSettings } from '../../platform/own-process.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import type { ProviderName } from '../../tls13/crypto/provider-names.ts'
 import { select } from '../../tls13/crypto/selection.ts'
 import { certificateWithKey } from '../../tls13/index.ts'
 import { probe } from '../../transfer/native/libc.ts'
 import { probeBindings } from '../../transfer/streams/handle.ts'
-import './handlers.ts'
-import './host.ts'
-import './client-rules.ts'
-import '../../functions/load.ts'
+import { KeyRing } from './key-ring.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
 import { warmUp } from './warm-up.ts'
@@ -37,22 +35,33 @@ const HTTP = { headBytes: 16_384, headerFields: 100, bodyBytes: 1_048_576, reque
 async function main(): Promise<void> {
   compileEarly()
   const [, , provider = 'node', certificates = ''] = process.argv
-  await warm(provider as ProviderName, certificates)
-  const settings = await settingsOfOurs()
+  waitForSettings()
+  const worker = await import('./worker.ts')
+  const told = settingsOfOurs()
+  let late = false
+  void told.then(() => {
+    late = true
+  })
+  await warm(provider as ProviderName, certificates, () => late)
+  const settings = await told
   // The supervisor has ended.
   if (settings === '') process.exit(0)
   settingsAre(settings)
-  await import('./worker.ts')
+  await worker.main()
 }
 
 /**
  * As the first connection would, with a key that no client knows.
  * @param directory of certificates: that of the authority is read, as the one of a function will be
+ * @param late whether a function waits for us already
  */
-async function warm(name: ProviderName, directory: string): Promise<void> {
+async function warm(name: ProviderName, directory: string, late: () => boolean): Promise<void> {
   probe()
   probeBindings()
   const provider = select(await loadProvider(name), {})
+  pino({ name: 'warm' }, { write() {} }).info('warm')
+  const ring = new KeyRing(provider, { rotationSeconds: 3600, lifetimeSeconds: 7200, now: () => 0 })
+  ring.merge(ring.share())
   const key = throwAwayKey(directory)
   const certificates = [certificateWithKey(provider, [Uint8Array.of(0)], key)]
   const limits = connectionLimits({
@@ -75,7 +84,7 @@ async function warm(name: ProviderName, directory: string): Promise<void> {
     varied: true,
     warm: false,
   })
-  await rehearsal.run(PAUSE, () => rehearsal.moves >= MOVES).catch(() => undefined)
+  await rehearsal.run(PAUSE, () => late() || rehearsal.moves >= MOVES).catch(() => undefined)
 }
 
 /** What the supervisor writes into the pipe, to its end. */

@@ -10,6 +10,7 @@ import { memoryCounters } from '../../platform/counters/memory.ts'
 import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
+import { waitsForSettings } from '../../platform/own-process.ts'
 import { tableOf } from '../../platform/routing/route-table.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
@@ -39,7 +40,7 @@ import { warmWords } from './warm-words.ts'
  * Entry point of a container's process: it joins the others, loads its one function and its one certificate,
  * and serves the connections that arrive as parcels.
  */
-async function main(): Promise<void> {
+export async function main(): Promise<void> {
   compileEarly()
   const settings = readSettings<WorkerSettings>()
   restrain(settings.restraint)
@@ -368,4 +369,4 @@ async function stop(
   })
 }
 
-await main()
+if (!waitsForSettings()) await main()

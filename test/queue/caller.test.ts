@@ -1,0 +1,142 @@
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { CallbackRule } from '../../src/queue/callbacks.ts'
+import { HttpCaller } from '../../src/queue/caller.ts'
+import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
+import { utf8 } from '../../src/wire/index.ts'
+import { answered, call } from '../support/calls.ts'
+
+interface Heard {
+  readonly url: string | undefined
+  readonly method: string | undefined
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+const heard: Heard[] = []
+let server: Server
+let port: number
+
+beforeAll(async () => {
+  server = createServer((asked, answer) => {
+    let body = ''
+    asked.on('data', data => {
+      body += data
+    })
+    asked.on('end', () => {
+      const { url, method, headers } = asked
+      if (url === '/never') return
+      heard.push({ url, method, headers, body })
+      if (url === '/elsewhere') answer.writeHead(302, { location: '/hook' })
+      else answer.writeHead(200, { 'x-mine': ['a', 'b'], 'retry-after': '7' })
+      answer.end(url?.includes('large') ? 'x'.repeat(2000) : 'answer')
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  port = (server.address() as AddressInfo).port
+})
+afterAll(() => {
+  server?.close()
+  server?.closeAllConnections()
+})
+beforeEach(() => void heard.splice(0))
+
+const callerOf = (...hosts: string[]): HttpCaller =>
+  new HttpCaller({
+    frontDoor: { host: '127.0.0.1', port },
+    callbacks: new CallbackRule(hosts),
+    clock: SYSTEM_CLOCK,
+    answerBytes: 1000,
+  })
+
+describe('a call', () => {
+  it('goes to the front door as it came, and its answer comes back whole', async () => {
+    const outcome = await callerOf().call(call({ id: 'x-1', callback: 'http://a/' }), 60_000)
+    expect(heard).toMatchObject([
+      {
+        ...{ url: '/function/f/x?y', method: 'POST', body: 'body' },
+        headers: { 'x-call-id': 'x-1', 'content-type': 'text/plain', 'content-length': '4' },
+      },
+    ])
+    expect(outcome).toMatchObject({ kind: 'answered', retryAfter: 7000, answer: { status: 200 } })
+    const { answer } = outcome as Extract<typeof outcome, { kind: 'answered' }>
+    expect(answer.body).toEqual(utf8('answer'))
+    expect(answer.headers.filter(({ name }) => name === 'x-mine').map(({ value }) => value)).toEqual([
+      'a',
+      'b',
+    ])
+    expect(answer.headers.map(({ name }) => name.toLowerCase())).not.toContain('connection')
+  })
+
+  it('keeps nothing of an answer that no callback waits for, and not too much of another', async () => {
+    const large = call({ target: '/large' })
+    expect(await callerOf().call(large, 60_000)).toMatchObject({ answer: { body: new Uint8Array(0) } })
+    expect(await callerOf().call({ ...large, callback: 'http://a/' }, 60_000)).toEqual({
+      kind: 'impossible',
+      reason: 'the answer (200) has more than 1000 bytes',
+    })
+  })
+
+  it('fails when it takes too long, or is not taken', async () => {
+    const frontDoor = { host: '127.0.0.1', port: 1 }
+    const nowhere = new HttpCaller({
+      ...{ frontDoor, callbacks: new CallbackRule([]), clock: SYSTEM_CLOCK, answerBytes: 1 },
+    })
+    expect(await nowhere.call(call(), 60_000)).toMatchObject({
+      kind: 'failed',
+      reason: expect.stringMatching(/ECONNREFUSED/),
+    })
+    const slow = call({ callback: `http://127.0.0.1:${port}/never`, phase: 'telling' })
+    const late = callerOf('127.0.0.1').tell({ ...slow, answer: answered(200).answer }, 20)
+    expect(await late).toMatchObject({ kind: 'failed', reason: expect.stringMatching(/within 0.02 s/) })
+  })
+})
+
+describe('a callback', () => {
+  const telling = (url: string) =>
+    call({
+      id: 'x-2',
+      phase: 'telling',
+      callback: url,
+      answer: { ...answered(418).answer, body: utf8('tea') },
+    })
+
+  it('is told what the function has answered', async () => {
+    const url = `http://127.0.0.1:${port}/hook?a`
+    expect(await callerOf('127.0.0.1').tell(telling(url))).toMatchObject({ answer: { status: 200 } })
+    expect(heard).toMatchObject([
+      {
+        ...{ url: '/hook?a', method: 'POST', body: 'tea' },
+        headers: { 'x-call-id': 'x-2', 'x-function-name': 'f', 'x-function-status': '418' },
+      },
+    ])
+    expect(heard[0]!.headers['x-duration-seconds']).toBe('0.003000')
+  })
+
+  it('is not followed elsewhere', async () => {
+    const url = `http://127.0.0.1:${port}/elsewhere`
+    expect(await callerOf('127.0.0.1').tell(telling(url))).toMatchObject({ answer: { status: 302 } })
+    expect(heard.map(one => one.url)).toEqual(['/elsewhere'])
+  })
+
+  it('does not reach this machine by any name where all hosts are allowed', async () => {
+    for (const host of ['localhost', '127.0.0.1', '[::ffff:127.0.0.1]', '0.0.0.0']) {
+      const outcome = await callerOf('*').tell(telling(`http://${host}:${port}/hook`))
+      expect(outcome, host).toMatchObject({
+        reason: expect.stringMatching(/no address of the public internet/),
+      })
+    }
+    expect(heard).toEqual([])
+    const named = await callerOf('localhost').tell(telling(`http://localhost:${port}/hook`))
+    expect(named).toMatchObject({ kind: 'answered' })
+  })
+
+  it('is asked of the rule once more: what the stack file names may be otherwise by now', async () => {
+    const outcome = await callerOf().tell(telling(`http://127.0.0.1:${port}/hook`))
+    expect(outcome).toMatchObject({ kind: 'impossible', reason: expect.stringMatching(/does not name/) })
+    expect(heard).toEqual([])
+  })
+})
