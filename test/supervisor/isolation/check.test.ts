@@ -11,7 +11,8 @@ describe('limits that nothing holds', () => {
       'the level has no cgroup',
       'sandbox',
       { cpu: 0.5 },
-      'functions.echo.limits.cpu is not held: that takes a cgroup; choose isolation: oci, and start it as root',
+      'functions.echo.limits.cpu is not held: that takes a cgroup; ' +
+        'choose isolation: oci, and start it as root',
     ],
   ] as const)('%s', (_, level, limits, said) => {
     expect(unheld('echo', level, limits)).toBe(said)
