@@ -6,9 +6,10 @@ import {
   createServer as createTlsServer,
   type SecureContext,
 } from 'node:tls'
-import { loadProvider, type ProviderName } from '../../src/platform/membership.ts'
+import { loadProvider } from '../../src/platform/membership.ts'
 import { select } from '../../src/tls13/crypto/selection.ts'
 import {
+  type Answer,
   type ClientConfig,
   createTicketKey,
   createTicketSealer,
@@ -23,7 +24,18 @@ import { verifier } from '../../src/tls13/io/verify.ts'
 import type { ByteStream } from '../../src/transfer/byte-stream.ts'
 import { adopt } from '../../src/transfer/stream.ts'
 import { said } from '../tamper/lie.ts'
-import { ANSWER, GROUP, type Kind, REQUEST, SERVER_NAME, type Stack, SUITE } from './rows.ts'
+import {
+  ANSWER,
+  GROUP,
+  hasSigner,
+  type Kind,
+  providerOf,
+  REQUEST,
+  SERVER_NAME,
+  type Stack,
+  SUITE,
+} from './rows.ts'
+import { startSigner } from './signer.ts'
 
 /** What resumes a connection: a ticket of ours, or a session of Node's. */
 export type Ticket = ResumptionTicket | Buffer
@@ -89,9 +101,10 @@ async function ourServer(
   pem: { readonly certificate: string; readonly key: string },
 ): Promise<Server> {
   const ours = await provider(stack)
+  const signing = hasSigner(stack) ? await startSigner(providerOf(stack), ours, pem) : undefined
   const config: ServerConfig = {
     provider: ours,
-    certificates: [certificateFromPem(ours, pem.certificate, pem.key)],
+    certificates: signing?.certificates ?? [certificateFromPem(ours, pem.certificate, pem.key)],
     // As many as OpenSSL sends.
     tickets: { sealer: createTicketSealer(ours, [createTicketKey(ours)]), count: 2 },
   }
@@ -99,13 +112,15 @@ async function ourServer(
     const end = new End(adopt(socket), Session.server(config))
     end.onEvent = event => {
       if (event.type === 'application_data') end.send(GIVEN.slice())
+      else if (event.type === 'question' && event.question.kind === 'signature')
+        signing?.ask(event.question, answer => end.answer(event.id, answer))
     }
     end.start()
   })
 }
 
 async function provider(stack: Stack) {
-  const loaded = await loadProvider(stack as ProviderName)
+  const loaded = await loadProvider(providerOf(stack))
   return select(loaded, { groups: [GROUP], cipherSuites: [SUITE] })
 }
 
@@ -134,6 +149,11 @@ class End {
     this.session.send(bytes)
   }
 
+  answer(id: number, answer: Answer): void {
+    this.session.answer(id, answer)
+    this.#pump()
+  }
+
   destroy(error?: Error): void {
     this.#stream.destroy()
     this.onEnd(error)
@@ -142,6 +162,11 @@ class End {
   #receive(view: Uint8Array): void {
     const { session } = this
     session.feed(view)
+    this.#pump()
+  }
+
+  #pump(): void {
+    const { session } = this
     for (let event = session.next(); event !== undefined; event = session.next()) this.onEvent(event)
     this.#flush()
   }

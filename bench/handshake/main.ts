@@ -1,10 +1,11 @@
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
+import { probe } from '../../src/transfer/native/libc.ts'
 import { type Plan, type Run, runBench } from '../harness/run.ts'
 import { makeIdentity } from '../rig/identity.ts'
 import { type Placement, usableCpus } from '../rig/placement.ts'
 import { format, goalsOf, type HandshakeDetails, handshakeRows, measurementsOf } from './result.ts'
 import { Row } from './row.ts'
-import { kindsOf, SERVER_NAME, SIDES, STACKS } from './rows.ts'
+import { hasSigner, kindsOf, providerOf, SERVER_NAME, SIDES, STACKS } from './rows.ts'
 
 /** Some thousand handshakes go by until the engine has compiled what they run. */
 const COMMON = { warmUp: 7, least: 7, precision: 0.02, count: 500, everyStack: false }
@@ -45,11 +46,16 @@ async function measure(run: Run<HandshakePlan, Record<string, never>>): Promise<
   const identity = await makeIdentity(SERVER_NAME)
   const { available } = probeEvp()
   const stacks = STACKS.filter(
-    stack => stack === 'node:tls' || (stack === 'evp' ? available : !available || run.plan.everyStack),
+    stack =>
+      stack === 'node:tls' ||
+      (!(hasSigner(stack) && !probe().available) &&
+        (providerOf(stack) === 'evp' ? available : !available || run.plan.everyStack)),
   )
   const placements: readonly Placement[] = other === undefined ? ['one core'] : ['one core', 'two cores']
   const rows = placements.flatMap(placement =>
-    SIDES.flatMap(side => stacks.map(stack => new Row(stack, side, placement))),
+    SIDES.flatMap(side =>
+      stacks.filter(stack => kindsOf(stack, side).length > 0).map(stack => new Row(stack, side, placement)),
+    ),
   )
   try {
     for (const row of rows) await row.start(identity, [cpu, row.placement === 'one core' ? cpu : other!])

@@ -83,6 +83,22 @@ const GOALS: Readonly<Record<Side, Readonly<Record<Kind, number>>>> = {
 
 /** What was reached of what we aim at: both sides over evp. */
 export function goalsOf(rows: readonly HandshakeRow[]): GoalResult[] {
+  const ratio = (one: number, other: number): number => one / other
+  const apart = rows.flatMap(row => {
+    const { stack, placement, side, kind } = row
+    const own = rows.find(one => `${one.stack}, signer` === stack && one.placement === placement)
+    if (own === undefined || own.side !== side || own.kind !== kind) return []
+    const what = `${kind}, handshakes a second as a ${side} whose key a signer has`
+    const value = acrossRounds(row.rates, own.rates, ratio)
+    return [goal(`${what}, ${own.stack} = 1, ${placement}`, '≥', APART, value)]
+  })
+  return [...stacksOf(rows), ...apart]
+}
+
+/** With the signature asked for in another process, of what it is without. */
+const APART = 0.75
+
+function stacksOf(rows: readonly HandshakeRow[]): GoalResult[] {
   return rows
     .filter(({ stack }) => stack === 'evp')
     .map(({ kind, side, placement, rateRatio }) =>

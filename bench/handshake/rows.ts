@@ -1,5 +1,10 @@
-/** Whose TLS: our stack over one of its providers, on a raw stream as a container has it, or Node's own. */
-export const STACKS = ['evp', 'node', 'node:tls'] as const
+/** Our stack over one of its providers, on a raw stream as a container has it. */
+export type ProviderStack = 'evp' | 'node'
+/**
+ * Whose TLS: ours, with the key in the process or in a signer's, or Node's own. The signer's CPU time shows
+ * in the rate alone, which has both processes on the same core.
+ */
+export const STACKS = ['evp', 'evp, signer', 'node', 'node, signer', 'node:tls'] as const
 export type Stack = (typeof STACKS)[number]
 
 /** Whose work is measured. The other end is `node:tls` for all. */
@@ -15,7 +20,19 @@ export type Kind = (typeof KINDS)[number]
 
 /** The kinds that are measured. */
 export function kindsOf(stack: Stack, side: Side): readonly Kind[] {
+  // Where there is no signature, or it is a client's, there is nothing to ask a signer for.
+  if (hasSigner(stack)) return side === 'server' ? ['full'] : []
   return KINDS.filter(kind => kind !== 'full, new chain' || (side === 'client' && stack !== 'node:tls'))
+}
+
+/** Whether another process has the key. */
+export function hasSigner(stack: Stack): boolean {
+  return stack.endsWith(', signer')
+}
+
+/** The provider of one of ours. */
+export function providerOf(stack: Stack): ProviderStack {
+  return stack.startsWith('evp') ? 'evp' : 'node'
 }
 
 /** What a child process is to be. */

@@ -115,3 +115,12 @@ function read(file: string, opened?: number): string {
 function bytes(buffer: Uint8Array): Uint8Array {
   return Uint8Array.from(buffer)
 }
+
+/** When a certificate (DER) is valid, in milliseconds since 1970. */
+export function validityOf(certificate: Uint8Array): {
+  readonly notBefore: number
+  readonly notAfter: number
+} {
+  const { validFrom, validTo } = new X509Certificate(certificate)
+  return { notBefore: Date.parse(validFrom), notAfter: Date.parse(validTo) }
+}

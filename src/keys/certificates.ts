@@ -1,4 +1,5 @@
-import { loadCertificate } from '../certificates/load.ts'
+import { loadCertificate, validityOf } from '../certificates/load.ts'
+import { mayDelegate } from '../certificates/short-lived.ts'
 import { type Certificate, certificateId, certificateWithKey } from '../tls13/authentication.ts'
 import type { CryptoProvider, Signer } from '../tls13/crypto/provider.ts'
 import { equal, hex } from '../wire/index.ts'
@@ -14,6 +15,8 @@ export interface KeyFiles {
 export interface Held {
   readonly id: Uint8Array
   readonly certificate: Certificate
+  /** It allows delegated credentials; then when it is valid, in milliseconds since 1970. */
+  readonly delegation: { readonly notBefore: number; readonly notAfter: number } | undefined
 }
 
 /** Certificates of one function that are kept: a handshake may still wait for the one before. */
@@ -46,7 +49,8 @@ export class Certificates {
     try {
       const { chain, privateKey } = loadCertificate(directory, name)
       const certificate = certificateWithKey(this.#provider, chain, privateKey)
-      read = { id: certificateId(this.#provider.cipherSuites[0]!.hash, certificate), certificate }
+      const id = certificateId(this.#provider.cipherSuites[0]!.hash, certificate)
+      read = { id, certificate, delegation: delegationOf(chain[0]!) }
     } catch (error) {
       failed(error as Error, functionName)
       return false
@@ -69,8 +73,17 @@ export class Certificates {
     return signers?.find((one): one is Signer => one.scheme === scheme && one.sign !== undefined)
   }
 
+  /** A certificate of that function that allows delegated credentials. */
+  delegating(functionName: string, id: Uint8Array): Held | undefined {
+    return this.of(functionName).find(one => equal(one.id, id) && one.delegation !== undefined)
+  }
+
   /** Functions that have one. */
   get size(): number {
     return this.#byFunction.size
   }
+}
+
+function delegationOf(leaf: Uint8Array): Held['delegation'] {
+  return mayDelegate(leaf) ? validityOf(leaf) : undefined
 }

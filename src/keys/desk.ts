@@ -1,6 +1,8 @@
 import type { Log } from '../platform/log.ts'
 import type { Clock } from '../time/clock.ts'
 import { certificateVerifyContent } from '../tls13/authentication.ts'
+import type { Signer } from '../tls13/crypto/provider.ts'
+import { delegate, mayBeDelegated } from '../tls13/delegated.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import {
   type ControlMessage,
@@ -22,6 +24,9 @@ import type { Rings } from './rings.ts'
 const TOLD_RINGS: Budget = { burst: 16, perSecond: 1 }
 /** Signatures that a container may ask for: more handshakes than one can make. */
 const SIGNATURES: Budget = { burst: 2000, perSecond: 1000 }
+/** Milliseconds that a delegated credential is good for, and how many a container may have made. */
+const DELEGATED = 3_600_000
+const DELEGATIONS: Budget = { burst: 8, perSecond: 1 / 300 }
 /** Messages of one container that make no sense: those that the log tells, and those that it may send. */
 const TOLD = 8
 const NONSENSE = 64
@@ -49,12 +54,14 @@ export interface DeskOptions {
 }
 
 type Sign = Extract<ControlMessage, { kind: 'sign' }>
+type Delegate = Extract<ControlMessage, { kind: 'delegate' }>
 
 /** A container, and what it has cost so far. */
 interface Visitor {
   readonly peer: Peer
   readonly rings: Allowance
   readonly signatures: Allowance
+  readonly delegations: Allowance
   nonsense: number
 }
 
@@ -65,7 +72,7 @@ interface Visitor {
 export class Desk {
   readonly #options: DeskOptions
   readonly #visitors = new Map<number, Visitor>()
-  readonly #counters = { ringsTold: 0, signed: 0, refused: 0 }
+  readonly #counters = { ringsTold: 0, signed: 0, delegated: 0, refused: 0 }
 
   constructor(options: DeskOptions) {
     this.#options = options
@@ -96,6 +103,7 @@ export class Desk {
       this.#senseless(from, `a message of kind ${message.kind}`)
     } else if (message.kind === 'keys') this.#told(visitor, message.sealed)
     else if (message.kind === 'sign') this.#sign(visitor, message)
+    else if (message.kind === 'delegate') this.#delegate(visitor, message)
     return false
   }
 
@@ -135,8 +143,11 @@ export class Desk {
       return
     }
     const now = (): number => clock.steady()
-    const [rings, signatures] = [new Allowance(TOLD_RINGS, now), new Allowance(SIGNATURES, now)]
-    this.#visitors.set(peer.id, { peer, rings, signatures, nonsense: 0 })
+    const [rings, signatures, delegations] = [TOLD_RINGS, SIGNATURES, DELEGATIONS].map(
+      budget => new Allowance(budget, now),
+    )
+    const budgets = { rings: rings!, signatures: signatures!, delegations: delegations! }
+    this.#visitors.set(peer.id, { peer, ...budgets, nonsense: 0 })
     this.#present(peer)
     this.#share(peer)
   }
@@ -160,6 +171,7 @@ export class Desk {
       id: one.id,
       chain: one.certificate.chain,
       schemes: one.certificate.signers.map(({ scheme }) => scheme),
+      delegates: one.delegation !== undefined,
     }))
     this.#tell(id, { kind: 'certificates', certificates })
   }
@@ -186,6 +198,39 @@ export class Desk {
     const signature = signer.sign(certificateVerifyContent('server', transcriptHash))
     this.#counters.signed++
     this.#tell(peer.id, { kind: 'signed', ticket, signature, reason: '' })
+  }
+
+  /**
+   * Lets a container's own key speak for the certificate of its function for {@link DELEGATED} (RFC 9345), if
+   * the certificate allows that.
+   */
+  #delegate({ peer, delegations }: Visitor, { certificate, scheme, publicKey }: Delegate): void {
+    const { certificates, clock } = this.#options
+    const held = certificates.delegating(peer.functionName, certificate)
+    const owner = held?.certificate.signers.find((one): one is Signer => one.sign !== undefined)
+    if (held?.delegation === undefined || owner === undefined || !mayBeDelegated(scheme)) {
+      this.#senseless(peer.id, 'a credential that is not for it')
+      return
+    }
+    if (!delegations.spend()) {
+      this.#counters.refused++
+      return
+    }
+    const { notBefore, notAfter } = held.delegation
+    const validTime = Math.floor((Math.min(clock.wall() + DELEGATED, notAfter) - notBefore) / 1000)
+    if (validTime <= 0) return
+    const key = { publicKey, signer: { scheme } }
+    const made = delegate(held.certificate.chain[0]!, owner, key, notBefore, validTime)
+    this.#counters.delegated++
+    const { credential, algorithm } = made
+    this.#tell(peer.id, {
+      kind: 'delegated',
+      certificate,
+      publicKey,
+      credential,
+      algorithm,
+      notAfter: made.notAfter!,
+    })
   }
 
   /** Tells a container the ring of its function. */

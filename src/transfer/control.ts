@@ -16,6 +16,7 @@ import {
   uint32,
   vector,
 } from '../wire/index.ts'
+import { Certificates, Certify, Delegate, Delegated, Sign, Signed } from './keys/messages.ts'
 import { SESSION_ID_LENGTH } from './seal.ts'
 
 /**
@@ -124,23 +125,6 @@ const RoutedFunction = struct('RoutedFunction', {
 /** A host name, or `*.` and one. */
 const RoutedHost = struct('RoutedHost', { host: text(1, 255), functionName: text(1, 63) })
 
-/** A certificate whose key a signer has. */
-const SignedFor = struct('SignedFor', {
-  /** Of the certificate, as a session names it. */
-  id: opaque(1, 64),
-  /** DER, the end-entity certificate first. */
-  chain: vector(opaque(1, 2 ** 24 - 1), 1, 2 ** 24 - 1),
-  /** That the key signs by, in order of preference. */
-  schemes: vector(uint16, 2, 254),
-})
-
-/** `NAME.crt` and `NAME.key` in that directory. */
-const KeyFiles = struct('KeyFiles', {
-  functionName: text(1, 63),
-  directory: text(1, 4096),
-  name: text(1, 255),
-})
-
 /** What carries a connection. */
 const consignment = {
   ticket: fixed(PARCEL_TICKET_LENGTH),
@@ -193,6 +177,8 @@ export const ControlMessage = select(
     sign: 31,
     signed: 32,
     certify: 33,
+    delegate: 34,
+    delegated: 35,
     routes: 40,
   }),
   {
@@ -298,26 +284,17 @@ export const ControlMessage = select(
      */
     present: struct('Present', { publicKey: fixed(32) }),
     /** From a signer, to a container: what it signs for it, the newest first. Nothing of it is secret. */
-    certificates: struct('Certificates', { certificates: vector(SignedFor, 0, 2 ** 24 - 1) }),
+    certificates: Certificates,
     /** To a signer: sign this handshake, which has come to its CertificateVerify (RFC 8446 §4.4.3). */
-    sign: struct('Sign', {
-      /** Chosen by the container. */
-      ticket: uint32,
-      certificate: opaque(1, 64),
-      scheme: uint16,
-      /** Of the handshake, up to the Certificate: all that the container can choose of what is signed. */
-      transcriptHash: opaque(32, 64),
-    }),
-    /** From a signer, to who has asked. */
-    signed: struct('Signed', {
-      ticket: uint32,
-      /** Empty if it is refused. */
-      signature: opaque(0, 2 ** 16 - 1),
-      /** Why it is; empty if it is not. */
-      reason: text(0, 255),
-    }),
+    sign: Sign,
+    /** From a signer, to the container that has asked. */
+    signed: Signed,
+    /** To a signer: let this key of mine speak for that certificate, for a while (RFC 9345). */
+    delegate: Delegate,
+    /** From a signer, to the container that has asked: a DelegatedCredential. */
+    delegated: Delegated,
     /** From the supervisor, to a signer: these are the files of keys; read them anew. */
-    certify: struct('Certify', { files: vector(KeyFiles, 0, 2 ** 24 - 1) }),
+    certify: Certify,
     /** From the supervisor: from now on these are the functions, and these the names that lead to them. */
     routes: struct('RoutesMessage', {
       functions: vector(RoutedFunction, 0, 2 ** 24 - 1),
@@ -379,8 +356,8 @@ const AMONG_PEERS = kinds(
 )
 const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots', 'thaw')
 /** What is said between a container and a signer, either way. */
-const FROM_SIGNERS = kinds('keys', 'verdict', 'certificates', 'signed')
-const TO_SIGNERS = kinds('keys', 'sign')
+const FROM_SIGNERS = kinds('keys', 'verdict', 'certificates', 'signed', 'delegated')
+const TO_SIGNERS = kinds('keys', 'sign', 'delegate')
 
 function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['kind']> {
   return new Set(all)

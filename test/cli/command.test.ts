@@ -371,8 +371,8 @@ describe('up, when something is wrong', () => {
 
   it('prints its version, and that of Node', async () => {
     const { version } = JSON.parse(readFileSync(resolve(MAIN, '../../../../package.json'), 'utf8'))
-    for (const word of ['--version', '-V', 'version'])
-      expect(await hotpotato(directory, [word])).toMatchObject({
+    for (const word of ['--version', '-V', 'version', 'connect --version'])
+      expect(await hotpotato(directory, word.split(' '))).toMatchObject({
         code: 0,
         stdout: `hotpotato ${version} (Node ${process.versions.node})\n`,
       })

@@ -23,7 +23,7 @@ const TYPED: readonly (readonly [words: readonly string[], offered: string])[] =
   [['--v'], '--version'],
   [['scale', ''], 'echo hello'],
   [['--json', 'scale', 'h'], 'hello'],
-  [['scale', 'echo', ''], '1 2 4'],
+  [['scale', 'echo', ''], '0 1 2 4'],
   [['up', '--carrier', ''], 'fd relay'],
   [['up', '--carrier', 'fd', '--dup'], '--duplicate'],
   [['invoke', '-H', 'x: y', 'he'], 'hello'],

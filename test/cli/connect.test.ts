@@ -147,6 +147,7 @@ describe('the command line of connect', () => {
     [['localhost:1', '--suites='], /^no cipher suite is named; known are TLS_AES_128_GCM_SHA256, /, 2],
     [['localhost:1'], /^cannot connect to localhost port 1: ECONNREFUSED\n$/, 1],
     [['localhost:1', '--ca', '/none'], /^--ca \/none: cannot be read \(ENOENT\)\n$/, 1],
+    [['localhost:1', '--ca', '/none', '--insecure'], /^--ca \/none: cannot be read \(ENOENT\)\n$/, 1],
     [['localhost:1', '--early-data', '/none'], /^--early-data \/none: cannot be read \(ENOENT\)\n$/, 1],
   ])('%j is told what is wrong, in one line', async (args, line, status) => {
     const ran = await hotpotato(['connect', ...args])

@@ -65,7 +65,7 @@ it('a platform with certificates starts, and its log is shown as it stands', asy
   await makeCertificates({ directory: at('certs'), certificates, now: Date.now() })
   const { child, said } = started('up')
   await eventually(() => (said().includes('Ctrl-C') ? true : undefined), 'it does not start')
-  const logs = started('logs')
+  const logs = started('logs', '-f', '--pretty')
   await eventually(() => (/^\{"level":30,.*\}$/m.test(logs.said()) ? true : undefined), 'nothing is shown')
   expect(logs.said()).toContain(`hotpotato: showing the log in lines for people ${missing('pino-pretty')}\n`)
   for (const one of [logs.child, child]) {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { IsolationName } from '../../src/stack/isolation.ts'
 import { textOf } from '../support/client.ts'
@@ -206,6 +207,8 @@ describe.each(USERS)('of a platform that %s starts, a function', (_who, user) =>
   it.skipIf(!isLast || there.length === 0)('that is killed is started again in its isolation', async () => {
     const name = `${there.at(-1)}-1`
     const { pid } = await field.platform.member(name)
+    // It is the container's own process, not what wraps it.
+    expect(readFileSync(`/proc/${pid}/cmdline`, 'latin1')).toMatch(/^[^\0]*node\0/)
     await field.platform.kill(name)
     const next = await field.platform.until(name, one => one.ready && one.pid !== pid)
     expect(next.lastEnd).toMatch(/SIGKILL|exit code 137/)

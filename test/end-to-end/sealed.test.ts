@@ -40,7 +40,6 @@ connection: { requests: 1000 }
 functions:
   echo: {}
   vault: { sealed: { bundle: vault.potato }, environment: { COOK: anna }, hosts: [vault.local] }
-  warm: { sealed: { bundle: vault.potato, cacheSeconds: 60 }, certificate: vault, hosts: [warm.vault.local] }
 `
 
 let directory: string
@@ -94,15 +93,6 @@ describe('a sealed function', () => {
     expect(one!.pid).not.toBe(other!.pid)
     for (const { pid } of [one!, other!])
       await eventually(() => (isThere(pid) ? undefined : true), `the worker ${pid} has not ended`)
-  })
-
-  it('keeps a process for a while where that is asked for, for the same key alone', async () => {
-    const pid = async (key: string): Promise<number> =>
-      JSON.parse(textOf(await ask('/', key, { host: 'warm.vault.local' }))).pid
-    const first = await pid(identity)
-    expect(await pid(identity)).toBe(first)
-    expect(await pid(dataKey)).not.toBe(first)
-    expect((await ask('/', undefined, { host: 'warm.vault.local' })).status).toBe(401)
   })
 
   it('takes and gives more than fits into any window', async () => {
@@ -254,16 +244,6 @@ describe('a request is refused', () => {
     const limited = await client.request('/', { headers: [['x-hotpotato-key', dataKey]] })
     expect([limited.status, Number(field(limited, 'retry-after'))]).toEqual([429, expect.any(Number)])
     await client.close()
-  })
-
-  it('with 503 if the bundle is damaged', async () => {
-    const file = join(directory, 'vault.potato')
-    const damaged = readFileSync(file)
-    damaged[damaged.length - 20]! ^= 1
-    writeFileSync(file, damaged)
-    expect((await hotpotato(directory, ['deploy', 'vault'])).code).toBe(0)
-    const answer = await ask('/', dataKey)
-    expect([answer.status, field(answer, 'x-hotpotato-error')]).toEqual([503, 'bundle-damaged'])
   })
 })
 

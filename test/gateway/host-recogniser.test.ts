@@ -96,7 +96,8 @@ describe('HostRecogniser', () => {
       fc.property(fc.oneof(lines, fc.uint8Array({ maxLength: 60 })), bytes => {
         if (bytes[0] === 0x16) return
         const server = new H1Server(DEFAULT_LIMITS)
-        server.receive(bytes)
+        // A copy: what may be the beginning of a key is wiped where it came from.
+        server.receive(bytes.slice())
         const event = server.next()
         const found = recognise(bytes)
         if (event === undefined) expect(found).toEqual({ kind: 'more' })

@@ -43,9 +43,10 @@ export async function invoke(name: string, options: InvokeOptions): Promise<void
   const path = pathOf(options.path)
   const { config } = readConfiguration(options.config, process.env)
   const target = targetOf(name, config)
-  // The path would lead to the default function instead.
   if (options.async && !config.queue.enabled)
-    throw new CommandError('there are no asynchronous calls: queue.enabled in the stack file is not true')
+    throw new CommandError(
+      'asynchronous calls are off; queue: { enabled: true } in the stack file is for them',
+    )
   const { ports } = await ask<PlatformStatus>('status', options)
   if (ports === undefined) throw new CommandError(`${notRunning(options.config)}: it is still starting`)
   const body = bodyOf(method, options)

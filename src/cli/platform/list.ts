@@ -5,9 +5,13 @@ import type { PlatformStatus } from './status.ts'
 
 /** Lists the functions that run. @throws CommandError nothing runs */
 export async function list(chosen: Chosen & { readonly quiet: boolean }): Promise<void> {
-  const { functions } = await ask<PlatformStatus>('status', chosen)
-  if (chosen.json === true) return say(JSON.stringify(functions))
-  if (chosen.quiet) return say(functions.map(({ name }) => name).join('\n'))
-  const rows = functions.map(one => [one.name, one.replicas, one.ready, one.connections])
-  say(table(['FUNCTION', 'REPLICAS', 'READY', 'CONNECTIONS'], rows))
+  const { functions, members } = await ask<PlatformStatus>('status', chosen)
+  const listed = functions.map(one => {
+    const own = members.filter(({ functionName }) => functionName === one.name)
+    return { ...one, calls: own.reduce((sum, { counters }) => sum + (counters.calls ?? 0), 0) }
+  })
+  if (chosen.json === true) return say(JSON.stringify(listed))
+  if (chosen.quiet) return say(listed.map(({ name }) => name).join('\n'))
+  const rows = listed.map(one => [one.name, one.replicas, one.ready, one.calls, one.connections])
+  say(table(['FUNCTION', 'REPLICAS', 'READY', 'CALLS', 'CONNECTIONS'], rows))
 }

@@ -115,8 +115,24 @@ export function statusText({ functions, members, connections }: PlatformStatus):
   return tables.join('\n\n')
 }
 
-function connectionTable(connections: readonly ConnectionStatus[]): string {
+/** Columns of a line for people. */
+const COLUMNS = 110
+/** Digits of an id that are shown: for `move` the beginning is enough. */
+const DIGITS = 8
+/** Columns that a server name has at least. */
+const NAME = 8
+
+/** One line for each; server names are cut where it would be too wide. */
+export function connectionTable(connections: readonly ConnectionStatus[]): string {
   if (connections.length === 0) return 'no connections'
+  const longest = Math.max(...connections.map(({ serverName = '' }) => serverName.length))
+  const whole = rendered(connections, longest)
+  const excess = Math.max(...whole.split('\n').map(line => line.length)) - COLUMNS
+  return excess <= 0 ? whole : rendered(connections, Math.max(NAME, longest - excess))
+}
+
+/** @param most columns of a server name */
+function rendered(connections: readonly ConnectionStatus[], most: number): string {
   return table(
     [
       'CONNECTION',
@@ -130,8 +146,8 @@ function connectionTable(connections: readonly ConnectionStatus[]): string {
       'SERVER NAME',
       'TLS',
     ],
-    connections.map(one => [
-      one.id,
+    connections.map(({ serverName = '', cipherSuite, ...one }) => [
+      one.id.slice(0, DIGITS),
       one.container,
       one.state,
       duration(one.age),
@@ -139,8 +155,8 @@ function connectionTable(connections: readonly ConnectionStatus[]): string {
       one.hops,
       one.generation,
       one.protocol,
-      one.serverName,
-      one.tls ? (one.cipherSuite ?? 'not yet') : 'no',
+      (serverName.length > most ? `${serverName.slice(0, most - 1)}…` : serverName) || undefined,
+      one.tls ? (cipherSuite?.replace(/^TLS_|_SHA\d+$/g, '') ?? 'not yet') : 'no',
     ]),
   )
 }

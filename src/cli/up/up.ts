@@ -5,6 +5,7 @@ import { type Config, ConfigError } from '../../stack/config.ts'
 import type { PlanOptions } from '../../stack/plan.ts'
 import { Admin } from '../../supervisor/admin/admin.ts'
 import type { LogSink } from '../../supervisor/child-output.ts'
+import { unheld } from '../../supervisor/isolation/check.ts'
 import { LogFile } from '../../supervisor/log-file.ts'
 import { type Ports, Supervisor } from '../../supervisor/supervisor.ts'
 import { watchWallClock } from '../../supervisor/wall-clock.ts'
@@ -54,6 +55,10 @@ export async function up(
   outlastOutput()
   if (shipped) say(`note: there is no ${CONFIGURATION} here: the one that comes with hotpotato is used`)
   for (const warning of warnings) say(`note: ${warning}`)
+  for (const { name, isolation, limits } of config.functions.values()) {
+    const note = unheld(name, isolation, limits)
+    if (note !== undefined) say(`note: ${note}`)
+  }
   checkVariables()
   const provider = chooseProvider()
   await checkValues({ config, at }, provider.name)

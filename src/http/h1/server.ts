@@ -82,8 +82,8 @@ export class H1Server {
 
   /**
    * Bytes from the client, in any pieces. They are borrowed: the caller leaves them alone until {@link next}
-   * has returned undefined or this is called again. Nothing bounds what is kept here: stop reading while
-   * {@link buffered} is large.
+   * has returned undefined or this is called again, and a piece with a key of a sealed function is wiped.
+   * Nothing bounds what is kept here: stop reading while {@link buffered} is large.
    */
   receive(bytes: Uint8Array): void {
     if (this.#closed || this.#failed || this.#upgraded) return

@@ -23,9 +23,9 @@ export function family(pid: number, most: number): number[] {
   return found.slice(0, most)
 }
 
-/** The oldest child of a process's main thread. */
+/** The oldest child of a process, whichever of its threads has started it. */
 export function firstChild(pid: number): number | undefined {
-  return listed(`/proc/${pid}/task/${pid}/children`)[0]
+  return childrenOf(pid).sort((one, other) => one - other)[0]
 }
 
 /** Each of its threads may have started some. */

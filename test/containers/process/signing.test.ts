@@ -21,7 +21,7 @@ const QUESTION = {
 } as const
 const CERTIFICATES: ControlMessage = {
   kind: 'certificates',
-  certificates: [{ id: ID, chain: CHAIN, schemes: [SCHEME] }],
+  certificates: [{ id: ID, chain: CHAIN, schemes: [SCHEME], delegates: false }],
 }
 
 let clock: HandClock

@@ -113,6 +113,15 @@ function stealing(pid) {
   return call('pidfd_getfd', Number(pidfd), 4, 0)
 }
 
+/** How system calls of a process are filtered; nothing of one that has ended meanwhile. */
+function filterOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8').match(/^Seccomp:\s+(.*)$/m)?.[1]
+  } catch {
+    return undefined
+  }
+}
+
 function clientSocket() {
   return readdirSync('/proc/self/fd')
     .map(Number)
@@ -145,7 +154,7 @@ const ATTACKS = {
       .filter(name => /^\d+$/.test(name) && Number(name) !== process.pid)
       .map(pid => ({
         mem: trying(() => readSync(openSync(`/proc/${pid}/mem`, 'r+'), memory, 0, 8, 4096)),
-        filter: readFileSync(`/proc/${pid}/status`, 'utf8').match(/^Seccomp:\s+(.*)$/m)?.[1],
+        filter: filterOf(pid),
       })),
   }),
   files: ({ read, write }) => ({

@@ -18,6 +18,10 @@ export const USERS: readonly (readonly [who: string, user: number | undefined])[
 
 const built = (name: string): string => new URL(`../../../dist/src/${name}.js`, import.meta.url).href
 
+/** Of this run alone: a function can reach others of its user, and other platforms may run beside. */
+const FIRST = 20_000 + 10 * (process.pid % 3000)
+const UIDS = `${FIRST}-${FIRST + 9}`
+
 /** For the name of a test: why a level cannot be had here by a user; empty if it can. */
 export function lacking(level: IsolationName, user: number | undefined): string {
   const code = `
@@ -56,6 +60,7 @@ export class Battlefield {
     const config = `
 version: 1
 gateway: { defaultFunction: echo }
+isolationUids: ${UIDS}
 connection: { requests: 1000000, timers: { keepAlive: 300, container: 60 } }
 liveness: { periodSeconds: 0.5, failureSeconds: 10 }
 restart: { firstSeconds: 0.02, mostSeconds: 0.1, healthySeconds: 600, crashLoop: 1000 }
