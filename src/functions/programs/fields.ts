@@ -84,7 +84,7 @@ export function pairsOf(raw: readonly string[]): Field[] {
   return Array.from({ length: raw.length >> 1 }, (_, i) => [raw[2 * i]!, raw[2 * i + 1]!] as const)
 }
 
-/** Programs that read fields as variables (CGI, WSGI) see no difference between `X_Real_Ip` and `X-Real-Ip`. */
+/** A program that reads fields as variables (CGI, WSGI) takes `X_Real_Ip` for `X-Real-Ip`. */
 function isOurs(lower: string): boolean {
   return OURS.has(lower) || (lower.includes('_') && OURS.has(lower.replaceAll('_', '-')))
 }
