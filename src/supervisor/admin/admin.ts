@@ -29,6 +29,8 @@ type Sourced = () => AdminSource | undefined
 /** Clients at once, and milliseconds that a request may take to come. */
 const CLIENTS = 64
 const PATIENCE = 5000
+/** Milliseconds between two looks at who has had that long; Node's own 30 s would let idle clients stay. */
+const LOOKS = 1000
 
 /** The admin port: health and metrics of the platform, for programs of the machine. */
 export class Admin {
@@ -41,7 +43,7 @@ export class Admin {
   /** @throws Error the port cannot be had; the message says what to do */
   static async open({ host, port }: AdminSettings, source: Sourced): Promise<Admin> {
     const server = createServer(
-      { requestTimeout: PATIENCE, headersTimeout: PATIENCE },
+      { requestTimeout: PATIENCE, headersTimeout: PATIENCE, connectionsCheckingInterval: LOOKS },
       (request, response) => {
         answer(request, source).then(
           reply => send(request, response, reply),
