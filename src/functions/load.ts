@@ -28,12 +28,21 @@ export async function loadFunction(
   try {
     module = await import(pathToFileURL(file).href)
   } catch (error) {
-    // What the engine says of a syntax error names no line.
-    const where = error instanceof SyntaxError ? '; node --check shows where' : ''
-    throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}${where}`, error)
+    throw new FunctionError(
+      'unloadable',
+      `${file} cannot be loaded: ${messageOf(error)}${advice(error)}`,
+      error,
+    )
   }
   if (NODE_HTTP.has(lang ?? '')) return fromApplication(module.default, file)
   return functionOf(module, file, lang)
+}
+
+/** What to do about it, as far as that is known. */
+function advice(error: unknown): string {
+  // What the engine says of a syntax error names no line.
+  if (error instanceof SyntaxError) return '; node --check shows where'
+  return messageOf(error).startsWith('Cannot find package ') ? '; npm install in its folder may bring it' : ''
 }
 
 /** What a function's module may export. */

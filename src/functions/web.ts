@@ -1,5 +1,5 @@
 import type { Field, RequestHead, ResponseView } from '../http/message.ts'
-import { header } from '../http/message.ts'
+import { header, namedByConnection } from '../http/message.ts'
 import { concat, plain, sharedUtf8 } from '../wire/index.ts'
 import type { FunctionResponse } from './contract.ts'
 import { prepare } from './light/globals.ts'
@@ -219,11 +219,10 @@ function withoutFraming(headers: readonly Field[], trailed: boolean): readonly F
   let kept = true
   for (let i = 0; kept && i < headers.length; i++) kept = !isDropped(headers[i]![0])
   if (kept) return headers
-  const connection = header(headers, 'connection')
-  const named = connection?.toLowerCase().split(/[\s,]+/) ?? []
+  const named = namedByConnection(headers)
   return headers.filter(([name]) => {
     const lower = name.toLowerCase()
-    return (!DROPPED.has(lower) || (trailed && lower === 'trailer')) && !named.includes(lower)
+    return (!DROPPED.has(lower) || (trailed && lower === 'trailer')) && !named.has(lower)
   })
 }
 

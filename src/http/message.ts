@@ -62,6 +62,16 @@ export function header(headers: readonly Field[], name: string): string | undefi
   return undefined
 }
 
+/** What all Connection fields name, in lower case: it is for one hop (RFC 9110 §7.6.1). */
+export function namedByConnection(fields: readonly Field[]): ReadonlySet<string> {
+  const named = new Set<string>()
+  for (const [name, value] of fields) {
+    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue
+    for (const one of value.toLowerCase().split(/[\s,]+/)) named.add(one)
+  }
+  return named
+}
+
 /**
  * Fields that mean something only before the content, and so have no place behind it (RFC 9110 §6.5.1).
  */

@@ -76,6 +76,11 @@ describe('loadFunction', () => {
     ['export default { fetch: "no" }', 'wrong_export', /default export/],
     ['export default {', 'unloadable', /cannot be loaded/],
     ['import "./nowhere.mjs"\nexport default { fetch() {} }', 'unloadable', /cannot be loaded.*nowhere/s],
+    [
+      'import "not-installed"',
+      'unloadable',
+      /Cannot find package 'not-installed'.*; npm install in its folder/,
+    ],
     ['throw new Error("at once")', 'unloadable', /cannot be loaded: at once/],
   ]
   it.each(refusals)('refuses %j as %s', async (source, reason, message) => {

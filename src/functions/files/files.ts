@@ -203,7 +203,7 @@ function wantsPage(request: Request): boolean {
   const destination = request.headers.get('sec-fetch-dest')
   if (destination !== null && !['document', 'iframe', 'frame', 'empty'].includes(destination)) return false
   const accept = request.headers.get('accept')
-  return accept === null || /(^|[\s,])(text\/html|text\/\*|\*\/\*)\s*(?!;\s*q=0(\.0*)?\s*(,|$))/i.test(accept)
+  return accept === null || /(^|[\s,])(text\/html|text\/\*|\*\/\*)(?!\s*;\s*q=0(\.0*)?\s*(,|$))/i.test(accept)
 }
 
 /** A tag by what the file system says of a file. It is weak while the file may still change unseen. */

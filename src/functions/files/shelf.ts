@@ -2,6 +2,8 @@ import type { Representation } from './representation.ts'
 
 /** Bytes of all pages that one container keeps ready. */
 const MOST_BYTES = 32 * 1024 * 1024
+/** Bytes that each page takes beside its content, roughly: many that are small are much, too. */
+const OVERHEAD = 1024
 /** An encoded form is smaller, but there may be two. */
 const WITH_CODINGS = 2
 
@@ -22,16 +24,20 @@ export class Shelf {
     const made = make()
     this.#pages.set(key, made)
     made.then(
-      ({ content }) => this.#count(key, content.kind === 'whole' ? content.bytes.length : 0),
-      () => this.#pages.delete(key),
+      ({ content }) => this.#count(key, made, content.kind === 'whole' ? content.bytes.length : 0),
+      () => {
+        if (this.#pages.get(key) === made) this.#pages.delete(key)
+      },
     )
     return made
   }
 
-  #count(key: string, bytes: number): void {
-    if (!this.#pages.has(key)) return
-    this.#sizes.set(key, WITH_CODINGS * bytes)
-    this.#bytes += WITH_CODINGS * bytes
+  #count(key: string, made: Promise<Representation>, bytes: number): void {
+    // It may have had to go while it was made, and been made anew.
+    if (this.#pages.get(key) !== made) return
+    const size = OVERHEAD + WITH_CODINGS * bytes
+    this.#sizes.set(key, size)
+    this.#bytes += size
     for (const oldest of this.#pages.keys()) {
       if (this.#bytes <= MOST_BYTES) return
       this.#pages.delete(oldest)

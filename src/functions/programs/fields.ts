@@ -1,4 +1,4 @@
-import { type Field, header } from '../../http/message.ts'
+import { type Field, namedByConnection } from '../../http/message.ts'
 import { addField, lowerName } from '../light/headers.ts'
 
 /** What was between the client and the platform only (RFC 9110 §7.6.1), or is said anew. */
@@ -39,17 +39,17 @@ export interface Origin {
 /**
  * The fields of a request as a program gets them, names and values in turn, without those that say how its
  * content is framed: those of the client's own hop are left out (RFC 9110 §7.6.1), and `X-Forwarded-For`,
- * `-Host`, `-Proto` and `X-Call-Id` are the platform's, whatever the client said.
+ * `-Host`, `-Proto` and `X-Call-Id` are the platform's, whatever the client said, also with `_` for `-`.
  */
 export function fieldsToProgram(fields: readonly Field[], origin: Origin): string[] {
-  const named = namedBy(fields)
+  const named = namedByConnection(fields)
   const given: string[] = []
   let host: string | undefined
   let takesTrailers = false
   for (const [name, value] of fields) {
     const lower = lowerName(name)
     if (lower === 'te') takesTrailers ||= /(^|,)\s*trailers\s*(,|$)/i.test(value)
-    if (OF_ONE_HOP.has(lower) || OURS.has(lower) || named.has(lower)) continue
+    if (OF_ONE_HOP.has(lower) || isOurs(lower) || named.has(lower)) continue
     if (lower === 'host') host = value
     else given.push(name, value)
   }
@@ -69,7 +69,7 @@ export function fieldsToProgram(fields: readonly Field[], origin: Origin): strin
  */
 export function fieldsFromProgram(raw: readonly string[]): Field[] {
   const pairs = pairsOf(raw)
-  const named = namedBy(pairs)
+  const named = namedByConnection(pairs)
   const fields: Field[] = []
   for (const [name, value] of pairs) {
     const lower = lowerName(name)
@@ -84,8 +84,7 @@ export function pairsOf(raw: readonly string[]): Field[] {
   return Array.from({ length: raw.length >> 1 }, (_, i) => [raw[2 * i]!, raw[2 * i + 1]!] as const)
 }
 
-/** What Connection names besides. */
-function namedBy(fields: readonly Field[]): ReadonlySet<string> {
-  const said = header(fields, 'connection')
-  return new Set(said === undefined ? [] : said.toLowerCase().split(/[\s,]+/))
+/** A program that reads fields as variables (CGI, WSGI) takes `X_Real_Ip` for `X-Real-Ip`. */
+function isOurs(lower: string): boolean {
+  return OURS.has(lower) || (lower.includes('_') && OURS.has(lower.replaceAll('_', '-')))
 }

@@ -96,6 +96,7 @@ describe('a page', () => {
     ])
     expect(await tree.text('/plain.txt', { accept: 'text/plain' })).toBe('Grüße <script>alert(1)</script>\n')
     expect(await tree.text('/plain.txt', { accept: 'text/html;q=0, text/plain' })).toMatch(/^Grüße/)
+    expect(await tree.text('/plain.txt', { accept: 'text/html ; q=0, text/plain' })).toMatch(/^Grüße/)
     const drawing = await tree.get('/drawing.svg')
     expect([drawing.headers.get('content-type'), await drawing.text()]).toEqual([
       'image/svg+xml',

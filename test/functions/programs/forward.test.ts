@@ -150,10 +150,15 @@ describe('what a program answers', () => {
     const { handler, heard } = await saying(['HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'])
     const headers = [
       ['X-Forwarded-For', '6.6.6.6'],
+      ['X_Forwarded_For', '6.6.6.6'],
+      ['x-real_ip', '6.6.6.6'],
+      ['X_Own', 'stays'],
       ['Forwarded', 'for=6.6.6.6'],
       ['X-Call-Id', 'mine'],
       ['Connection', 'X-Secret, keep-alive'],
       ['X-Secret', 'of this hop'],
+      ['Connection', 'X-Second-Secret'],
+      ['X-Second-Secret', 'of this hop'],
       ['Proxy-Authorization', 'Basic x'],
       ['Upgrade', 'h2c'],
     ] as const
@@ -163,6 +168,7 @@ describe('what a program answers', () => {
     expect(lines).toContain('X-Forwarded-Host: app.local')
     expect(lines).toContain('X-Forwarded-Proto: https')
     expect(lines).toContain('X-Call-Id: mine')
+    expect(lines).toContain('X_Own: stays')
     expect(heard[0]).not.toMatch(/6\.6\.6\.6|secret|basic|h2c/i)
   })
 })
