@@ -1,3 +1,4 @@
+import { CipherSuiteId } from '../tls13/codepoints.ts'
 import type { CipherSuite, CryptoProvider } from '../tls13/crypto/provider.ts'
 import { hkdfExpand, hkdfExtract } from '../tls13/key-schedule.ts'
 import { utf8 } from '../wire/index.ts'
@@ -12,8 +13,8 @@ export const DATA_KEY_LENGTH = 32
 /** Bytes of a salt, a commitment, a digest and a tag over a header. */
 export const HASH_LENGTH = 32
 
-/** TLS_AES_256_GCM_SHA384: what new bundles are sealed with. */
-export const DEFAULT_SUITE = 0x1302
+/** What new bundles are sealed with. */
+export const DEFAULT_SUITE = CipherSuiteId.TLS_AES_256_GCM_SHA384
 
 /** @throws SealedError the provider has no such suite, or its key has another length */
 export function suiteOf(crypto: SealedCrypto, id: number): CipherSuite {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { FetchHandler } from '../../../src/functions/contract.ts'
 import { Forwarder } from '../../../src/functions/programs/forward.ts'
 import { ServerProgram } from '../../../src/functions/programs/server-program.ts'
@@ -91,6 +91,6 @@ describe.skipIf(!PYTHON)(`the template python3-http${missing(PYTHON, 'python3', 
   it('says why it has failed in the log alone', async () => {
     const got = await throughFunction(handler, { target: '/fails' })
     expect([got.status, got.body]).toEqual([500, 'the function failed\n'])
-    expect(entries.join('\n')).toContain('ValueError: secret')
+    await vi.waitFor(() => expect(entries.join('\n')).toContain('ValueError: secret'), { timeout: 20_000 })
   })
 })
