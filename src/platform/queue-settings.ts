@@ -23,6 +23,8 @@ export interface QueueSettings {
   readonly bytes: number
   /** Calls that are underway at once. */
   readonly concurrency: number
+  /** Calls that were given up and are kept, in at most `bytes`. */
+  readonly deadLetters: number
   /** By function. */
   readonly functions: Readonly<Record<string, AsyncSettings>>
 }

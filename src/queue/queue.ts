@@ -4,6 +4,7 @@ import type { AsyncSettings, QueueSettings } from '../platform/queue-settings.ts
 import type { Clock } from '../time/clock.ts'
 import { DecodeError, equal } from '../wire/index.ts'
 import type { Caller } from './caller.ts'
+import { DeadLetters } from './dead-letters.ts'
 import { after, type Next, type Outcome } from './life.ts'
 import type { CallRecord } from './record.ts'
 import { nameOf, type Store } from './store.ts'
@@ -40,6 +41,7 @@ const STRANGE: AsyncSettings = { retries: 0, first: 1000, most: 1000, timeout: 6
  */
 export class Queue {
   readonly #options: QueueOptions
+  readonly #dead: DeadLetters
   readonly #entries = new Map<string, Entry>()
   /** Names of files whose time has come, by function. */
   readonly #ready = new Map<string, string[]>()
@@ -53,6 +55,8 @@ export class Queue {
 
   constructor(options: QueueOptions) {
     this.#options = options
+    const { deadLetters, bytes } = options.settings
+    this.#dead = new DeadLetters(options.store, { count: deadLetters, bytes })
   }
 
   /** Calls that wait or are underway. */
@@ -79,6 +83,7 @@ export class Queue {
   async deliver(): Promise<void> {
     const { store, log } = this.#options
     this.#delivers = true
+    await this.#dead.open()
     const damaged = (name: string, why: string): void => log.error({ file: name, why }, 'a damaged call')
     for await (const record of store.all('calls', damaged)) this.#add(record, Promise.resolve())
     this.#pump()
@@ -218,6 +223,8 @@ export class Queue {
     if (next.kind === 'bury') {
       await store.move('calls', 'dead', next.record)
       this.#buried++
+      const gone = await this.#dead.buried(name)
+      if (gone > 0) log.warn({ gone }, 'the oldest dead letters were removed: there were too many')
       this.#forget(name)
       log.warn({ callId: id, functionName, reason: next.record.reason }, 'an asynchronous call was given up')
       return

@@ -75,8 +75,13 @@ export class Store {
   }
 
   /** Takes a call away. @returns false if it is not there */
-  async remove(shelf: Shelf, id: string): Promise<boolean> {
-    return this.#unlink(join(this.folder(shelf), nameOf(id)))
+  remove(shelf: Shelf, id: string): Promise<boolean> {
+    return this.removeFile(shelf, nameOf(id))
+  }
+
+  /** The same, by the name of its file. */
+  removeFile(shelf: Shelf, name: string): Promise<boolean> {
+    return this.#unlink(join(this.folder(shelf), name))
   }
 
   /** Moves a call from one shelf to another one. It may be seen on both, and never on none. */

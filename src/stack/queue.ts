@@ -44,6 +44,7 @@ const QUEUE_KEYS = {
   calls: key('That may wait.', whole(1, 1_000_000, 10_000)),
   bytes: key('That they may have together.', whole(1, MOST_BYTES, 268_435_456)),
   concurrency: key('Calls that are underway at once.', whole(1, 10_000, 64)),
+  deadLetters: key('Calls that were given up and are kept; the oldest go first.', whole(0, 1_000_000, 1000)),
 }
 
 /** `queue`. */

@@ -25,7 +25,7 @@ const log = { debug() {}, info() {}, warn() {}, error() {} }
 async function scene(more: Partial<QueueSettings> = {}, answer: () => Outcome = () => answered(200)) {
   const settings: QueueSettings = {
     ...{ directory, callbacks: [], callBytes: 1000, answerBytes: 1000, calls: 10, bytes: 100_000 },
-    ...{ concurrency: 3, functions: { f: OF_F, g: OF_F } },
+    ...{ concurrency: 3, deadLetters: 100, functions: { f: OF_F, g: OF_F } },
     ...more,
   }
   const store = new Store(directory)

@@ -18,7 +18,7 @@ const parsed = (text: string, variables = {}): Config => parse(text, variables).
 
 const QUEUE = {
   ...{ enabled: false, directory: undefined, callbacks: [], callBytes: 1_048_576, answerBytes: 1_048_576 },
-  ...{ calls: 10_000, bytes: 268_435_456, concurrency: 64 },
+  ...{ calls: 10_000, bytes: 268_435_456, concurrency: 64, deadLetters: 1000 },
 }
 const ASYNC = { retries: 10, firstSeconds: 1, mostSeconds: 60, timeoutSeconds: 90, concurrency: 8 }
 

@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 import type { AnyCodec } from '../../src/wire/index.ts'
 
 const SRC = fileURLToPath(new URL('../../src', import.meta.url))
-/** A process begins when this one is loaded. */
-const MAINS = /containers\/process\/worker\.ts$/
+/** A process begins when one of these is loaded. */
+const MAINS = /containers\/process\/(worker|warm)\.ts$/
 
 /** Every struct and select that a file of `src` describes, with those that they are made of, by name. */
 export async function structs(): Promise<[name: string, codec: AnyCodec][]> {

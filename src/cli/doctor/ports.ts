@@ -66,15 +66,21 @@ function listeningOn(port: number, table: string): string[] {
 function ownerOf(links: ReadonlySet<string>): number | undefined {
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue
-    try {
-      const folder = `/proc/${entry}/fd`
-      for (const fd of readdirSync(folder))
-        if (links.has(readlinkSync(`${folder}/${fd}`))) return Number(entry)
-    } catch {
-      // It has ended, or is another user's.
-    }
+    const folder = `/proc/${entry}/fd`
+    // It may have ended, or be another user's; or a descriptor is closed while we look at the others.
+    const open = unlessGone(() => readdirSync(folder)) ?? []
+    if (open.some(fd => links.has(unlessGone(() => readlinkSync(`${folder}/${fd}`)) ?? '')))
+      return Number(entry)
   }
   return undefined
+}
+
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch {
+    return undefined
+  }
 }
 
 function commandOf(pid: number): string {

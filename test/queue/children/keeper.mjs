@@ -24,7 +24,8 @@ const call = async ({ id, failures }) => {
   return answer(failures === 0 ? 503 : 200)
 }
 const patience = { retries: 1000, first: 1, most: 1, timeout: 1000, concurrency: 2 }
-const limits = { callbacks: [], callBytes: 1000, answerBytes: 1000, calls: 1000, bytes: 1e9, concurrency: 4 }
+const bounds = { calls: 1000, bytes: 1e9, concurrency: 4, deadLetters: 1000 }
+const limits = { callbacks: [], callBytes: 1000, answerBytes: 1000, ...bounds }
 const queue = new Queue({
   store,
   caller: { call, tell: call },
