@@ -13,11 +13,10 @@ export function isKeyField(bytes: Uint8Array, start: number, end: number): boole
   return true
 }
 
-/** Whether a line that begins there may be that field, as far as it has come. */
-export function mayBeKeyField(bytes: Uint8Array, start: number, end: number): boolean {
-  const known = Math.min(end - start, KEY_FIELD.length)
-  for (let i = 0; i < known; i++) if ((bytes[start + i]! | 0x20) !== KEY_FIELD.charCodeAt(i)) return false
-  return known > 0
+/** Whether a line that begins there is that field, and more of it than its name has come. */
+export function beginsKeyField(bytes: Uint8Array, start: number, end: number): boolean {
+  const nameEnd = start + KEY_FIELD.length
+  return end > nameEnd && isKeyField(bytes, start, nameEnd)
 }
 
 /** The same for a name as text, of HTTP/2: in lower case. */

@@ -1,4 +1,4 @@
-import { isKeyField, KEY_FIELD, mayBeKeyField, secretCopy } from '../key-field.ts'
+import { beginsKeyField, isKeyField, KEY_FIELD, secretCopy } from '../key-field.ts'
 import type { Field } from '../message.ts'
 import { BARE_LF, H1Error } from './error.ts'
 import type { H1Limits } from './limits.ts'
@@ -117,9 +117,9 @@ export class HeadScanner {
     return new H1Error(431, `the head has more than ${this.#limits.headBytes} bytes`)
   }
 
-  /** Whether there is a key in what has been scanned, or the beginning of its field. */
+  /** Whether there is a key in what has come, or the beginning of one. */
   hasKey(bytes: Uint8Array, start: number, end: number): boolean {
-    return this.#key >= 0 || mayBeKeyField(bytes, start + this.#line, end)
+    return this.#key >= 0 || beginsKeyField(bytes, start + this.#line, end)
   }
 
   /** @returns whether the empty line was reached; then `#line` lies behind it */
