@@ -342,12 +342,12 @@ describe('loadConfig', () => {
     const file = resolve(import.meta.dirname, '../../hotpotato.yml')
     const { config, warnings } = loadConfig(file)
     expect(warnings).toEqual([])
-    expect([...config.functions.keys()]).toEqual(['echo', 'resize', 'hello', 'echo-raw', 'files'])
+    expect([...config.functions.keys()]).toEqual(['echo', 'resize', 'hello', 'echo-raw'])
     expect(config.functions.get('echo')?.hosts).toEqual([
       ...['echo.local', '*.echo.local'],
       ...['echo.localhost', '*.echo.localhost'],
     ])
-    for (const name of ['resize', 'hello', 'echo-raw', 'files'])
+    for (const name of ['resize', 'hello', 'echo-raw'])
       expect(config.functions.get(name)?.hosts).toEqual([`${name}.local`, `${name}.localhost`])
     expect(config.gateway.defaultFunction).toBe('echo')
     // What the file says beside each key is the default.
