@@ -7,6 +7,8 @@ export interface AsyncSettings {
   readonly timeout: number
   /** Its calls that are underway at once. */
   readonly concurrency: number
+  /** Each request has to bring a key, which is kept nowhere: it is not called asynchronously. */
+  readonly sealed?: boolean
 }
 
 /** What the container is told that keeps asynchronous calls. */

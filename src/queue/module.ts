@@ -61,6 +61,10 @@ export async function accept(request: RequestView, context: Context, parts: Part
   const owner = ownerOfPath(context.functionPath, new Set(Object.keys(settings.functions)))
   if (owner === undefined || context.functionPath.startsWith('/function/'))
     return problem({ name: 'no-such-function', status: 404, detail: 'the path is /async-function/NAME' })
+  if (settings.functions[owner.functionName]?.sealed) {
+    const detail = `${owner.functionName} is sealed: the key of a call would have to lie on the disk until then`
+    return problem({ name: 'sealed-function', status: 400, detail })
+  }
   const { headers, method, query, body } = request
   if (body.length > settings.callBytes) {
     const detail = `an asynchronous call has at most ${settings.callBytes} bytes of content`

@@ -63,6 +63,12 @@ const ASYNC_KEYS = {
 export const asynchronous = section(ASYNC_KEYS)
 export type AsyncConfig = KeyValues<typeof ASYNC_KEYS>
 
+/** What of a function's configuration concerns its asynchronous calls. */
+interface Called {
+  readonly async: AsyncConfig
+  readonly sealed?: object | undefined
+}
+
 /** What the container of the queue is told. @param whole the configuration */
 export function queueSettings({
   queue: { enabled: _, directory, ...limits },
@@ -71,14 +77,15 @@ export function queueSettings({
 }: {
   readonly queue: QueueConfig
   readonly runDirectory: string
-  readonly functions: ReadonlyMap<string, { readonly async: AsyncConfig }>
+  readonly functions: ReadonlyMap<string, Called>
 }): QueueSettings {
-  const ofFunction = ({ async }: { readonly async: AsyncConfig }): AsyncSettings => ({
+  const ofFunction = ({ async, sealed }: Called): AsyncSettings => ({
     retries: async.retries,
     first: async.firstSeconds * 1000,
     most: async.mostSeconds * 1000,
     timeout: async.timeoutSeconds * 1000,
     concurrency: async.concurrency,
+    ...(sealed === undefined ? {} : { sealed: true }),
   })
   return {
     ...limits,

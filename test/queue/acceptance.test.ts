@@ -1,0 +1,44 @@
+import { pino } from 'pino'
+import { expect, it } from 'vitest'
+import type { Context } from '../../src/functions/contract.ts'
+import { CallbackRule } from '../../src/queue/callbacks.ts'
+import { accept } from '../../src/queue/module.ts'
+import type { CallRecord } from '../../src/queue/record.ts'
+import { queueSettings } from '../../src/stack/queue.ts'
+import { HandClock } from '../support/hand-clock.ts'
+
+const async = { retries: 1, firstSeconds: 1, mostSeconds: 1, timeoutSeconds: 1, concurrency: 1 }
+const limits = { callBytes: 10, answerBytes: 10, calls: 1, bytes: 100, concurrency: 1, deadLetters: 1 }
+const settings = queueSettings({
+  queue: { enabled: true, directory: '/nowhere', callbacks: ['hooks.example'], ...limits },
+  runDirectory: '/nowhere',
+  functions: new Map([
+    ['plain', { async }],
+    ['closed', { async, sealed: { bundle: '/nowhere' } }],
+  ]),
+})
+
+it.each<[path: string, headers: readonly (readonly [string, string])[], length: number, status: number]>([
+  ['/plain', [], 10, 202],
+  ['/plain', [['x-callback-url', 'https://hooks.example/a']], 0, 202],
+  ['/plain', [['x-callback-url', 'https://other.example/a']], 0, 403],
+  ['/plain', [], 11, 413],
+  ['/other', [], 0, 404],
+  ['/function/plain', [], 0, 404],
+  // Its key would have to lie on the disk.
+  ['/closed', [], 0, 400],
+])('%s with %j and %i bytes is answered with %4$i', async (functionPath, headers, length, status) => {
+  const kept: CallRecord[] = []
+  const queue = {
+    accept: async (record: CallRecord) => {
+      kept.push(record)
+      return 'kept' as const
+    },
+  }
+  const request = { method: 'POST', path: functionPath, query: '', headers, body: new Uint8Array(length) }
+  const context = { functionPath, callId: 'a' } as Partial<Context> as Context
+  const callbacks = new CallbackRule(settings.callbacks)
+  const parts = { queue, settings, callbacks, clock: new HandClock(), log: pino({ level: 'silent' }) }
+  const answer = await accept(request as never, context, parts)
+  expect([answer.status, kept.length]).toEqual([status, status === 202 ? 1 : 0])
+})
