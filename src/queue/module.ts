@@ -62,7 +62,7 @@ export async function accept(request: RequestView, context: Context, parts: Part
   if (owner === undefined || context.functionPath.startsWith('/function/'))
     return problem({ name: 'no-such-function', status: 404, detail: 'the path is /async-function/NAME' })
   if (settings.functions[owner.functionName]?.sealed) {
-    const detail = `${owner.functionName} is sealed: the key of a call would have to lie on the disk until then`
+    const detail = `${owner.functionName} is sealed: its key would have to lie on the disk until the call`
     return problem({ name: 'sealed-function', status: 400, detail })
   }
   const { headers, method, query, body } = request
