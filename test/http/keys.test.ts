@@ -4,6 +4,7 @@ import { HpackDecoder } from '../../src/http/h2/hpack/decoder.ts'
 import { H2Client, H2Server } from '../../src/http/h2/index.ts'
 import { h2State } from '../../src/http/h2/state.ts'
 import { annotate, concat, decode, encode, formatAnnotation, utf8 } from '../../src/wire/index.ts'
+import { THROUGH_MOVES } from '../support/through-moves.ts'
 
 const KEY = 'data-key AAAABBBBCCCC'
 const textOf = (bytes: Uint8Array | undefined): string | undefined =>
@@ -42,7 +43,8 @@ describe('a key over HTTP/1', () => {
     expect(JSON.stringify(said.headers)).not.toContain('AAAA')
   })
 
-  it('goes on with a request that is not for here, and is wiped where it was', () => {
+  // Where a copy moves between any two calls, there is no one place.
+  it.skipIf(THROUGH_MOVES)('goes on with a request that is not for here, and is wiped where it was', () => {
     const server = new H1Server()
     const bytes = utf8(`${head}abc`)
     server.receive(bytes)
@@ -61,7 +63,8 @@ describe('a key over HTTP/1', () => {
     expect(includes(state.inbound)).toBe(false)
   })
 
-  it('is wiped in the bytes that it came in when its request is accepted', () => {
+  // Where a copy moves between any two calls, there is no one place.
+  it.skipIf(THROUGH_MOVES)('is wiped in the bytes that it came in when its request is accepted', () => {
     const server = new H1Server()
     const bytes = utf8(`${head}abc`)
     server.receive(bytes)
