@@ -47,7 +47,7 @@ describe('a function that throws outside of its calls', () => {
   const open = (): Promise<Client> =>
     Client.open({ port: platform.https, tls: { ca: platform.ca, serverName: 'odd.local' } })
   const containers = async (): Promise<string[]> =>
-    (await platform.status()).filter(({ role }) => role !== 'gateway').map(({ name }) => name)
+    (await platform.status()).filter(({ functionName }) => functionName === 'odd').map(({ name }) => name)
   /** Waits until another container has taken the place of that one. */
   const replaced = (name: string): Promise<string> =>
     eventually(async () => {
