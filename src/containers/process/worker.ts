@@ -166,8 +166,8 @@ export async function main(): Promise<void> {
   if (goesOn) await rehearse(host, settings, rehearsed, PAUSE, () => false, log)
 }
 
-/** Milliseconds that a start waits for the ring of its function; without a signer it goes on. */
-const RING = 2000
+/** Milliseconds that a start waits for the ring of its function: a signer that hangs is replaced by then. */
+const RING = 10_000
 
 /** What dead containers have left can be opened from here on, if the signer is there. */
 async function ringOrNot(place: Place, clock: Clock, log: Log): Promise<void> {
