@@ -166,18 +166,19 @@ describe('in a pipe', () => {
   })
 })
 
+/** With the command `hotpotato`: typed, because not every shell between hands on functions of its environment. */
+async function openTerminal(): Promise<Terminal> {
+  const terminal = await Terminal.open(platform.directory, environmentOf(platform.directory))
+  await terminal.run(`hotpotato() { "${process.execPath}" "${MAIN}" "$@"; }`)
+  return terminal
+}
+
 describe(`on a terminal${NO_TERMINAL}`, () => {
   let terminal: Terminal
   beforeAll(async () => {
-    if (NO_TERMINAL === '') terminal = await Terminal.open(platform.directory, shellEnvironment())
+    if (NO_TERMINAL === '') terminal = await openTerminal()
   })
   afterAll(() => terminal?.close())
-
-  /** With the command `hotpotato`. */
-  function shellEnvironment(): Record<string, string> {
-    const definition = `() { "${process.execPath}" "${MAIN}" "$@"; }`
-    return { ...environmentOf(platform.directory), 'BASH_FUNC_hotpotato%%': definition }
-  }
 
   it.skipIf(NO_TERMINAL !== '')('the prompt comes on a line of its own behind an answer', async () => {
     const { status, said } = await terminal.run('hotpotato invoke said -X GET')
@@ -248,9 +249,7 @@ it('remove takes a function out of what is running, and with --file out of the s
 })
 
 it.skipIf(NO_TERMINAL !== '')(`local-run runs a file alone, until Ctrl-C${NO_TERMINAL}`, async () => {
-  const definition = `() { "${process.execPath}" "${MAIN}" "$@"; }`
-  const environment = { ...environmentOf(platform.directory), 'BASH_FUNC_hotpotato%%': definition }
-  const terminal = await Terminal.open(platform.directory, environment)
+  const terminal = await openTerminal()
   try {
     terminal.type('hotpotato local-run ./said.mjs')
     const said = await terminal.until(/Ctrl-C ends it/)
