@@ -48,7 +48,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   gateway: CORE.filter(layer => !FOR_CONTAINERS.has(layer)),
   keys: ['wire', 'time', 'tls13', 'transfer', 'platform', 'certificates'],
   supervisor: [...CORE.filter(layer => !FOR_CONTAINERS.has(layer)), 'stack'],
-  acme: [...CORE, 'gateway'],
+  acme: ['wire', 'time', 'tls13', 'platform', 'certificates'],
   cli: [...CORE, 'sealed', 'acme', 'stack', 'supervisor'],
 }
 
