@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Session } from '../tls13/index.ts'
 import type { Transport } from './transport.ts'
 
-/** Where a client wants to go, as a URL says it and whoever gives the context adds to it. */
+/** Where a client wants to go, as a URL says it, and more where the program knows more. */
 export interface Target {
   /** Of the URL, without the colon: `http`, `https`, or one of a program's own such as `http+unix`. */
   readonly scheme: string
@@ -24,7 +24,7 @@ export interface ConnectOptions {
   readonly alpn?: readonly string[]
   /**
    * Bytes that may come twice at the server (RFC 8470): sent with the first flight where a ticket allows it,
-   * and otherwise as soon as there is a connection. Whoever gives them does not write them again.
+   * and otherwise as soon as there is a connection. They are not written a second time by the caller.
    */
   readonly early?: Uint8Array
 }
