@@ -72,6 +72,11 @@ export abstract class Connection {
   /** Tells all requests that are on it: they get nothing more. */
   protected abstract failAll(error: ClientError): void
 
+  /** No request has been sent over it yet. */
+  get unused(): boolean {
+    return this.sent === 0
+  }
+
   get over(): boolean {
     return this.#over
   }
@@ -109,7 +114,7 @@ export abstract class Connection {
 
   /** Whether the process lives for its sake: not while it is unused. */
   protected hold(on: boolean): void {
-    const { stream } = this.connected as { readonly stream?: Partial<Socket> }
+    const stream = this.connected.stream as Partial<Socket> | undefined
     if (on) stream?.ref?.()
     else stream?.unref?.()
   }

@@ -96,11 +96,14 @@ function through(
         })
         decoder.on('end', () => end(() => controller.close()))
         decoder.on('error', cause => {
-          const error = new ClientError('protocol', `content that is no ${coding}: ${cause.message}`, { cause })
+          const error = new ClientError('protocol', `content that is no ${coding}: ${cause.message}`, {
+            cause,
+          })
           end(() => controller.error(error))
           reader.cancel(error).catch(() => {})
         })
-        feed().catch(error => end(() => controller.error(error)))
+        reader.closed.catch(error => end(() => controller.error(error)))
+        feed().catch(() => {})
       },
       pull: () => void decoder.resume(),
       cancel(reason) {

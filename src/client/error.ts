@@ -32,7 +32,7 @@ export class ClientError extends TypeError {
     this.http2Code = details.http2Code
   }
 
-  /** What lies beneath, as the system or TLS calls it: `ECONNREFUSED`, `bad_certificate`; undefined if nothing. */
+  /** What the system or TLS calls it: `ECONNREFUSED`, `bad_certificate`; undefined if neither says. */
   get code(): string | undefined {
     const { code, alert } = (this.cause ?? {}) as { readonly code?: unknown; readonly alert?: unknown }
     if (typeof code === 'string') return code

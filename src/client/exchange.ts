@@ -81,6 +81,11 @@ export class Exchange {
     return this.#over
   }
 
+  /** Its caller has the response, which may still be coming. */
+  get told(): boolean {
+    return this.#told
+  }
+
   /** The application takes no more for now. */
   get full(): boolean {
     const controller = this.#controller

@@ -1,4 +1,5 @@
-import { CLIENT_H2_LIMITS, ErrorCode, H2Client, type H2Event, type H2Limits } from '../http/h2/index.ts'
+import { ErrorCode, H2Client, type H2Event, type H2Limits } from '../http/h2/index.ts'
+import { CLIENT_H2_LIMITS } from '../http/h2/limits.ts'
 import type { Field } from '../http/message.ts'
 import type { Connected } from '../transport/connector.ts'
 import { Connection, type ConnectionOwner, type ConnectionSettings, INTERIM } from './connection.ts'

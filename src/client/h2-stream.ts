@@ -118,7 +118,8 @@ export class H2Stream implements Carrier, UploadSink {
     this.answered = true
     // The content is not wanted, if it has not been asked for by now.
     this.#held = undefined
-    const empty = this.exchange.outgoing.method === 'HEAD' || status === 204 || status === 205 || status === 304
+    const empty =
+      this.exchange.outgoing.method === 'HEAD' || status === 204 || status === 205 || status === 304
     this.exchange.respond(status, fields, ended && empty)
   }
 

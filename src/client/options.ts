@@ -1,5 +1,6 @@
 import type { Clock } from '../time/clock.ts'
 import type { Connector } from '../transport/connector.ts'
+import type { TlsOptions } from '../transport/kinds/tls.ts'
 
 /** Milliseconds; 0: no matter how long. */
 export interface Timeouts {
@@ -33,8 +34,10 @@ export const DEFAULT_POOL_LIMITS: PoolLimits = { connectionsPerOrigin: 100 }
 
 /** What {@link Client} takes. Everything has a default. */
 export interface ClientOptions {
-  /** What opens connections; default: TCP, and our TLS over it. */
+  /** What opens connections; default: TCP, and our TLS over it, which `tls` is for. */
   readonly connector?: Connector
+  /** Whom to trust (`ca`), certificates of our own (`cert`, `key`) and so on. */
+  readonly tls?: TlsOptions
   readonly timeouts?: Partial<Timeouts>
   readonly limits?: Partial<PoolLimits>
   /** Redirects that are followed; default: 20. */

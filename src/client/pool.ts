@@ -1,6 +1,6 @@
 import type { Connected } from '../transport/connector.ts'
 import type { Connection, ConnectionOwner } from './connection.ts'
-import { ClientError } from './error.ts'
+import type { ClientError } from './error.ts'
 import type { Exchange, Protocol } from './exchange.ts'
 
 /** Opens a connection to the origin of a pool. @throws ClientError (as rejection) */

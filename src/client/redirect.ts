@@ -13,7 +13,12 @@ const ABOUT_CONTENT: ReadonlySet<string> = new Set([
 ])
 
 /** Fields that are for one origin alone. */
-const FOR_ONE_ORIGIN: ReadonlySet<string> = new Set(['authorization', 'cookie', 'host', 'proxy-authorization'])
+const FOR_ONE_ORIGIN: ReadonlySet<string> = new Set([
+  'authorization',
+  'cookie',
+  'host',
+  'proxy-authorization',
+])
 
 /** Whether a status asks to go elsewhere, where Location says so. */
 export function isRedirect(status: number): boolean {
@@ -22,16 +27,14 @@ export function isRedirect(status: number): boolean {
 
 /**
  * The request that follows a redirect, by the rules of Fetch (HTTP-redirect fetch).
- * @param location what the response's Location says; undefined: it has none, and is the answer
- * @returns undefined if there is none to follow
+ * @param status see {@link isRedirect} @param location what the response's Location says
  * @throws ClientError protocol: a Location that cannot be followed, or content that is gone
  */
 export function redirected(
   { method, url, fields, content, length }: Outgoing,
   status: number,
-  location: string | undefined,
-): Outgoing | undefined {
-  if (!isRedirect(status) || location === undefined) return undefined
+  location: string,
+): Outgoing {
   const next = target(location, url)
   const rewritten =
     ((status === 301 || status === 302) && method === 'POST') ||

@@ -3,6 +3,10 @@ import { type Field, isNamed } from '../http/message.ts'
 import { plain, utf8 } from '../wire/index.ts'
 import type { Content, Outgoing } from './outgoing.ts'
 
+/** As the web has them: what Node's own types call by other names. */
+type HeadersInit = ConstructorParameters<typeof Headers>[0]
+type BodyInit = ConstructorParameters<typeof Response>[0]
+
 /** What is asked for besides the URL: as much of `RequestInit` as means something here. */
 export interface RequestOptions {
   readonly method?: string | undefined
@@ -70,9 +74,10 @@ function methodOf(given: string): string {
   return NORMALISED.has(capitals) ? capitals : given
 }
 
-function fieldsOf(given: HeadersInit): Field[] {
+function fieldsOf(given: NonNullable<HeadersInit>): Field[] {
   if (given instanceof Headers) return [...given]
-  if (Symbol.iterator in given) return Array.from(given as Iterable<Field>, ([name, value]) => [name, `${value}`])
+  if (Symbol.iterator in given)
+    return Array.from(given as Iterable<Field>, ([name, value]) => [name, `${value}`])
   return Object.entries(given).map(([name, value]) => [name, `${value}`])
 }
 
@@ -88,7 +93,8 @@ function contentOf(body: RequestOptions['body']): TypedContent {
   if (body instanceof URLSearchParams)
     return { content: utf8(body.toString()), type: 'application/x-www-form-urlencoded;charset=UTF-8' }
   if (body instanceof Uint8Array) return { content: plain(body) }
-  if (ArrayBuffer.isView(body)) return { content: new Uint8Array(body.buffer, body.byteOffset, body.byteLength) }
+  if (ArrayBuffer.isView(body))
+    return { content: new Uint8Array(body.buffer, body.byteOffset, body.byteLength) }
   if (body instanceof ArrayBuffer) return { content: new Uint8Array(body) }
   if (body instanceof ReadableStream) {
     if (body.locked) throw new TypeError('the content is a stream that has a reader already')
