@@ -107,7 +107,8 @@ const TAKE_THE_CLOCK = [
   'src/transfer/channels/framed.ts',
   'src/transfer/courier.ts',
   'src/transfer/stream-trial.ts',
-  'src/transport/secure.ts',
+  'src/transport/kinds/tcp.ts',
+  'src/transport/kinds/tls.ts',
   'src/transport/serve.ts',
 ]
 /** Where a process begins, and the clock of the machine is handed down. */
