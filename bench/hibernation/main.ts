@@ -120,8 +120,9 @@ await runBench(
           return [
             table(['ms', 'rounds', 'p50', 'p99', 'max'], rows),
             `${connections} connections: ${figure(sealed)} B sealed each, ${figure(each)} B of memory, ` +
-              `${figure(all / MIB)} MiB of all processes since they were fresh (${figure(resident / MIB)} MiB ` +
-              'resident), with what their opening left behind; the supervisor is left out',
+              `${figure(all / MIB)} MiB of all processes since they were fresh ` +
+              `(${figure(resident / MIB)} MiB resident), with what their opening left behind; ` +
+              'the supervisor is left out',
             goalLines(goals),
           ].join('\n\n')
         },

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 
 const BUILT = new URL('../../dist/src/platform/engine.js', import.meta.url).href
 
-/** What a process says on both of its outputs that compiles early and stays small, as if V8 had that version. */
+/** What a process says on both outputs that compiles early and stays small, as if V8 had that version. */
 function said(version: string): { readonly out: string; readonly told: number } {
   const script = `
     const { compileEarly, staySmall } = await import(${JSON.stringify(BUILT)})
