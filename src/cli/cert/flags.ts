@@ -20,7 +20,12 @@ export const CERT_FLAGS = {
   email: { kind: 'text', value: 'ADDRESS', help: 'that the authority may write to' },
   'agree-to-terms': { kind: 'switch', help: 'I have read and accept the terms of the authority' },
   challenge: { kind: 'text', among: CHALLENGES, help: `default: ${CHALLENGES[0]}` },
-  'key-type': { kind: 'text', among: LEAF_KEYS, value: 'KIND', help: `${LEAF_KEYS[0]} (default), ${LEAF_KEYS.slice(1).join(', ')}` },
+  'key-type': {
+    kind: 'text',
+    among: LEAF_KEYS,
+    value: 'KIND',
+    help: `${LEAF_KEYS[0]} (default), ${LEAF_KEYS.slice(1).join(', ')}`,
+  },
   profile: { kind: 'text', value: 'NAME', help: 'that the authority offers, as shortlived' },
   'eab-kid': { kind: 'text', value: 'ID', help: 'key id of an external account' },
   'eab-key-file': { kind: 'text', value: 'FILE', help: 'its key, base64url', completes: 'file' },
