@@ -47,8 +47,8 @@ export const NO_CERTIFICATE = {
 
 /**
  * What is kept of accounts, orders and certificates: files of JSON in `acme` of the directory of
- * certificates, which is 0700, as each file is 0600. Each is written beside its place and renamed: any end of the process
- * leaves the old one or the new one.
+ * certificates, which is 0700, as each file is 0600. Each is written beside its place and renamed: any end of
+ * the process leaves the old one or the new one.
  */
 export class AcmeStore {
   readonly #certificates: string
