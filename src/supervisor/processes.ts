@@ -10,7 +10,9 @@ import {
   type ControlMessage,
   decodeControl,
   mayReport,
+  NO_PROOFS,
   type Peer,
+  type Proofs,
   writeControl,
 } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
@@ -113,6 +115,8 @@ export class Processes {
   #nextId = SUPERVISOR + 1
   /** Where the gateway takes requests without TLS, once that is known. */
   frontDoor: WorkerSettings['frontDoor'] | undefined
+  /** What gateways show to authorities of the web. */
+  #proofs: Proofs = NO_PROOFS
 
   constructor(options: ProcessesOptions) {
     this.#options = options
@@ -164,7 +168,8 @@ export class Processes {
     let member: Member
     try {
       const { frontDoor } = this
-      const own = { frontDoor, ...this.#secretsOf(id, spec), ...(warm && { warmed: true }) }
+      const proofs = spec.role === 'gateway' ? { proofs: this.#proofs } : {}
+      const own = { frontDoor, ...proofs, ...this.#secretsOf(id, spec), ...(warm && { warmed: true }) }
       const told = { ...spec, settings: { ...spec.settings, ...more, ...own } }
       member = warm?.process.become(told) ?? this.#switchboard.start(id, told)
       if (warm !== undefined) Object.assign(warm.source, nameOf(replica))
@@ -227,6 +232,17 @@ export class Processes {
     for (const [id, { member }] of this.#byId)
       if (id !== except && member.peer !== undefined && (role === undefined || member.role === role))
         this.tell(id, message)
+  }
+
+  /** What gateways show to authorities of the web from now on; those that start later, too. */
+  prove(proofs: Proofs): void {
+    this.#proofs = proofs
+    for (const { member } of this.#byId.values()) if (member.role === 'gateway') this.tellProofs(member)
+  }
+
+  /** It may have been started with those of before. */
+  tellProofs({ id }: Pick<Member, 'id'>): void {
+    this.tell(id, { kind: 'proofs', ...this.#proofs })
   }
 
   /** A process has a key, and cannot work yet: introduces it to the signers, once. */

@@ -4,7 +4,7 @@ import type { Plan } from '../stack/plan.ts'
 import { functionOf, type MemberSpec, named } from '../stack/spec.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
-import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
+import type { ConnectionDescription, ControlMessage, Proofs } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
 import { COUNTERS } from './admin/metrics.ts'
 import { Tally } from './admin/tally.ts'
@@ -216,6 +216,13 @@ export class Supervisor {
     return next
   }
 
+  /** What authorities of the web are shown from now on. @returns when all gateways have heard it */
+  async prove(proofs: Proofs): Promise<void> {
+    this.#processes.prove(proofs)
+    const gateways = [...this.#replicas].filter(({ spec }) => spec.role === 'gateway')
+    await Promise.all(gateways.map(({ member }) => member?.peer && this.#ask(member.id)))
+  }
+
   /** Moves one connection. @throws Error as {@link Sessions.move} */
   move(connection: string, container: string): Promise<Moved> {
     return this.#sessions.move(connection, container)
@@ -377,6 +384,7 @@ export class Supervisor {
     this.#sentinel.heard(member.id)
     const { news } = this.#reloads
     if (news !== undefined) this.#processes.tell(member.id, news)
+    if (member.role === 'gateway') this.#processes.tellProofs(member)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
     replica.broken = undefined
