@@ -127,7 +127,7 @@ async function responderOf(
   const runs = (await sendCommand(controlSocket(config.runDirectory), 'status')) !== undefined
   if (runs && byTls)
     throw new CommandError(
-      'the platform that runs answers tls-alpn-01 for itself alone: name the hosts in tls.acme of its stack file',
+      'the platform that runs answers tls-alpn-01 for tls.acme of its stack file alone',
     )
   if (runs) return byGateway(config)
   const port = given === undefined ? (byTls ? 443 : 80) : wholeNumber('port', given, 1, 65_535)
