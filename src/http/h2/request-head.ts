@@ -11,8 +11,8 @@ import type { H2Request } from './event.ts'
  * HTTP/1, and Host where there was :authority (RFC 9113 §8.3.1). A request for a WebSocket reads as
  * the GET that it is over HTTP/1 (RFC 8441 §5).
  * @param connection see {@link originOf}
- * @throws H1Error 421 for another scheme than that, 400 for a path, a host or keys that HTTP/1 would not take,
- * 417 for an expectation that cannot be met, 501 for CONNECT with anything else
+ * @throws H1Error 421 for another scheme than that, 400 for a path, a host or keys that HTTP/1 would not
+ * take, 417 for an expectation that cannot be met, 501 for CONNECT with anything else
  */
 export function requestHead(
   { method: verb, scheme, protocol, path: target, authority, headers, key }: H2Request,
