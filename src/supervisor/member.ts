@@ -72,7 +72,7 @@ const BUDGET: Budget = { perSecond: 1000, burst: 4000 }
  */
 const SPAWNING = 8
 
-/** Opens the supervisor's end of the channels. @param cgroups those of containers; undefined: they have none */
+/** Opens the supervisor's end of the channels. @param cgroups of containers; undefined: they get none */
 export function openSwitchboard(kind: Channel['kind'], clock: Clock, cgroups?: Cgroups): Switchboard {
   const means = { uids: new Uids(), cgroups }
   return kind === 'native' ? nativeSwitchboard(clock, means) : ipcSwitchboard(clock, means)

@@ -61,7 +61,8 @@ interface Hierarchy {
 }
 
 const DELEGATE =
-  'start hotpotato as root, or with a cgroup of its own: systemd-run --user --scope -p Delegate=yes hotpotato up'
+  'start hotpotato as root, or in a cgroup of its own: ' +
+  'systemd-run --user --scope -p Delegate=yes hotpotato up'
 
 /** Looks where this process may make cgroups. Nothing is changed. */
 export function survey(machine: Machine = SYSTEM): Survey {
