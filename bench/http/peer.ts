@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS } from '../../src/http/h1/index.ts'
 import { DEFAULT_H2_LIMITS } from '../../src/http/h2/index.ts'
 import type { HttpHandlers } from '../../src/http/serving.ts'
 import { loadProvider } from '../../src/platform/membership.ts'
+import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import { select } from '../../src/tls13/crypto/selection.ts'
 import type { ServerConfig } from '../../src/tls13/index.ts'
@@ -121,7 +122,7 @@ async function engineServer({ protocol, server, certificate, key }: Role): Promi
     alpn: [isHttp2(protocol) ? 'h2' : 'http/1.1'],
   }
   return onRawStreams(socket => {
-    secure(adopt(socket), config).then(
+    secure(adopt(socket), config, { clock: SYSTEM_CLOCK }).then(
       carrier => void serve(carrier, APPLICATION, OPTIONS),
       () => {}, // clients leave without a goodbye
     )

@@ -2,7 +2,7 @@ import type { H1Limits } from '../http/h1/index.ts'
 import type { TimerSettings } from '../http/timers.ts'
 import type { AccessLogSetting } from './log.ts'
 import type { MemberSettings } from './membership.ts'
-import type { ProgramSettings } from './program-settings.ts'
+import type { ForkSettings, ProgramSettings } from './program-settings.ts'
 import type { QueueSettings } from './queue-settings.ts'
 import type { Retries } from './retries.ts'
 import type { RouteEntry } from './routes.ts'
@@ -112,6 +112,10 @@ export interface SealedSettings {
   readonly bundle: string
   /** That a key is remembered, and a worker waits for the next request with it; 0: not at all. */
   readonly cacheMilliseconds: number
+  /** Empty workers that are started ahead. */
+  readonly warm: number
   /** The directory for what the function leaves behind, sealed. */
   readonly directory: string
+  /** What holds for one process a request, if it is in Python. */
+  readonly fork?: ForkSettings | undefined
 }

@@ -75,7 +75,7 @@ export interface Process {
 /** A process that has ended, or that could not be started at all. */
 export interface Ended {
   readonly replica: Replica
-  readonly member: Pick<Member, 'id' | 'failure'>
+  readonly member: Pick<Member, 'id' | 'failure' | 'peer'>
 }
 
 /** A process of the warm pool. */
@@ -171,7 +171,10 @@ export class Processes {
     } catch (error) {
       // No descriptor is free, or no memory, or a secret is missing: it is tried again.
       this.#secrets.unmount(id)
-      this.#options.onEnded({ replica, member: { id, failure: undefined } }, unstarted(error))
+      this.#options.onEnded(
+        { replica, member: { id, failure: undefined, peer: undefined } },
+        unstarted(error),
+      )
       return
     }
     const process = { replica, member }

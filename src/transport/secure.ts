@@ -1,7 +1,13 @@
 import type { Clock, Timer } from '../time/clock.ts'
-import { SYSTEM_CLOCK } from '../time/system-clock.ts'
-import { recycle, type ServerConfig, Session, type SessionEvent } from '../tls13/index.ts'
-import { takePortion } from '../wire/index.ts'
+import {
+  type ClientConfig,
+  type ResumptionTicket,
+  recycle,
+  type ServerConfig,
+  Session,
+  type SessionEvent,
+} from '../tls13/index.ts'
+import { EMPTY, takePortion } from '../wire/index.ts'
 import { Guard } from './guard.ts'
 import type { Transport, TransportHandlers } from './transport.ts'
 import { Turn } from './turn.ts'
@@ -17,30 +23,57 @@ export interface SecureTransport extends Transport {
   readonly encrypted: true
   readonly session: Session
   readonly alpnProtocol: string | undefined
-  /** Bytes, in front of all others, that came as early data. */
+  /** Server: bytes, in front of all others, that came as early data. */
   readonly earlyBytes: number
+}
+
+export interface SecureOptions {
+  /** Milliseconds until the handshake must be over; default: 10 000. */
+  readonly patienceMs?: number
+  /** What timers go by. */
+  readonly clock: Clock
+}
+
+export interface SecureClientOptions extends SecureOptions {
+  /** Told of each ticket that the server gives. */
+  readonly onTicket?: (ticket: ResumptionTicket) => void
+  /**
+   * Bytes that may come twice at the server (RFC 8470): as early data if `resume` and `earlyData` of the
+   * configuration allow it, and what is not taken so as the first bytes after the handshake.
+   */
+  readonly early?: Uint8Array
 }
 
 /**
  * A TLS server over a transport, as a transport: our session with nothing of Node's streams above or below,
  * which is what containers do and what costs least. Questions that a session cannot answer at once (remote
  * signers and the like) are not for it; `TlsDuplex` knows them.
- * @param patience milliseconds until the handshake must be over
- * @returns when the handshake is over @throws (as rejection) the error that ended it; the transport is closed
- * then
+ * @returns when the handshake is over
+ * @throws (as rejection) the error that ended it; the transport is closed then. TypeError for a configuration
+ * that makes no sense
  */
 export function secure(
   transport: Transport,
   config: ServerConfig,
-  patience = 10_000,
-  clock: Clock = SYSTEM_CLOCK,
+  options: SecureOptions,
 ): Promise<SecureTransport> {
   return new Promise((resolve, reject) => {
-    new ServerTransport(transport, config, patience, clock, resolve, reject)
+    new TlsTransport(transport, () => Session.server(config), options, resolve, reject)
   })
 }
 
-class ServerTransport implements SecureTransport {
+/** The same as a client. Its certificate check is `config.verify`. @returns, @throws as {@link secure} */
+export function secureClient(
+  transport: Transport,
+  config: ClientConfig,
+  options: SecureClientOptions,
+): Promise<SecureTransport> {
+  return new Promise((resolve, reject) => {
+    new TlsTransport(transport, () => Session.client(config), options, resolve, reject)
+  })
+}
+
+class TlsTransport implements SecureTransport {
   readonly encrypted = true
   readonly session: Session
   onDrain: (() => void) | undefined
@@ -54,33 +87,45 @@ class ServerTransport implements SecureTransport {
   /** What came as early data, until the engine reads. */
   #early: Uint8Array[] = []
   #paused = false
-  /** What the client sends may keep us busy for long: others have their turns meanwhile. */
+  /** What the peer sends may keep us busy for long: others have their turns meanwhile. */
   readonly #turn = new Turn(this.#guard.entrance(() => this.#resume()))
   #reading = false
-  /** The client's close_notify has come. */
+  readonly #onTicket: ((ticket: ResumptionTicket) => void) | undefined
+  /** Client: what may come twice, and how much of it went out before the handshake was over. */
+  readonly #mayRepeat: Uint8Array
+  #sentEarly = 0
+  /** The peer's close_notify has come. */
   #ended = false
   /** Its FIN has come. */
   #belowEnded = false
   #finished = false
   #over = false
+  /** What has ended it, for who begins to read only then. */
+  #gone: Error | undefined
   /** Plaintext that waits until what was sealed before has left. */
   #waiting: Uint8Array[] = []
 
   constructor(
     below: Transport,
-    config: ServerConfig,
-    patience: number,
-    clock: Clock,
+    begin: () => Session,
+    { patienceMs = 10_000, clock, early = EMPTY, onTicket }: SecureClientOptions,
     secured: (transport: SecureTransport) => void,
     failed: (error: Error) => void,
   ) {
     this.#below = below
-    this.session = Session.server(config)
+    try {
+      this.session = begin()
+    } catch (error) {
+      below.destroy()
+      throw error
+    }
     this.#secured = secured
     this.#failed = failed
+    this.#onTicket = onTicket
+    this.#mayRepeat = early
     const guard = this.#guard
     const late = guard.entrance(() => this.#fail(new Error('no handshake in time')))
-    this.#handshakeTimer = clock.after(patience, late)
+    this.#handshakeTimer = clock.after(patienceMs, late)
     below.onDrain = guard.entrance(() => this.#drained())
     below.read({
       bytes: guard.entrance((view: Uint8Array) => {
@@ -92,6 +137,11 @@ class ServerTransport implements SecureTransport {
         this.#step()
       }),
       error: guard.entrance((error: Error) => this.#fail(error)),
+    })
+    if (this.session.role === 'server') return
+    guard.run(() => {
+      if (early.length > 0) this.#sentEarly = this.session.sendEarly(early)
+      this.#flush()
     })
   }
 
@@ -110,6 +160,11 @@ class ServerTransport implements SecureTransport {
   }
 
   read(handlers: TransportHandlers): void {
+    const gone = this.#gone
+    if (gone !== undefined) {
+      queueMicrotask(() => handlers.error(gone))
+      return
+    }
     this.#handlers = handlers
     // No handler is called from within a call of its owner.
     queueMicrotask(this.#guard.entrance(() => this.#step()))
@@ -175,6 +230,7 @@ class ServerTransport implements SecureTransport {
       this.abort()
     } finally {
       const reason = error instanceof Error ? error : new Error(String(error))
+      this.#gone = reason
       this.#failed(reason)
       handlers?.error(reason)
     }
@@ -212,10 +268,12 @@ class ServerTransport implements SecureTransport {
    */
   #afterEnd(): void {
     if (!this.#belowEnded || this.#over) return
+    // What waits for the first look is looked at first.
+    if (this.session.connected && this.#handlers === undefined) return
     if (this.#ended) {
       if (this.#finished && !this.queued) this.#fail(new Error('the stream has ended'))
     } else if (!this.#paused && !this.#turn.over)
-      this.#fail(new Error('the client closed without close_notify'))
+      this.#fail(new Error('the peer closed without close_notify'))
   }
 
   #on(event: SessionEvent): void {
@@ -223,7 +281,14 @@ class ServerTransport implements SecureTransport {
       case 'handshake_complete':
         this.#handshakeTimer.stop()
         this.#flush()
+        if (this.#sentEarly < this.#mayRepeat.length) this.write([this.#mayRepeat.subarray(this.#sentEarly)])
         this.#secured(this)
+        return
+      case 'early_data':
+        if (!event.accepted) this.#sentEarly = 0
+        return
+      case 'new_session_ticket':
+        this.#onTicket?.(event.ticket)
         return
       case 'application_data':
         if (event.early) this.earlyBytes += event.data.length
@@ -243,7 +308,7 @@ class ServerTransport implements SecureTransport {
     }
   }
 
-  /** Seals what waits, a portion at a time, as the client takes it. */
+  /** Seals what waits, a portion at a time, as the peer takes it. */
   #send(): void {
     while (this.#waiting.length > 0 && !this.#below.queued && !this.#over) {
       // Small pieces together, because each record costs.
@@ -275,6 +340,7 @@ class ServerTransport implements SecureTransport {
   #fail(error: Error): void {
     if (this.#over) return
     const handlers = this.#handlers
+    this.#gone = error
     this.destroy()
     this.#failed(error)
     handlers?.error(error)

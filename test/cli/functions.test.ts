@@ -166,7 +166,7 @@ describe('in a pipe', () => {
   })
 })
 
-/** With the command `hotpotato`: typed, because not every shell between hands on functions of its environment. */
+/** With the command `hotpotato`: typed, because not every shell hands on functions of its environment. */
 async function openTerminal(): Promise<Terminal> {
   const terminal = await Terminal.open(platform.directory, environmentOf(platform.directory))
   await terminal.run(`hotpotato() { "${process.execPath}" "${MAIN}" "$@"; }`)

@@ -199,7 +199,7 @@ const KINDS: Readonly<Record<string, (stream: Duplex) => void>> = {
   secure(stream) {
     const { at } = faults
     faults.arm(0)
-    const secured = secure(overDuplex(stream), serverConfig(), 10_000, clock)
+    const secured = secure(overDuplex(stream), serverConfig(), { clock })
     faults.arm(at)
     secured.then(
       transport =>

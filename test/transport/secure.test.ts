@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { H1Client } from '../../src/http/h1/index.ts'
 import type { HttpHandlers } from '../../src/http/serving.ts'
+import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { Session } from '../../src/tls13/session.ts'
 import { type SecureTransport, secure } from '../../src/transport/secure.ts'
 import { serve } from '../../src/transport/serve.ts'
@@ -52,7 +53,7 @@ class FakeCarrier implements Transport {
 async function scene() {
   const below = new FakeCarrier()
   const client = Session.client(clientConfig())
-  const transport = secure(below, serverConfig())
+  const transport = secure(below, serverConfig(), CLOCK)
   transport.catch(() => {})
   const give = (): void => {
     const bytes = concat(...client.takeOutput())
@@ -70,6 +71,7 @@ async function scene() {
   return { below, client, transport, give, take }
 }
 
+const CLOCK = { clock: SYSTEM_CLOCK }
 const app: HttpHandlers = {
   request: (request, response) => response.reply({ status: 200, body: request.path }),
 }
@@ -166,14 +168,16 @@ describe('TLS over a transport', () => {
 
   it('tells why there is no connection: garbage, an end, too late', async () => {
     const garbage = new FakeCarrier()
-    const first = secure(garbage, serverConfig())
+    const first = secure(garbage, serverConfig(), CLOCK)
     garbage.handlers?.bytes(utf8('GET / HTTP/1.1\r\n\r\n'))
     await expect(first).rejects.toMatchObject({ name: 'TlsError' })
     expect([garbage.sent.length > 0, garbage.destroyed]).toEqual([true, true])
     const silent = new FakeCarrier()
-    const second = secure(silent, serverConfig())
+    const second = secure(silent, serverConfig(), CLOCK)
     silent.handlers?.end()
     await expect(second).rejects.toThrow('without close_notify')
-    await expect(secure(new FakeCarrier(), serverConfig(), 1)).rejects.toThrow('no handshake in time')
+    await expect(secure(new FakeCarrier(), serverConfig(), { ...CLOCK, patienceMs: 1 })).rejects.toThrow(
+      'no handshake in time',
+    )
   })
 })

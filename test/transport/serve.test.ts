@@ -12,6 +12,7 @@ import { createServer as createNodeTlsServer, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ALPN_PROTOCOLS } from '../../src/http/alpn.ts'
 import type { HttpFault, HttpHandlers } from '../../src/http/serving.ts'
+import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { TlsDuplex } from '../../src/tls13/io/duplex.ts'
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
@@ -80,7 +81,7 @@ const KINDS = {
     const config = { provider: node, certificates, alpn: [...ALPN_PROTOCOLS] }
     return listening(
       createTcpServer({ allowHalfOpen: true, pauseOnConnect: true }, socket => {
-        secure(adopt(socket), config).then(
+        secure(adopt(socket), config, { clock: SYSTEM_CLOCK }).then(
           carrier => serve(carrier, app),
           () => {},
         )

@@ -20,6 +20,8 @@ export interface FunctionDescription {
     readonly now: number
     readonly ready: number
   }
+  /** Why none of them can start; undefined: one can. */
+  readonly broken: string | undefined
   readonly connections: number
   /** Where it answers; the first is that of `hotpotato invoke`. */
   readonly urls: readonly string[]
@@ -46,7 +48,7 @@ export function describe(
     throw new CommandError(`there is no function ${name}; there are ${names}`)
   }
   const containers = members.filter(({ functionName }) => functionName === name)
-  const [{ min, max, replicas, ready, connections } = undefined!] = functionStatus(
+  const [{ min, max, replicas, ready, connections, broken } = undefined!] = functionStatus(
     new Map([[name, one.replicas]]),
     containers,
   )
@@ -58,6 +60,7 @@ export function describe(
     mode: one.program?.mode,
     command: one.command,
     replicas: { min, max, now: replicas, ready },
+    broken,
     connections,
     urls: [
       ...hosts.map(host => `https://${host}:${https}/`),
@@ -88,6 +91,7 @@ export function descriptionText(one: FunctionDescription): string {
       'replicas',
       `${replicas.ready} ready of ${replicas.now}; scale allows ${replicas.min} to ${replicas.max}`,
     ],
+    ['broken', one.broken ?? ''],
     ['connections', String(one.connections)],
     ['certificate', one.certificate],
     ['carrier', one.carrier],

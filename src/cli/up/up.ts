@@ -160,7 +160,8 @@ export async function up(
   try {
     admin = await openAdmin(config, () => supervisor)
     ports = { ...(await supervisor.start()), ...(admin && { admin: admin.port }) }
-    say(greet?.(ports) ?? (await welcome(config, ports, how)))
+    const broken = await brokenOf(config, supervisor, watch)
+    say(greet?.(ports) ?? (await welcome(config, ports, broken, how)))
     notices.running = true
     if (watch) watching = new Watching(running, file, SYSTEM_CLOCK)
   } catch (error) {
@@ -171,6 +172,21 @@ export async function up(
     process.stderr.write(`${printable(path === undefined ? message : `${at(path)}: ${message}`)}\n`)
     await stop()
   }
+}
+
+/**
+ * Functions that cannot start; each was said when it failed.
+ * @throws UpError none can, and no change is waited for
+ */
+async function brokenOf(
+  config: Config,
+  supervisor: Supervisor,
+  watch: boolean,
+): Promise<ReadonlySet<string>> {
+  const { functions } = await status(config, supervisor, undefined, false)
+  const broken = functions.filter(one => one.broken !== undefined)
+  if (broken.length === functions.length && !watch) throw new UpError('no function can start')
+  return new Set(broken.map(({ name }) => name))
 }
 
 /** The admin port, if there is to be one. */

@@ -28,17 +28,11 @@ export interface CommonOptions extends TlsDuplexOptions {
   readonly keyLog?: boolean
 }
 
-export interface ConnectOptions
-  extends CommonOptions,
+/** What a client's configuration comes of. */
+export interface ClientOptions
+  extends Pick<CommonOptions, 'provider' | 'keyLogFile'>,
     Omit<ClientConfig, 'provider' | 'verify'>,
     Pick<VerifierOptions, 'ca' | 'checkName'> {
-  /** Default: localhost. */
-  readonly host?: string
-  readonly port?: number
-  /** A Unix socket instead of host and port. */
-  readonly path?: string
-  /** A stream that is there already, instead of either. */
-  readonly stream?: Duplex
   /** Instead of the platform's verifier with `ca` and `checkName`. */
   readonly verify?: ClientConfig['verify']
   /**
@@ -48,6 +42,16 @@ export interface ConnectOptions
   readonly cert?: CertificateSource
   /** Its private key, PEM. */
   readonly key?: string
+}
+
+export interface ConnectOptions extends CommonOptions, ClientOptions {
+  /** Default: localhost. */
+  readonly host?: string
+  readonly port?: number
+  /** A Unix socket instead of host and port. */
+  readonly path?: string
+  /** A stream that is there already, instead of either. */
+  readonly stream?: Duplex
 }
 
 type CertificateSource = string | Uint8Array | readonly (string | Uint8Array)[]
@@ -73,30 +77,38 @@ export function connect(options: ConnectOptions): TlsDuplex {
 }
 
 function connected(options: ConnectOptions): TlsDuplex {
-  const { host = 'localhost', port, path, stream, ca, checkName, verify, cert, key, ...others } = options
-  const { provider = node, allowHalfOpen, handshakeTimeout, keyLog, keyLogFile: _file, ...more } = others
-  const { serverName, ...config } = more
+  const { host = 'localhost', port, path, stream, allowHalfOpen, handshakeTimeout, keyLog } = options
   if (stream === undefined && path === undefined && port === undefined) {
     throw new TypeError('connect needs a port, a path or a stream')
   }
-  const { name, ...asked } = peerName(serverName ?? host)
-  const check: VerifierOptions = { ...defined({ ca, checkName }), name }
-  const clientConfig: ClientConfig = {
-    ...config,
-    ...asked,
-    ...secretsOf(options),
-    provider,
-    certificates: certificatesOf(provider, { ...defined({ cert, key }), ...config }),
-    verify: verify ?? verifier(check),
-  }
-  checkClientConfig(clientConfig)
+  const config = toClientConfig(options, host)
   checkPatience(handshakeTimeout)
   const below =
     stream ??
     (path === undefined
       ? connectSocket({ host, port: port!, allowHalfOpen: true, noDelay: true })
       : connectSocket({ path, allowHalfOpen: true }))
-  return TlsDuplex.client(below, clientConfig, defined({ allowHalfOpen, handshakeTimeout, keyLog }))
+  return TlsDuplex.client(below, config, defined({ allowHalfOpen, handshakeTimeout, keyLog }))
+}
+
+/**
+ * A client's configuration, with what options say in files' words. @param host the name asked for, unless
+ * `serverName` says another @throws TypeError for options that make no sense
+ */
+export function toClientConfig(options: ClientOptions, host: string): ClientConfig {
+  const { provider = node, serverName, ca, checkName, verify, cert, key, keyLogFile: _, ...others } = options
+  const { name, ...asked } = peerName(serverName ?? host)
+  const check: VerifierOptions = { ...defined({ ca, checkName }), name }
+  const config: ClientConfig = {
+    ...others,
+    ...asked,
+    ...secretsOf(options),
+    provider,
+    certificates: certificatesOf(provider, { ...defined({ cert, key }), ...others }),
+    verify: verify ?? verifier(check),
+  }
+  checkClientConfig(config)
+  return config
 }
 
 export interface ServerOptions

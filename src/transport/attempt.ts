@@ -1,0 +1,48 @@
+import type { Clock } from '../time/clock.ts'
+import { ConnectError, type Connected, type ConnectOptions, shown, type Target } from './connector.ts'
+
+/** Milliseconds for a connection, unless the options say another number. */
+const PATIENCE = 10_000
+
+/**
+ * Bounds the making of a connection. @param work told by its signal to give up, and to close what it has
+ * @throws ConnectError `timeout`, `aborted`, or what `work` throws
+ */
+export async function attempt(
+  target: Target,
+  { signal, timeoutMs = PATIENCE }: ConnectOptions,
+  clock: Clock,
+  work: (signal: AbortSignal) => Promise<Connected>,
+): Promise<Connected> {
+  if (signal?.aborted) throw aborted(target, signal)
+  const control = new AbortController()
+  const late = clock.after(timeoutMs, () =>
+    control.abort(new ConnectError('timeout', `no connection to ${shown(target)} in ${timeoutMs} ms`)),
+  )
+  const abort = (): void => control.abort(aborted(target, signal))
+  signal?.addEventListener('abort', abort)
+  try {
+    const connected = await work(control.signal)
+    if (!control.signal.aborted) return connected
+    connected.transport.destroy()
+    throw control.signal.reason
+  } catch (error) {
+    throw control.signal.aborted ? control.signal.reason : error
+  } finally {
+    late.stop()
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+function aborted(target: Target, signal: AbortSignal | undefined): ConnectError {
+  return new ConnectError('aborted', `the connection to ${shown(target)} was given up`, signal?.reason)
+}
+
+/** Calls `give up` when the signal says so, until what it returns is called. */
+export function onAbort(signal: AbortSignal | undefined, giveUp: (reason: unknown) => void): () => void {
+  if (signal === undefined) return () => {}
+  const listener = (): void => giveUp(signal.reason)
+  if (signal.aborted) listener()
+  else signal.addEventListener('abort', listener, { once: true })
+  return () => signal.removeEventListener('abort', listener)
+}

@@ -1,0 +1,68 @@
+import {
+  ConnectError,
+  type Connected,
+  type ConnectOptions,
+  type Connector,
+  type Target,
+} from './connector.ts'
+import type { Kind } from './kinds/kind.ts'
+
+/** What a kind still has to be given: nothing, where all that it needs is optional. */
+type Given<Needs extends object> = object extends Needs ? [given?: Needs] : [given: Needs]
+
+/**
+ * Which kind of transport leads where: a registry from schemes and origins to kinds, each with what it needs.
+ * The same client runs over all of them.
+ */
+export class Context implements Connector {
+  readonly #routes = new Map<string, Route>()
+
+  /**
+   * Adds a way. @param where a scheme (`https`, `http+unix`), or an origin (`http://docker.local`), which
+   * goes first; a port of its own counts only where it is named
+   * @param given what that kind needs; the compiler says what is missing
+   */
+  over<Needs extends object>(where: string, kind: Kind<Needs>, ...[given]: Given<Needs>): this {
+    const needs = (given ?? {}) as Needs
+    this.#routes.set(where.replace(/\/$/, '').toLowerCase(), {
+      name: kind.name,
+      connect: (target, options) => kind.connect(target, options, needs),
+    })
+    return this
+  }
+
+  /** @throws ConnectError `unsupported` if nothing leads there; what the kind throws */
+  async connect(target: Target, options: ConnectOptions = {}): Promise<Connected> {
+    return this.#routeTo(target).connect(target, options)
+  }
+
+  /** The name of the kind that leads there. @throws ConnectError `unsupported` if none does */
+  kindFor(target: Target): string {
+    return this.#routeTo(target).name
+  }
+
+  #routeTo({ scheme, host, port }: Target): Route {
+    const shown = host.includes(':') ? `[${host}]` : host
+    for (const where of [`${scheme}://${shown}:${port}`, `${scheme}://${shown}`, scheme]) {
+      const route = this.#routes.get(where.toLowerCase())
+      if (route !== undefined) return route
+    }
+    throw new ConnectError('unsupported', `no transport leads to ${scheme}://${shown}: context.over adds one`)
+  }
+}
+
+interface Route {
+  readonly name: string
+  connect(target: Target, options: ConnectOptions): Promise<Connected>
+}
+
+/** The ports that schemes have of their own. */
+const PORTS: Readonly<Record<string, number>> = { http: 80, ws: 80, https: 443, wss: 443 }
+
+/** Where a URL leads. @throws TypeError for one that has neither a host nor a way without one */
+export function targetOf(url: URL | string): Target {
+  const { protocol, hostname, port } = new URL(url)
+  const scheme = protocol.slice(0, -1)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return { scheme, host, port: port === '' ? (PORTS[scheme.split('+')[0]!] ?? 0) : Number(port) }
+}
