@@ -29,7 +29,7 @@ const HELP = /^cli\/commands\//
 const SHIPPED = /^functions\/shipped\//
 
 /** These tell apart what is joined; what none of them needs lies with the one module that asks for it. */
-const USERS = [...Object.keys(PROGRAMS), 'supervisor', 'orders', 'help', 'shipped', 'functions', 'library']
+const USERS = [...Object.keys(PROGRAMS), 'supervisor', 'orders', 'help', 'functions', 'library']
 
 /** Packages that are joined, too, with those that they need: many small files, which each process loads. */
 const PACKAGES = new Set([
@@ -64,7 +64,7 @@ function beginnings(modules) {
     const module = file.replace('./dist/src/', '').replace(/\.js$/, '')
     users.set(module, module.startsWith('functions/') ? 'functions' : 'library')
   }
-  for (const module of modules) if (SHIPPED.test(module)) users.set(module, 'shipped')
+  for (const module of modules) if (SHIPPED.test(module)) users.set(module, module.replaceAll('/', '-'))
   return users
 }
 
@@ -104,7 +104,7 @@ function places(modules) {
     const all = [...(needed.get(id) ?? [])].sort()
     const known = USERS.filter(user => all.includes(user))
     if (known.length > 0) return known.join('+')
-    return all.length === 1 ? all[0] : 'rest'
+    return all.length === 1 ? all[0] : moduleOf(id)?.replaceAll('/', '-')
   }
 }
 
