@@ -66,7 +66,7 @@ const TOLD = 8
 const FAREWELL = 1000
 
 /** What only the first process of a replica is told. */
-export type FirstSettings = Pick<WorkerSettings, 'rehearsesAtOnce' | 'followsCalls'>
+export type FirstSettings = Pick<WorkerSettings, 'rehearsesAtOnce' | 'followsCalls' | 'awaited'>
 
 /** A process, and the replica that it fills. */
 export interface Process {

@@ -134,7 +134,7 @@ export class Supervisor {
       replicas: () => this.#containers,
       look: ({ member }) => this.#look(member?.id),
       tellGateways: message => this.#processes.tellAll(message, undefined, 'gateway'),
-      start: replica => this.#processes.start(replica),
+      start: replica => this.#processes.start(replica, { awaited: true }),
       putToSleep: functionName => this.#rollOuts.sleep(functionName),
     })
     this.#start = new Start({
