@@ -1,6 +1,6 @@
 import { Script } from 'node:vm'
 
-/** Milliseconds that one text may take. A page that takes longer is shown plainer; meanwhile all others wait. */
+/** Milliseconds that one text may take: meanwhile all others wait. What takes longer is shown plainer. */
 const MOST = 250
 const WORK = Symbol.for('hotpotato.files.work')
 const script = new Script('globalThis[Symbol.for("hotpotato.files.work")]()')

@@ -20,7 +20,10 @@ export async function colour(text: string, language: string | undefined): Promis
   return bounded(() => highlight.highlight(text, { language, ignoreIllegals: true }).value) ?? escaped(text)
 }
 
-/** HTML of a Markdown text; undefined: it is to be shown as text, also if it takes too long. HTML in it is shown as it is written. */
+/**
+ * HTML of a Markdown text; undefined: it is to be shown as text, also because it takes too long. HTML in it is
+ * shown as it is written.
+ */
 export async function markdown(text: string): Promise<string | undefined> {
   if (text.length > MOST_MARKDOWN) return undefined
   const renderer = await markdownRenderer()
