@@ -5,6 +5,7 @@ import { installGlobals, prepare } from './light/globals.ts'
 import { type FunctionModule, functionModule } from './module.ts'
 import { FunctionError, moduleFile } from './module-file.ts'
 import { fromOpenFaaS, type OpenFaaSHandler } from './openfaas/handler.ts'
+import { placeOf } from './place.ts'
 import type { WebSocketFunction } from './web-socket.ts'
 
 export { FunctionError } from './module-file.ts'
@@ -30,7 +31,7 @@ export async function loadFunction(
   } catch (error) {
     throw new FunctionError(
       'unloadable',
-      `${file} cannot be loaded: ${messageOf(error)}${advice(error)}`,
+      `${file} cannot be loaded: ${messageOf(error)}${advice(error, file)}`,
       error,
     )
   }
@@ -38,11 +39,12 @@ export async function loadFunction(
   return functionOf(module, file, lang)
 }
 
-/** What to do about it, as far as that is known. */
-function advice(error: unknown): string {
-  // What the engine says of a syntax error names no line.
-  if (error instanceof SyntaxError) return '; node --check shows where'
-  return messageOf(error).startsWith('Cannot find package ') ? '; npm install in its folder may bring it' : ''
+/** Where that is, and what to do about it, as far as that is known. */
+function advice(error: unknown, file: string): string {
+  if (messageOf(error).startsWith('Cannot find package ')) return '; npm install in its folder may bring it'
+  const place = placeOf(error, file)
+  if (place !== undefined) return ` (${place})`
+  return error instanceof SyntaxError ? '; node --check shows where' : ''
 }
 
 /** What a function's module may export. */

@@ -305,7 +305,8 @@ export class Gateway {
   #giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string, inbound: Uint8Array): void {
     this.#dropped(reason)
     const time = 'gateway.limits.holdSeconds'
-    const detail = `no container of the function ${functionName} became ready within ${time}`
+    const late = this.#slumbers.fails(functionName) ? 'can be started' : `became ready within ${time}`
+    const detail = `no container of the function ${functionName} ${late}`
     const unavailable = {
       name: 'function-unavailable',
       status: 503,

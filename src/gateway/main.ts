@@ -1,6 +1,6 @@
 import { wrapped } from '../platform/counters/calls.ts'
 import { memoryCounters } from '../platform/counters/memory.ts'
-import { compileEarly } from '../platform/engine.ts'
+import { compileEarly, staySmall } from '../platform/engine.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import { giveUp, join, type Membership, readSettings } from '../platform/membership.ts'
 import { tableOf } from '../platform/routing/route-table.ts'
@@ -15,6 +15,7 @@ import { prepareHibernation } from './hibernation/prepare.ts'
 /** Entry point of the gateway's process. */
 async function main(): Promise<void> {
   compileEarly()
+  staySmall()
   const settings = readSettings<GatewaySettings>()
   const clock = SYSTEM_CLOCK
   let gateway: Gateway | undefined

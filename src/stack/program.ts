@@ -160,7 +160,7 @@ function seconds(text: string | undefined, name: string, place: Place): number {
 }
 
 /** Bytes that a process may write for one request. */
-const OUTPUT_BYTES = 16_777_216
+export const OUTPUT_BYTES = 16_777_216
 /** The part of a container's time to become ready that its program has. */
 const START_SHARE = 0.8
 

@@ -15,6 +15,8 @@ import {
 } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError, equal } from '../wire/index.ts'
+import { Cgroups } from './cgroups/cgroups.ts'
+import type { Controller } from './cgroups/hierarchy.ts'
 import { type LogSink, type OutputSource, readOutput } from './child-output.ts'
 import { LimitWatch, type Watched } from './isolation/limit-watch.ts'
 import { type Member, openSwitchboard, type Switchboard, type WaitingProcess } from './member.ts'
@@ -64,7 +66,7 @@ const TOLD = 8
 const FAREWELL = 1000
 
 /** What only the first process of a replica is told. */
-export type FirstSettings = Pick<WorkerSettings, 'rehearsesAtOnce' | 'followsCalls'>
+export type FirstSettings = Pick<WorkerSettings, 'rehearsesAtOnce' | 'followsCalls' | 'awaited'>
 
 /** A process, and the replica that it fills. */
 export interface Process {
@@ -75,7 +77,7 @@ export interface Process {
 /** A process that has ended, or that could not be started at all. */
 export interface Ended {
   readonly replica: Replica
-  readonly member: Pick<Member, 'id' | 'failure'>
+  readonly member: Pick<Member, 'id' | 'failure' | 'peer'>
 }
 
 /** A process of the warm pool. */
@@ -106,6 +108,7 @@ export class Processes {
   readonly #switchboard: Switchboard
   readonly #byId = new Map<number, Process>()
   readonly #secrets = new SecretMounts()
+  readonly #cgroups: Cgroups
   readonly #limits: LimitWatch<Watched & Process>
   readonly #warmPool: WarmPool<Warm>
   /** What is still read of the output of processes, also of those that have ended. */
@@ -116,7 +119,8 @@ export class Processes {
 
   constructor(options: ProcessesOptions) {
     this.#options = options
-    this.#switchboard = openSwitchboard(options.channel, options.clock)
+    this.#cgroups = new Cgroups(options.clock, options.log)
+    this.#switchboard = openSwitchboard(options.channel, options.clock, this.#cgroups)
     const count = (): number => options.warmPool().count
     this.#warmPool = new WarmPool({ ...options, count, start: () => this.#startWarm() })
     this.#switchboard.channel.onMessage = (from, payload, descriptors) => {
@@ -134,6 +138,11 @@ export class Processes {
 
   get(id: number): Process | undefined {
     return this.#byId.get(id)
+  }
+
+  /** What the kernel holds for containers, by cgroups of ours. */
+  get held(): ReadonlySet<Controller> {
+    return this.#cgroups.held
   }
 
   /** Processes that wait for a function. */
@@ -171,7 +180,10 @@ export class Processes {
     } catch (error) {
       // No descriptor is free, or no memory, or a secret is missing: it is tried again.
       this.#secrets.unmount(id)
-      this.#options.onEnded({ replica, member: { id, failure: undefined } }, unstarted(error))
+      this.#options.onEnded(
+        { replica, member: { id, failure: undefined, peer: undefined } },
+        unstarted(error),
+      )
       return
     }
     const process = { replica, member }
@@ -293,6 +305,7 @@ export class Processes {
     timer?.stop()
     for (const { member } of this.#byId.values()) member.payload.kill()
     await Promise.all(ended)
+    await this.#cgroups.close()
     await Promise.all(this.#reading)
     this.#limits.stop()
     this.#switchboard.channel.close()

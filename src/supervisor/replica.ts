@@ -15,6 +15,8 @@ export class Replica {
   member: Member | undefined
   /** How its last process ended, and why if that is known. */
   lastEnd: string | undefined
+  /** Why its last process could not start; undefined: it could, or none has been started. */
+  broken: string | undefined
   /**
    * One of its processes was ready, or had its time to become so: the start does not wait for it any more.
    */

@@ -22,6 +22,8 @@ export interface MemberStatus {
   readonly restarts: number
   /** How its last process ended, and why if that is known; undefined: none has. */
   readonly lastEnd?: string | undefined
+  /** Why its last process could not start; undefined: it could, or none has been started. */
+  readonly broken?: string | undefined
   readonly counters: Counters
 }
 
@@ -39,6 +41,7 @@ export function statusOf(replica: Replica, counters: Counters, now: number): Mem
     age: member && Math.round(now - member.startedAt),
     restarts: life.restarts,
     lastEnd: replica.lastEnd,
+    broken: replica.broken,
     counters: Object.fromEntries(Object.entries(counters).filter(([name]) => !isCallCounter(name))),
   }
 }

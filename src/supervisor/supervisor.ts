@@ -8,6 +8,7 @@ import type { ConnectionDescription, ControlMessage } from '../transfer/control.
 import { hex } from '../wire/index.ts'
 import { COUNTERS } from './admin/metrics.ts'
 import { Tally } from './admin/tally.ts'
+import type { Controller } from './cgroups/hierarchy.ts'
 import { type Change, Diary } from './diary.ts'
 import { Expectations } from './expectations.ts'
 import { Inquiries } from './inquiries.ts'
@@ -25,6 +26,7 @@ import { type Crew, RollOuts } from './roll-out.ts'
 import { Sentinel } from './sentinel.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
 import { Sleep } from './sleep/sleep.ts'
+import { Start } from './start.ts'
 import { type Counters, type MemberStatus, statusOf } from './status.ts'
 
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
@@ -83,9 +85,9 @@ export class Supervisor {
   readonly #sleep: Sleep
   readonly #loads: Loads
   #heartbeat: Timer | undefined
+  readonly #start: Start
   #bound: readonly BoundPort[] = []
   #stopping = false
-  #started: { resolve: () => void; reject: (error: Error) => void } | undefined
 
   constructor(options: SupervisorOptions) {
     this.#options = options
@@ -132,8 +134,12 @@ export class Supervisor {
       replicas: () => this.#containers,
       look: ({ member }) => this.#look(member?.id),
       tellGateways: message => this.#processes.tellAll(message, undefined, 'gateway'),
-      start: replica => this.#processes.start(replica),
+      start: replica => this.#processes.start(replica, { awaited: true }),
       putToSleep: functionName => this.#rollOuts.sleep(functionName),
+    })
+    this.#start = new Start({
+      replicas: this.#replicas,
+      failing: functionName => this.#sleep.failing(functionName),
     })
     this.#pools = new Pools({
       clock,
@@ -153,8 +159,8 @@ export class Supervisor {
   }
 
   /**
-   * Starts everything. @returns the gateway's ports, once it listens and all containers are ready @throws
-   * Error what failed
+   * Starts everything. @returns the gateway's ports, once it listens, and each container is ready or has
+   * failed for the first time ({@link Start}) @throws Error what the platform cannot do without has failed
    */
   async start(): Promise<Ports> {
     const { containers, gateway, signer, liveness } = this.#options
@@ -165,12 +171,10 @@ export class Supervisor {
     ])
     this.#bound = [bound!, boundSecure!]
     this.#processes.frontDoor = { host: reachable(host), port: bound!.port }
-    const started = new Promise<void>((resolve, reject) => {
-      this.#started = { resolve, reject }
-    })
+    const started = this.#start.over()
     this.#heartbeat = this.#clock.every(liveness.period, () => {
       this.#sentinel.look()
-      this.#checkStarted()
+      this.#start.look()
       this.#pools.look(this.#rollOuts.bounds)
     })
     // First: containers wait for what it keeps.
@@ -221,6 +225,11 @@ export class Supervisor {
   /** The connections of all containers. */
   connections(): Promise<ConnectionStatus[]> {
     return this.#sessions.list()
+  }
+
+  /** What the kernel holds for containers, by cgroups of ours. */
+  get held(): ReadonlySet<Controller> {
+    return this.#processes.held
   }
 
   /** What has become of the replicas lately, the oldest first. */
@@ -376,10 +385,11 @@ export class Supervisor {
     if (news !== undefined) this.#processes.tell(member.id, news)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
+    replica.broken = undefined
     this.#options.log.info({ pid: member.payload.pid }, `${replica.name} is ready`)
     this.#sleep.ready(replica)
     this.#expected.settle(replica)
-    this.#checkStarted()
+    this.#start.look()
   }
 
   #heard(from: number, counters: Counters): void {
@@ -399,22 +409,15 @@ export class Supervisor {
     this.#reloads.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
   }
 
-  #checkStarted(): void {
-    if (this.#started === undefined || [...this.#replicas].some(({ settled }) => !settled)) return
-    this.#started.resolve()
-    this.#started = undefined
-  }
-
   #failed(replica: Replica, reason: string): void {
-    this.#options.log.error(`${replica.name} cannot start: ${reason}`)
+    const broken = !this.#start.isOurs(replica)
+    this.#options.log.error({ broken }, `${replica.name} cannot start: ${reason}`)
     this.#expected.settle(replica, new Error(reason))
-    if (replica.settled) return
-    this.#started?.reject(new Error(reason))
-    this.#started = undefined
+    this.#start.failed(replica, reason)
   }
 
   #ended({ replica, member }: Ended, how: string): void {
-    const { id, failure } = member
+    const { id, failure, peer } = member
     const { name } = replica
     this.#sentinel.forget(id)
     this.#loads.forget(id)
@@ -425,7 +428,7 @@ export class Supervisor {
     const followed = this.#replacements.ended(replica, how, failure)
     this.#sleep.ended(replica)
     if (!followed) this.#remove(replica)
-    else if (failure === undefined && !replica.settled)
-      this.#started?.reject(new Error(`${name} ended (${how}) before it was ready; its log says why`))
+    else if (failure === undefined && peer === undefined)
+      this.#start.failed(replica, `${name} ended (${how}) before it was ready; its log says why`)
   }
 }

@@ -34,7 +34,7 @@ export interface ServerConnection {
   readonly session: Session | undefined
 }
 
-/** What a connection failed at, before or beside its requests; what these do wrong is an {@link HttpFault}. */
+/** What a connection failed at, beside its requests; what these do wrong is an {@link HttpFault}. */
 export interface ConnectionFailure {
   /** `accept`: there is no connection. `connection`: what was thrown is a fault here, and no client's. */
   readonly stage: 'accept' | 'proxy-protocol' | 'handshake' | 'connection'

@@ -298,9 +298,9 @@ describe('up, when something is wrong', () => {
     expect(stderr).toMatch(new RegExp(`^${place}.*missing\\.mjs does not exist: [^\n]*\n$`))
     writeFileSync(join(bad, 'missing.mjs'), 'export default {')
     const broken = await hotpotato(bad, ['up'])
-    expect(broken.stdout + broken.stderr).toMatch(
-      /missing\.mjs cannot be loaded: .*; node --check shows where\n/,
-    )
+    expect(broken.code).toBe(1)
+    expect(broken.stderr).toMatch(/echo-1 cannot start: .*missing\.mjs cannot be loaded: .*\.mjs:1\)\n/)
+    expect(broken.stderr).toMatch(/^no function can start\n/m)
     rmSync(bad, { recursive: true })
   })
 

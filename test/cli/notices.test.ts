@@ -34,10 +34,15 @@ it('leaves what functions print to the log', () => {
 
 it('says before all runs what is tried again, and not what ends the start', () => {
   const { told, see } = notices(false)
-  see(50, 'supervisor', 'echo-1 cannot start: it has no module')
+  see(50, 'supervisor', 'gateway cannot start: it has no port', { broken: false })
+  see(60, 'echo-1', 'cannot start', { err: { message: 'no module' } })
+  see(50, 'supervisor', 'echo-1 cannot start: it has no module', { broken: true })
   see(40, 'supervisor', 'echo-1 ended; it is being restarted', { how: 'exit code 1', failure: 'no module' })
   see(40, 'supervisor', 'hello-1 ended; it is being restarted', { how: 'exit code 3' })
-  expect(told).toEqual(['hello-1 ended; it is being restarted (exit code 3)'])
+  expect(told).toEqual([
+    'echo-1 cannot start: it has no module',
+    'hello-1 ended; it is being restarted (exit code 3)',
+  ])
 })
 
 it('says the same once a minute', () => {

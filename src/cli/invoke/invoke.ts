@@ -7,6 +7,7 @@ import { KEY_FIELD } from '../../http/key-field.ts'
 import type { Config } from '../../stack/config.ts'
 import { CommandError, STATUS, UsageError } from '../line/usage-error.ts'
 import { readConfiguration } from '../platform/configuration.ts'
+import { hint } from '../platform/hint.ts'
 import { ask, notRunning } from '../platform/order.ts'
 import type { PlatformStatus } from '../platform/status.ts'
 import { readKey } from '../sealed/key-file.ts'
@@ -133,8 +134,13 @@ function trust({ certificates }: Config, { host, certificate }: Target, options:
 function failed(
   name: string,
   { code, message }: NodeJS.ErrnoException,
-  { clear }: InvokeOptions,
+  { clear, config }: InvokeOptions,
 ): CommandError {
+  // The gateway has no certificate, and no other words.
+  if (!clear && /alert internal error/.test(message)) {
+    const where = hint(`status ${name}`, config, process.env)
+    return new CommandError(`${name} cannot be called: no container of it is ready; ${where} says why`)
+  }
   const certificate = !clear && /CERT|SIGNATURE|ALTNAME|ISSUER/.test(code ?? '')
   const advice = certificate
     ? '; --ca names its authority, --insecure does not check, --clear needs none'

@@ -57,6 +57,8 @@ export async function localRun(what: string, options: LocalRunOptions): Promise<
 function show(line: string, functionName: string): void {
   const { name, msg, level } = JSON.parse(line) as { name?: unknown; msg?: unknown; level?: unknown }
   if (typeof name !== 'string' || !name.startsWith(`${functionName}-`) || typeof msg !== 'string') return
+  // Why it cannot start is said by `up`.
+  if (msg === 'cannot start') return
   // What the container says of itself is of no use here, but for faults.
   const own = line.includes('"stream":') || line.includes('"callId":')
   if (own || Number(level) >= ERROR) note(msg)

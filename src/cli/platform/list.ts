@@ -1,7 +1,7 @@
 import { say } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
 import { ask, type Chosen } from './order.ts'
-import type { PlatformStatus } from './status.ts'
+import { type PlatformStatus, readyCell } from './status.ts'
 
 /** Lists the functions that run. @throws CommandError nothing runs */
 export async function list(chosen: Chosen & { readonly quiet: boolean }): Promise<void> {
@@ -12,6 +12,6 @@ export async function list(chosen: Chosen & { readonly quiet: boolean }): Promis
   })
   if (chosen.json === true) return say(JSON.stringify(listed))
   if (chosen.quiet) return say(listed.map(({ name }) => name).join('\n'))
-  const rows = listed.map(one => [one.name, one.replicas, one.ready, one.calls, one.connections])
+  const rows = listed.map(one => [one.name, one.replicas, readyCell(one), one.calls, one.connections])
   say(table(['FUNCTION', 'REPLICAS', 'READY', 'CALLS', 'CONNECTIONS'], rows))
 }

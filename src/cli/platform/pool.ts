@@ -59,8 +59,9 @@ export function poolOf({ functions, members, changes }: PlatformStatus, name: st
 
 /** For a person. */
 export function poolText({ function: one, members, changes }: PoolStatus): string {
-  const { name, ready, replicas, min, max, connections } = one
+  const { name, ready, replicas, min, max, connections, broken } = one
   const parts = [
+    ...(broken === undefined ? [] : [`${name}: broken: ${broken}`]),
     `${name}: ${ready} of ${replicas} ready, ${min} to ${max} allowed, ${connections} connections`,
     table(
       ['CONTAINER', 'STATE', 'PID', 'AGE', 'RESTARTS', 'CONNECTIONS', 'TAKEN', 'MOVED'],

@@ -17,6 +17,8 @@ export interface FunctionStatus {
   readonly ready: number
   /** It has no process, because there is no work for one. */
   readonly asleep: boolean
+  /** Why it cannot start, if none of its replicas can work because of that. */
+  readonly broken?: string
   /** Of all its containers, those that drain among them. */
   readonly connections: number
 }
@@ -52,16 +54,24 @@ export function functionStatus(
   return [...bounds].map(([name, { min, max }]) => {
     const containers = members.filter(one => one.functionName === name)
     const staying = containers.filter(({ state }) => STAYING.has(state))
+    const ready = staying.filter(one => one.ready).length
+    const broken = ready > 0 ? undefined : staying.find(one => one.broken !== undefined)?.broken
     return {
       name,
       min,
       max,
       replicas: staying.length,
-      ready: staying.filter(({ ready }) => ready).length,
+      ready,
       asleep: staying.length > 0 && staying.every(({ state }) => state === 'asleep'),
+      ...(broken === undefined ? {} : { broken }),
       connections: containers.reduce((sum, { counters }) => sum + (counters.connections ?? 0), 0),
     }
   })
+}
+
+/** How many of a function's replicas can work, or why none can. */
+export function readyCell({ asleep, broken, ready }: FunctionStatus): string | number {
+  return broken === undefined ? (asleep ? 'asleep' : ready) : 'broken'
 }
 
 /** The status as tables for a person. */
@@ -69,14 +79,7 @@ export function statusText({ functions, members, connections }: PlatformStatus):
   const tables = [
     table(
       ['FUNCTION', 'REPLICAS', 'READY', 'MIN', 'MAX', 'CONNECTIONS'],
-      functions.map(one => [
-        one.name,
-        one.replicas,
-        one.asleep ? 'asleep' : one.ready,
-        one.min,
-        one.max,
-        one.connections,
-      ]),
+      functions.map(one => [one.name, one.replicas, readyCell(one), one.min, one.max, one.connections]),
     ),
     table(
       [
@@ -109,6 +112,8 @@ export function statusText({ functions, members, connections }: PlatformStatus):
       ]),
     ),
   ]
+  const broken = functions.filter(one => one.broken !== undefined)
+  if (broken.length > 0) tables.push(broken.map(one => `broken: ${one.name}: ${one.broken}`).join('\n'))
   const hibernating = members.reduce((sum, { counters }) => sum + (counters.hibernating ?? 0), 0)
   if (hibernating > 0) tables.push(`hibernating with the gateway: ${hibernating}`)
   if (connections !== undefined) tables.push(connectionTable(connections))

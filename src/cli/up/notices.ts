@@ -19,7 +19,7 @@ export class Notices {
   #left = BURST
   #filled: number
   #unsaid = 0
-  /** Whether all runs: before, what cannot start is said by the one who starts it. */
+  /** Whether all runs: before, what the platform cannot start without is said by the one who starts it. */
   running = false
 
   /** @param tell prints one line @param now milliseconds, never going back */
@@ -59,12 +59,13 @@ export class Notices {
 
 /** @returns undefined for what is nothing to tell */
 function noticeOf(line: string, running: boolean): string | undefined {
-  const { level, name, msg, stream, how, failure, err } = JSON.parse(line) as Readonly<
+  const { level, name, msg, stream, how, failure, err, broken } = JSON.parse(line) as Readonly<
     Record<string, unknown>
   >
-  // What a function prints is its own; what was said of a process that cannot start is not said twice.
-  if (stream !== undefined || typeof msg !== 'string') return undefined
-  if (!running && (Number(level) > WARN || typeof failure === 'string')) return undefined
+  // What a function prints is its own; that a process cannot start is said once, by the supervisor.
+  if (stream !== undefined || typeof msg !== 'string' || typeof failure === 'string') return undefined
+  if (name !== 'supervisor' && msg === 'cannot start') return undefined
+  if (!running && Number(level) > WARN && broken !== true) return undefined
   const { message } = (typeof err === 'object' && err !== null ? err : {}) as { readonly message?: unknown }
   const why = [message, how, failure]
     .filter(one => typeof one === 'string')

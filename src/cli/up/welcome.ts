@@ -10,11 +10,13 @@ const EVERYWHERE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '
 
 /**
  * What `up` says when everything runs: what listens where, and commands to try, which work as they stand.
+ * @param broken functions that cannot start
  * @param how what a user types for another command, as `npm stop` for `stop`
  */
 export async function welcome(
   { gateway, admin, functions, certificates, runDirectory }: Config,
   { http, https, ...ports }: Ports & { readonly admin?: number },
+  broken: ReadonlySet<string>,
   how: (command: string) => string,
 ): Promise<string> {
   const { address } = await lookup(gateway.host)
@@ -27,9 +29,14 @@ export async function welcome(
 hotpotato is running
   http    ${bracketed(address)}:${http}
   https   ${bracketed(address)}:${https}
-${adminLine}  serves  ${every.map(described).join('\n          ')}
+${adminLine}  serves  ${every.map(one => described(one, broken.has(one.name))).join('\n          ')}
   log     ${join(nameOf(runDirectory), LOG_FILE)}   (${how('logs -f')} follows it)
-${page(gateway.defaultFunction, host, http)}${commandsToTry(every, authority, host, { http, https })}
+${page(gateway.defaultFunction, host, http)}${commandsToTry(
+  every.filter(({ name }) => !broken.has(name)),
+  authority,
+  host,
+  { http, https },
+)}
 Ctrl-C or ${how('stop')} ends everything.
 `
 }
@@ -55,9 +62,9 @@ export function nameOf(directory: string): string {
   return name.startsWith('..') ? directory : name || '.'
 }
 
-function described({ name, hosts, replicas: { start } }: FunctionConfig): string {
+function described({ name, hosts, replicas: { start } }: FunctionConfig, broken: boolean): string {
   const processes = start === 1 ? '' : `, ${start} processes`
-  return `${name} (${hosts.join(', ') || 'no host'}${processes})`
+  return `${name} (${hosts.join(', ') || 'no host'}${processes})${broken ? ', which cannot start' : ''}`
 }
 
 function isKnown(host: string): boolean {

@@ -146,9 +146,9 @@ export async function main(): Promise<void> {
   host.connect(courier)
   place.open(host)
   clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
-  if (settings.warmed !== true) {
+  if (settings.warmed !== true && settings.awaited !== true) {
     // Without a certificate there is no handshake to practise.
-    if (host.tls.certificates.length > 0) warmUp(host.tls, host.limits.http, clock)
+    if (host.tls.certificates.length > 0) warmUp(host.tls, host.limits.http, clock, settings.rehearsals)
     warmWords()
   }
   if (settings.signer) await ringOrNot(place, clock, log)

@@ -22,10 +22,15 @@ export class Slumbers {
     else this.#phases.set(functionName, phase)
   }
 
+  /** It has no container, because those that were started have ended. */
+  fails(functionName: string): boolean {
+    return this.#phases.get(functionName) === 'failing'
+  }
+
   /** Milliseconds that a connection waits for a container: one that fails again and again gets none. */
   patience(functionName: string): number {
     const phase = this.#phases.get(functionName)
-    if (phase === 'failing') return 0
+    if (this.fails(functionName)) return 0
     return phase === undefined ? this.#hold : this.#wake
   }
 }

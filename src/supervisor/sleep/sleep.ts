@@ -80,6 +80,11 @@ export class Sleep {
       this.#options.tellGateways({ kind: 'slumber', functionName: name, phase })
   }
 
+  /** None of its first containers could be started. */
+  failing(functionName: string): void {
+    this.#tell(functionName, 'failing')
+  }
+
   /** The process of a replica has ended, and is or is not followed by another. */
   ended({ functionName, life }: Replica): void {
     if (life.state !== 'crash-looping') return

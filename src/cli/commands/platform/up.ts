@@ -23,7 +23,9 @@ export const command = defineCommand({
     ...CONFIG,
   },
   help: `Starts what the stack file says, and prints where it listens and commands to try. It stays until
-hotpotato stop, or Ctrl-C. Options go before the stack file. Missing certificates are made.`,
+hotpotato stop, or Ctrl-C. Options go before the stack file. Missing certificates are made. A function that
+cannot start is named, with the reason and the place, and is tried again and again while the others serve;
+where none can, up ends with status 1, unless it watches.`,
   examples: [
     'hotpotato up',
     'hotpotato up --watch',
