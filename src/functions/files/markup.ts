@@ -21,8 +21,8 @@ export async function colour(text: string, language: string | undefined): Promis
 }
 
 /**
- * HTML of a Markdown text; undefined: it is to be shown as text, perhaps because it takes too long. HTML in it
- * is shown as it is written.
+ * HTML of a Markdown text. HTML in it is shown as it is written.
+ * @returns undefined: it is to be shown as text, because it is too long, or takes too long
  */
 export async function markdown(text: string): Promise<string | undefined> {
   if (text.length > MOST_MARKDOWN) return undefined
