@@ -172,6 +172,9 @@ export const ControlMessage = select(
     sleep: 52,
     wake: 53,
     slumber: 54,
+    expect: 55,
+    thaws: 56,
+    begins: 57,
     present: 29,
     certificates: 30,
     sign: 31,
@@ -279,6 +282,15 @@ export const ControlMessage = select(
     /** From the supervisor, to gateways: what is to be expected of a function that has no container. */
     slumber: struct('Slumber', { functionName: text(1, 63), phase: SlumberPhase }),
     /**
+     * From the supervisor, to a gateway, with an end of the pair of the two: that container is starting. It is
+     * offered nothing before it has said `thaws` itself, or `begins` is said of it.
+     */
+    expect: struct('Expect', { peer: Peer }),
+    /** To a gateway, before `ready`: I go on with connections that you keep, and take no others yet. */
+    thaws: Empty,
+    /** From the supervisor, to a gateway that was told to expect it: that container can work. */
+    begins: struct('Begins', { id: uint32 }),
+    /**
      * To the supervisor, before `ready`: I cannot take work yet, but this is my key (X25519). I am introduced
      * to signers alone. Counts once.
      */
@@ -322,6 +334,8 @@ export type Speaker = 'supervisor' | PeerRole
 /** Messages of the supervisor to the processes that it has started. */
 const ORDERS = kinds(
   'introduce',
+  'expect',
+  'begins',
   'gone',
   'drain',
   'stop',
@@ -353,6 +367,7 @@ const AMONG_PEERS = kinds(
   'loan',
   'loaned',
   'hibernate',
+  'thaws',
 )
 const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots', 'thaw')
 /** What is said between a container and a signer, either way. */

@@ -26,6 +26,7 @@ import {
 import type { Release } from './custody.ts'
 import type { Envelope } from './envelope.ts'
 import { Hibernated } from './hibernated.ts'
+import { Introductions } from './introductions.ts'
 import { Keeper } from './keeper.ts'
 import { KEYS } from './keys/ring.ts'
 import { TakeOver } from './leg.ts'
@@ -53,6 +54,8 @@ export interface CourierHandlers extends ConsignmentHandlers {
    */
   slots?(file: Descriptor, slots: number, from: number): void
   introduced(peer: Peer): void
+  /** The same of a container that is still starting. */
+  expected?(peer: Peer): void
   gone(id: number): void
   /**
    * Nothing can be said to that peer any more, and nothing comes from it: it is about to end, or has turned.
@@ -110,6 +113,12 @@ export class Courier {
     channel.onUndeliverable = (_to, payload, started) => this.#keeper.undeliverable(payload, started)
     channel.onLost = (id, reason) => this.#lost(id, reason)
   }
+
+  readonly introductions = new Introductions({
+    introduce: (peer, ends) => this.introduce(peer, ends),
+    introduced: (peer, how) => this.#handlers[how === 'expect' ? 'expected' : 'introduced']?.(peer),
+    senseless: (from, reason) => this.#senseless(from, reason),
+  })
 
   readonly #arrivals = new Arrivals((from, tickets) => {
     if (tickets.length > 1) this.tell(from, { kind: 'taken', parcels: tickets.map(ticket => ({ ticket })) })
@@ -346,9 +355,11 @@ export class Courier {
         this.#slots(from, message.sealed, descriptors)
         return
       case 'introduce':
-        this.#introduced(from, message.peer, descriptors)
+      case 'expect':
+        this.introductions.take(from, message, descriptors)
         return
       case 'gone':
+        if (this.introductions.gone(message.id)) break
         this.forget(message.id)
         this.#handlers.gone(message.id)
         break
@@ -389,19 +400,6 @@ export class Courier {
     this.#sealer.addPeer(peer.id, peer.publicKey)
     this.#channel.addPeer(peer.id, ends)
     this.#speakers.set(peer.id, peer.role)
-  }
-
-  #introduced(from: number, peer: Peer, ends: readonly Descriptor[]): void {
-    try {
-      this.introduce(peer, ends)
-    } catch (error) {
-      for (const end of ends) end.close()
-      if (!(error instanceof RangeError)) throw error
-      // One peer with a key that is none must not end all others.
-      this.#senseless(from, error.message)
-      return
-    }
-    this.#handlers.introduced(peer)
   }
 
   #arrive(from: number, message: Consignment, descriptors: readonly Descriptor[]): void {
