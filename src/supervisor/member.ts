@@ -11,7 +11,10 @@ import { IpcBroker } from '../transfer/channels/ipc.ts'
 import { createPair, NativeChannel, type PairEnd } from '../transfer/channels/native.ts'
 import type { ControlMessage, Peer, PeerRole } from '../transfer/control.ts'
 import type { Budget } from '../wire/index.ts'
+import type { Cgroups } from './cgroups/cgroups.ts'
+import type { Group } from './cgroups/group.ts'
 import { inherited } from './environment.ts'
+import { shareOf } from './isolation/bounds.ts'
 import { type Prepared, plain, prepare } from './isolation/launch.ts'
 import { Payload } from './isolation/payload.ts'
 import { Uids } from './isolation/uids.ts'
@@ -79,14 +82,14 @@ const BUDGET: Budget = { perSecond: 1000, burst: 4000 }
  */
 const SPAWNING = 8
 
-/** Opens the supervisor's end of the channels. */
-export function openSwitchboard(kind: Channel['kind'], clock: Clock): Switchboard {
-  return kind === 'native' ? nativeSwitchboard(clock) : ipcSwitchboard(clock)
+/** Opens the supervisor's end of the channels. @param cgroups of containers; undefined: they get none */
+export function openSwitchboard(kind: Channel['kind'], clock: Clock, cgroups?: Cgroups): Switchboard {
+  const means = { uids: new Uids(), cgroups }
+  return kind === 'native' ? nativeSwitchboard(clock, means) : ipcSwitchboard(clock, means)
 }
 
-function nativeSwitchboard(clock: Clock): Switchboard {
+function nativeSwitchboard(clock: Clock, means: Means): Switchboard {
   const channel = NativeChannel.open(SUPERVISOR, BUDGET)
-  const uids = new Uids()
   return {
     channel,
     pair: createPair,
@@ -94,7 +97,7 @@ function nativeSwitchboard(clock: Clock): Switchboard {
       const [ours, theirs] = createPair()
       try {
         const fds = theirs.map(descriptor => descriptor.fd)
-        const { payload, tell } = start(id, spec, fds, uids)
+        const { payload, tell } = start(id, spec, fds, means)
         channel.addPeer(id, ours)
         tell(spec.settings)
         return member(id, spec, payload, clock.steady())
@@ -109,10 +112,11 @@ function nativeSwitchboard(clock: Clock): Switchboard {
       const [ours, theirs] = createPair()
       try {
         const fds = theirs.map(descriptor => descriptor.fd)
-        const { payload, tell } = start(id, { entry, words }, fds, uids)
+        const { payload, tell } = start(id, { entry, words }, fds, means)
         channel.addPeer(id, ours)
         tell(known, true)
         const become = (spec: MemberSpec): Member => {
+          payload.group?.set(shareOf(spec.confinement))
           tell(spec.settings)
           return { ...member(id, spec, payload, clock.steady()), early: new Set() }
         }
@@ -127,14 +131,13 @@ function nativeSwitchboard(clock: Clock): Switchboard {
   }
 }
 
-function ipcSwitchboard(clock: Clock): Switchboard {
+function ipcSwitchboard(clock: Clock, means: Means): Switchboard {
   const channel = new IpcBroker(SUPERVISOR, BUDGET)
-  const uids = new Uids()
   return {
     channel,
     pair: () => [[], []],
     start(id, spec) {
-      const { payload, tell } = start(id, spec, ['ipc'], uids)
+      const { payload, tell } = start(id, spec, ['ipc'], means)
       channel.attach(id, payload.child)
       tell(spec.settings)
       return member(id, spec, payload, clock.steady())
@@ -148,6 +151,12 @@ function ipcSwitchboard(clock: Clock): Switchboard {
 /** What is started: a member, or a process that is to become one. */
 type Startable = MemberSpec | { readonly entry: URL; readonly words: readonly string[] }
 
+/** What processes are given of the machine. */
+interface Means {
+  readonly uids: Uids
+  readonly cgroups: Cgroups | undefined
+}
+
 /** A process, and how it is told what it is for. */
 interface Started {
   readonly payload: Payload
@@ -155,7 +164,12 @@ interface Started {
   readonly tell: (settings: MemberSpec['settings'], more?: boolean) => void
 }
 
-function start(id: number, spec: Startable, channel: readonly ('ipc' | number)[], uids: Uids): Started {
+function start(
+  id: number,
+  spec: Startable,
+  channel: readonly ('ipc' | number)[],
+  { uids, cgroups }: Means,
+): Started {
   const descriptors = 'words' in spec ? [] : (spec.descriptors ?? [])
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...channel, ...descriptors] as const
   const environment = inherited(process.env)
@@ -171,12 +185,15 @@ function start(id: number, spec: Startable, channel: readonly ('ipc' | number)[]
     const given = descriptors.map((_, index) => stdio.length - descriptors.length + index)
     mustBeFree(SPAWNING + stdio.length + more.length)
     const words = 'words' in spec ? spec.words : []
+    const group = groupFor(id, spec, cgroups)
     const child = spawn(command.file, [...command.args, ...words], {
       env: command.environment,
       stdio: [...stdio, ...more],
       serialization: 'json',
       ...(command.directory === undefined ? {} : { cwd: command.directory }),
     })
+    const payload = new Payload(child, command.wrappers, prepared.ended, group)
+    const enclosed = payload.enclose().catch((error: unknown) => cgroups?.lost(error))
     const supervisor = command.parent ?? process.pid
     const tell = (settings: MemberSpec['settings'], more = false): void => {
       const told: MemberSettings = {
@@ -186,14 +203,26 @@ function start(id: number, spec: Startable, channel: readonly ('ipc' | number)[]
         supervisor,
         descriptors: given,
       }
-      feed(child, DESCRIPTORS.settings, `${JSON.stringify(told)}\n`, more)
+      const text = `${JSON.stringify(told)}\n`
+      void enclosed.then(() => feed(child, DESCRIPTORS.settings, text, more))
     }
     const firstFeed = stdio.length + prepared.descriptors.length
-    for (const [index, bytes] of command.feeds.entries()) feed(child, firstFeed + index, bytes)
-    return { payload: new Payload(child, command.wrappers, prepared.ended), tell }
+    // What wraps a container waits for these.
+    void enclosed.then(() => {
+      for (const [index, bytes] of command.feeds.entries()) feed(child, firstFeed + index, bytes)
+    })
+    return { payload, tell }
   } finally {
     for (const fd of prepared.descriptors) closeSync(fd)
   }
+}
+
+/** A runtime of OCI makes that of its container itself. */
+function groupFor(id: number, spec: Startable, cgroups: Cgroups | undefined): Group | undefined {
+  if ('words' in spec) return cgroups?.make(`warm-${id}`, shareOf(undefined))
+  const { confinement, name } = spec
+  if (confinement === undefined || confinement.level === 'oci') return undefined
+  return cgroups?.make(`${name}-${id}`, shareOf(confinement))
 }
 
 /** Writes into one of a child's pipes, and closes it unless more follows. */

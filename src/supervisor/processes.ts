@@ -15,6 +15,8 @@ import {
 } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError, equal } from '../wire/index.ts'
+import { Cgroups } from './cgroups/cgroups.ts'
+import type { Controller } from './cgroups/hierarchy.ts'
 import { type LogSink, type OutputSource, readOutput } from './child-output.ts'
 import { LimitWatch, type Watched } from './isolation/limit-watch.ts'
 import {
@@ -71,7 +73,7 @@ const TOLD = 8
 const FAREWELL = 1000
 
 /** What only the first process of a replica is told. */
-export type FirstSettings = Pick<WorkerSettings, 'rehearsesAtOnce' | 'followsCalls'>
+export type FirstSettings = Pick<WorkerSettings, 'rehearsesAtOnce' | 'followsCalls' | 'awaited'>
 
 /** A process, and the replica that it fills. */
 export interface Process {
@@ -115,6 +117,7 @@ export class Processes {
   readonly #switchboard: Switchboard
   readonly #byId = new Map<number, Process>()
   readonly #secrets = new SecretMounts()
+  readonly #cgroups: Cgroups
   readonly #limits: LimitWatch<Watched & Process>
   readonly #warmPool: WarmPool<Warm>
   readonly #warm = new Map<number, Warm>()
@@ -126,7 +129,8 @@ export class Processes {
 
   constructor(options: ProcessesOptions) {
     this.#options = options
-    this.#switchboard = openSwitchboard(options.channel, options.clock)
+    this.#cgroups = new Cgroups(options.clock, options.log)
+    this.#switchboard = openSwitchboard(options.channel, options.clock, this.#cgroups)
     const count = (): number => options.warmPool().count
     this.#warmPool = new WarmPool({ ...options, count, start: () => this.#startWarm() })
     this.#switchboard.channel.onMessage = (from, payload, descriptors) => {
@@ -144,6 +148,11 @@ export class Processes {
 
   get(id: number): Process | undefined {
     return this.#byId.get(id)
+  }
+
+  /** What the kernel holds for containers, by cgroups of ours. */
+  get held(): ReadonlySet<Controller> {
+    return this.#cgroups.held
   }
 
   /** Processes that wait for a function. */
@@ -330,6 +339,7 @@ export class Processes {
     timer?.stop()
     for (const { member } of this.#byId.values()) member.payload.kill()
     await Promise.all(ended)
+    await this.#cgroups.close()
     await Promise.all(this.#reading)
     this.#limits.stop()
     this.#switchboard.channel.close()

@@ -8,6 +8,7 @@ import type { ConnectionDescription, ControlMessage } from '../transfer/control.
 import { hex } from '../wire/index.ts'
 import { COUNTERS } from './admin/metrics.ts'
 import { Tally } from './admin/tally.ts'
+import type { Controller } from './cgroups/hierarchy.ts'
 import { type Change, Diary } from './diary.ts'
 import { Expectations } from './expectations.ts'
 import { Inquiries } from './inquiries.ts'
@@ -133,7 +134,7 @@ export class Supervisor {
       replicas: () => this.#containers,
       look: ({ member }) => this.#look(member?.id),
       tellGateways: message => this.#processes.tellAll(message, undefined, 'gateway'),
-      start: replica => this.#processes.start(replica),
+      start: replica => this.#processes.start(replica, { awaited: true }),
       putToSleep: functionName => this.#rollOuts.sleep(functionName),
     })
     this.#start = new Start({
@@ -224,6 +225,11 @@ export class Supervisor {
   /** The connections of all containers. */
   connections(): Promise<ConnectionStatus[]> {
     return this.#sessions.list()
+  }
+
+  /** What the kernel holds for containers, by cgroups of ours. */
+  get held(): ReadonlySet<Controller> {
+    return this.#processes.held
   }
 
   /** What has become of the replicas lately, the oldest first. */

@@ -5,21 +5,23 @@ import { decodeEnvelope, encodeEnvelope, freshEnvelope } from '../../transfer/en
 import { containerTls } from './shapes.ts'
 import { pretended } from './signing.ts'
 
-/** How often; enough for the engine to have compiled what it is going to compile early. */
+/** How often at most; enough for the engine to have compiled what it is going to compile early. */
 const ROUNDS = 20
 
 /**
  * Runs the path of a connection in memory, from the handshake to a move and an answer, so that the first
  * client does not pay for lazy loading (2–28 ms where that was measured). Tickets and key log are left out:
  * nothing of it is real.
+ * @param rehearsals how many moves may be practised at most; 0: nothing is
  */
-export function warmUp(config: ServerConfig, limits: H1Limits, clock: Clock): void {
+export function warmUp(config: ServerConfig, limits: H1Limits, clock: Clock, rehearsals = ROUNDS): void {
+  if (rehearsals === 0) return
   const { provider, certificates } = config
   const own = containerTls({ provider, certificates: pretended(certificates), alpn: ['http/1.1'] })
   const { client, server } = practisedSessions(own)
   const http = new H1Client()
   let owner = server
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < Math.min(ROUNDS, rehearsals); round++) {
     client.send(
       http.request(
         { method: 'POST', target: '/warm', headers: [['host', 'warm.invalid']] },

@@ -182,9 +182,9 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
     host.connect(courier)
     place.open(host)
     clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
-    if (!warmed) {
+    if (!warmed && settings.awaited !== true) {
       // Without a certificate there is no handshake to practise.
-      if (host.tls.certificates.length > 0) warmUp(host.tls, host.limits.http, clock)
+      if (host.tls.certificates.length > 0) warmUp(host.tls, host.limits.http, clock, settings.rehearsals)
       warmWords()
     }
     if (settings.signer) await ringOrNot(place, clock, log)
