@@ -276,3 +276,14 @@ export function areKnown(one: Member, other: Member): boolean {
   if (one.early?.has(other.id) === true || other.early?.has(one.id) === true) return true
   return acquaintance(other, one) !== undefined && acquaintance(one, other) !== undefined
 }
+
+/**
+ * Why a container has ended whose memory is limited, if neither it nor we say so: the kernel's SIGKILL, or
+ * that of V8, which has given up.
+ * @param memory the limit, in bytes
+ */
+export function presumed(how: string, memory: number | undefined): string | undefined {
+  if (memory === undefined || !/^(SIGKILL|SIGABRT|SIGTRAP|exit code (137|134|133))$/.test(how))
+    return undefined
+  return `most likely it needed more than its memory of ${Math.round(memory / 2 ** 20)} MiB`
+}

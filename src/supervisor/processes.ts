@@ -253,8 +253,8 @@ export class Processes {
   }
 
   /**
-   * A process has a key, and cannot work yet: introduces it to the signers, and to the gateways if it has been
-   * warm, once.
+   * A process has a key, and cannot work yet: introduces it to the signers, and to the gateways if it has
+   * been warm, once.
    */
   present(process: Process, publicKey: Uint8Array): void {
     const { member } = process
@@ -414,17 +414,6 @@ export class Processes {
     replica.lastEnd = why === undefined ? how : `${how}: ${why}`
     this.#options.onEnded(process, replica.lastEnd)
   }
-}
-
-/**
- * Why a container has ended whose memory is limited, if neither it nor we say so: the kernel's SIGKILL, or
- * that of V8, which has given up.
- * @param memory the limit, in bytes
- */
-function presumed(how: string, memory: number | undefined): string | undefined {
-  if (memory === undefined || !/^(SIGKILL|SIGABRT|SIGTRAP|exit code (137|134|133))$/.test(how))
-    return undefined
-  return `most likely it needed more than its memory of ${Math.round(memory / 2 ** 20)} MiB`
 }
 
 /** Who a process is, by our own record. */

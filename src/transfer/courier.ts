@@ -3,6 +3,7 @@ import type { Clock } from '../time/clock.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { DecodeError, decode, encode, utf8 } from '../wire/index.ts'
 import { type Channel, SUPERVISOR } from './channel.ts'
+import { Introductions } from './channels/introductions.ts'
 import { Arrivals } from './consignments/arrivals.ts'
 import {
   type Arrival,
@@ -26,7 +27,6 @@ import {
 import type { Release } from './custody.ts'
 import type { Envelope } from './envelope.ts'
 import { Hibernated } from './hibernated.ts'
-import { Introductions } from './introductions.ts'
 import { Keeper } from './keeper.ts'
 import { KEYS } from './keys/ring.ts'
 import { TakeOver } from './leg.ts'

@@ -1,11 +1,11 @@
-import type { ControlMessage, Peer, PeerRole } from './control.ts'
-import type { Descriptor } from './stream.ts'
+import type { ControlMessage, Peer, PeerRole } from '../control.ts'
+import type { Descriptor } from '../stream.ts'
 
 type Introduction = Extract<ControlMessage, { kind: 'introduce' | 'expect' }>
 
 /** What becomes of an introduction. */
 export interface Introduced {
-  /** Makes a peer known. @throws RangeError it is known, or its key is none; its descriptors are the caller's */
+  /** Makes a peer known. @throws RangeError it is known, or its key is none: its ends are the caller's */
   introduce(peer: Peer, ends: readonly Descriptor[]): void
   introduced(peer: Peer, how: Introduction['kind']): void
   /** What the supervisor said makes no sense. */
