@@ -24,6 +24,7 @@ import {
   areKnown,
   type Member,
   openSwitchboard,
+  presumed,
   type Switchboard,
   type WaitingProcess,
 } from './member.ts'
