@@ -32,8 +32,8 @@ describe('a function that is a program', () => {
     expect(read('{ lang: python3-http, handler: ./hello }').program).toMatchObject({ mode: 'socket' })
     expect(read('{ lang: python3-http, mode: http }').program).toMatchObject({ mode: 'http' })
     const spoken = read(`{ lang: dockerfile, handler: ., environment: {
-      fprocess: wc -l, exec_timeout: 1m30s, write_timeout: 5, content_type: text/html, combine_output: true, write_debug: true,
-      cgi_headers: false, max_inflight: 3 }, pool: 2 }`).program
+      fprocess: wc -l, exec_timeout: 1m30s, write_timeout: 5, content_type: text/html, combine_output: true,
+      write_debug: true, cgi_headers: false, max_inflight: 3 }, pool: 2 }`).program
     expect(spoken).toMatchObject({
       command: ['wc', '-l'],
       mode: 'fork',
