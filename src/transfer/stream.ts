@@ -28,8 +28,8 @@ export interface StreamOptions {
    */
   readonly readsOn?: boolean
   /**
-   * Over a Unix socket, a peer that has closed it is gone: that is an error (ECONNRESET), and no end. Only for
-   * raw streams, and where there are foreign calls.
+   * Over a Unix socket, a peer that has closed it is gone: that is an error (ECONNRESET), and no end. Only
+   * for raw streams, and where there are foreign calls.
    */
   readonly hangsUp?: boolean
 }
