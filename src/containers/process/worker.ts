@@ -317,6 +317,7 @@ function status(
     ...named(host.exceeded),
     connections: host.size,
     busy: host.busy,
+    rooted: host.rooted,
     keyRing: host.keyRing.size,
     inCustody,
     carriedBytes,
