@@ -1,3 +1,4 @@
+import { prepare } from '../../functions/light/globals.ts'
 import { loadFunction } from '../../functions/load.ts'
 import type { FunctionModule } from '../../functions/module.ts'
 import type { Program } from '../../functions/programs/program.ts'
@@ -182,11 +183,7 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
     host.connect(courier)
     place.open(host)
     clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
-    if (!warmed && settings.awaited !== true) {
-      // Without a certificate there is no handshake to practise.
-      if (host.tls.certificates.length > 0) warmUp(host.tls, host.limits.http, clock, settings.rehearsals)
-      warmWords()
-    }
+    if (!warmed && settings.awaited !== true) practise(host, settings.rehearsals)
     if (settings.signer) await ringOrNot(place, clock, log)
     // What a gateway that knows us already has kept comes first: that takes no certificate.
     courier.introductions.admit('gateway')
@@ -215,6 +212,15 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
     rehearsed.rehearsing = 0
     if (goesOn) await rehearse(host, settings, rehearsed, PAUSE, () => false, log)
   }
+}
+
+/** What the first clients would wait for otherwise. @param rehearsals as in {@link warmUp} */
+function practise({ tls, limits, clock, module }: Host, rehearsals: number): void {
+  if (rehearsals === 0) return
+  // Without a certificate there is no handshake to practise.
+  if (tls.certificates.length > 0) warmUp(tls, limits.http, clock, rehearsals)
+  warmWords()
+  if (module.kind === 'fetch') prepare()
 }
 
 /** Milliseconds in which what a gateway has kept comes, before this process reads its certificate. */
