@@ -4,10 +4,11 @@ import type { Plan } from '../stack/plan.ts'
 import { functionOf, type MemberSpec, named } from '../stack/spec.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
-import type { ConnectionDescription, ControlMessage, Proofs } from '../transfer/control.ts'
+import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
 import { COUNTERS } from './admin/metrics.ts'
 import { Tally } from './admin/tally.ts'
+import type { Controller } from './cgroups/hierarchy.ts'
 import { type Change, Diary } from './diary.ts'
 import { Expectations } from './expectations.ts'
 import { Inquiries } from './inquiries.ts'
@@ -17,6 +18,7 @@ import { type BoundPort, bindPorts, reachable } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { untilRehearsed } from './rehearsing.ts'
 import { Reliefs } from './reliefs.ts'
+import { Proving } from './reload/proving.ts'
 import { Reloads } from './reload/reloads.ts'
 import { Replacements } from './replacements.ts'
 import { freeName, Replica } from './replica.ts'
@@ -64,6 +66,11 @@ export interface Ports {
 export class Supervisor {
   /** What processes have counted. */
   readonly tally = new Tally(COUNTERS)
+  /** What authorities of the web are shown. */
+  readonly proving = new Proving({
+    tellGateways: message => this.#processes.tellAll(message, undefined, 'gateway'),
+    heard: () => this.status(),
+  })
   readonly #options: SupervisorOptions
   readonly #clock: Clock
   readonly #processes: Processes
@@ -133,7 +140,7 @@ export class Supervisor {
       replicas: () => this.#containers,
       look: ({ member }) => this.#look(member?.id),
       tellGateways: message => this.#processes.tellAll(message, undefined, 'gateway'),
-      start: replica => this.#processes.start(replica),
+      start: replica => this.#processes.start(replica, { awaited: true }),
       putToSleep: functionName => this.#rollOuts.sleep(functionName),
     })
     this.#start = new Start({
@@ -179,7 +186,7 @@ export class Supervisor {
     // First: containers wait for what it keeps.
     if (signer !== undefined) this.#add(signer)
     for (const spec of containers) this.#add(spec)
-    this.#add({ ...gateway, descriptors: this.#bound.map(({ fd }) => fd) })
+    this.#add(this.proving.specOf(gateway, this.#bound))
     await started
     this.#processes.warmPool.fill()
     return { http: bound!.port, https: boundSecure!.port }
@@ -208,19 +215,12 @@ export class Supervisor {
 
   /** Starts a gateway on the same ports, and waits until it accepts. */
   async #startGateway(spec: MemberSpec): Promise<Replica> {
-    const next = this.#add({ ...spec, descriptors: this.#bound.map(({ fd }) => fd) })
+    const next = this.#add(this.proving.specOf(spec, this.#bound))
     await this.#expected.untilReady(next).catch((error: unknown) => {
       this.#abandon(next)
       throw error
     })
     return next
-  }
-
-  /** What authorities of the web are shown from now on. @returns when all gateways have heard it */
-  async prove(proofs: Proofs): Promise<void> {
-    this.#processes.prove(proofs)
-    const gateways = [...this.#replicas].filter(({ spec }) => spec.role === 'gateway')
-    await Promise.all(gateways.map(({ member }) => member?.peer && this.#ask(member.id)))
   }
 
   /** Moves one connection. @throws Error as {@link Sessions.move} */
@@ -231,6 +231,11 @@ export class Supervisor {
   /** The connections of all containers. */
   connections(): Promise<ConnectionStatus[]> {
     return this.#sessions.list()
+  }
+
+  /** What the kernel holds for containers, by cgroups of ours. */
+  get held(): ReadonlySet<Controller> {
+    return this.#processes.held
   }
 
   /** What has become of the replicas lately, the oldest first. */
@@ -320,6 +325,9 @@ export class Supervisor {
   async #retire(replica: Replica, report?: (left: number) => void, how: Way = 'drain'): Promise<number> {
     replica.life.drain()
     const { member } = replica
+    // It may have connections already, that a gateway had kept.
+    if (member?.peer === undefined && (member?.early?.size ?? 0) > 0)
+      await this.#expected.untilReady(replica).catch(() => undefined)
     if (member?.peer !== undefined) return this.#retiring.retire(member, how, report)
     const ended = member && new Promise(resolve => member.child.once('exit', resolve).once('error', resolve))
     this.#abandon(replica)
@@ -384,7 +392,7 @@ export class Supervisor {
     this.#sentinel.heard(member.id)
     const { news } = this.#reloads
     if (news !== undefined) this.#processes.tell(member.id, news)
-    if (member.role === 'gateway') this.#processes.tellProofs(member)
+    if (member.role === 'gateway') this.#processes.tell(member.id, this.proving.news)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
     replica.broken = undefined

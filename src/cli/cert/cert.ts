@@ -126,9 +126,7 @@ async function responderOf(
   const byTls = challenge === 'tls-alpn-01'
   const runs = (await sendCommand(controlSocket(config.runDirectory), 'status')) !== undefined
   if (runs && byTls)
-    throw new CommandError(
-      'the platform that runs answers tls-alpn-01 for tls.acme of its stack file alone',
-    )
+    throw new CommandError('the platform that runs answers tls-alpn-01 for tls.acme of its stack file alone')
   if (runs) return byGateway(config)
   const port = given === undefined ? (byTls ? 443 : 80) : wholeNumber('port', given, 1, 65_535)
   return byTls ? TlsAlpnServer.listen(node, SYSTEM_CLOCK, { port }) : Http01Server.listen(undefined, port)
