@@ -17,6 +17,8 @@ const LIMITS: H2Limits = {
 }
 /** Milliseconds between two looks at what has run out. */
 const TICK = 500
+/** Streams before the server has said how many it allows: no fewer, one hopes (RFC 9113 §6.5.2). */
+const UNTOLD = 100
 
 /** A connection that speaks HTTP/2: many requests at once. */
 export class H2Connection extends Connection implements StreamOwner {
@@ -25,6 +27,8 @@ export class H2Connection extends Connection implements StreamOwner {
   readonly #streams = new Map<number, H2Stream>()
   #ticked: number
   #idleSince: number
+  /** The server has spoken: its SETTINGS come first. */
+  #greeted = false
   #receiving = false
   #scheduled = false
   readonly #soon = this.guard.entrance(() => {
@@ -41,7 +45,8 @@ export class H2Connection extends Connection implements StreamOwner {
   }
 
   get room(): number {
-    return !this.closing && this.#http.canRequest ? 1 : 0
+    const told = this.#greeted || this.#http.openStreams < UNTOLD
+    return !this.closing && told && this.#http.canRequest ? 1 : 0
   }
 
   get underway(): number {
@@ -116,6 +121,9 @@ export class H2Connection extends Connection implements StreamOwner {
       this.#receiving = false
     }
     this.#flush()
+    if (this.#greeted || this.over) return
+    this.#greeted = true
+    this.owner.available(this)
   }
 
   protected onEnd(): void {
