@@ -49,7 +49,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   gateway: CORE.filter(layer => !FOR_CONTAINERS.has(layer)),
   keys: ['wire', 'time', 'tls13', 'transfer', 'platform', 'certificates'],
   supervisor: [...CORE.filter(layer => !FOR_CONTAINERS.has(layer)), 'stack'],
-  acme: [...CORE, 'client', 'gateway'],
+  acme: ['wire', 'time', 'tls13', 'transport', 'client', 'platform', 'certificates'],
   cli: [...CORE, 'client', 'sealed', 'acme', 'stack', 'supervisor'],
 }
 

@@ -145,7 +145,7 @@ function containerSpec(
     retries,
     routes,
     certificate: one.keys === 'signer' ? undefined : certificateFiles(one, config),
-    tls: config.tls,
+    tls: containersTls(config),
     clientAuthorities: one.clientAuthorities,
     timers: timers(config),
     quietMilliseconds: connection.quietSeconds * 1000,
@@ -169,6 +169,11 @@ function containerSpec(
     digest: digest?.(one),
     confinement: confinement(one, config, files),
   }
+}
+
+/** What of TLS is a container's affair. */
+function containersTls({ tls: { acme: _, ...tls } }: Config): WorkerSettings['tls'] {
+  return tls
 }
 
 /** The container that keeps asynchronous calls: that of a function of which nothing else is written down. */
