@@ -4,6 +4,7 @@ import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { ConnectError, type Connector } from '../transport/connector.ts'
 import { targetOf } from '../transport/context.ts'
 import { network } from '../transport/network.ts'
+import { Tickets } from '../transport/tickets.ts'
 import { discard, responseOf } from './answer.ts'
 import type { Connection, ConnectionOwner } from './connection.ts'
 import { ACCEPT_ENCODING } from './decoding.ts'
@@ -55,7 +56,7 @@ export class Client {
     } = options
     if (connector !== undefined && tls !== undefined)
       throw new TypeError('tls is for the connector that it is without one of your own')
-    this.#connector = connector ?? network(tls === undefined ? {} : { tls })
+    this.#connector = connector ?? network({ tickets: new Tickets(), ...(tls === undefined ? {} : { tls }) })
     this.#clock = clock
     this.#timeouts = checked({ ...DEFAULT_TIMEOUTS, ...options.timeouts })
     this.#limit = { ...DEFAULT_POOL_LIMITS, ...options.limits }.connectionsPerOrigin

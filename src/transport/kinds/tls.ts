@@ -11,23 +11,31 @@ import {
   shown,
   type Target,
 } from '../connector.ts'
-import { type SecureTransport, secureClient } from '../secure.ts'
+import { type SecureClientOptions, type SecureTransport, secureClient } from '../secure.ts'
+import type { Tickets } from '../tickets.ts'
 import type { Kind } from './kind.ts'
 
 /** What our TLS is given: whom to trust, certificates of our own and so on; ALPN is the client's to say. */
 export type TlsOptions = Omit<ClientOptions, 'alpn' | 'serverName' | 'resume' | 'earlyData'>
 
+/** What the kind may be given. */
+export interface TlsGiven {
+  readonly tls?: TlsOptions
+  /** Kept for the next connection to the same server, which resumes. */
+  readonly tickets?: Tickets
+}
+
 /** What clients of HTTP speak, in the order of preference. */
 const CLIENT_ALPN = ['h2', 'http/1.1'] as const
 
 /** Our TLS 1.3 over any other kind. `tls.ca`: whom to trust; default: the roots that come with Node. */
-export function tls<Needs extends object>(below: Kind<Needs>): Kind<Needs & { readonly tls?: TlsOptions }> {
+export function tls<Needs extends object>(below: Kind<Needs>): Kind<Needs & TlsGiven> {
   return {
     name: `tls over ${below.name}`,
     connect: (target, options, given) =>
       attempt(target, options, SYSTEM_CLOCK, async signal => {
         const carrier = await below.connect(target, { signal }, given)
-        return secured(carrier, target, options, signal, given.tls ?? {})
+        return secured(carrier, target, options, signal, given)
       }),
   }
 }
@@ -37,13 +45,19 @@ async function secured(
   target: Target,
   { alpn = CLIENT_ALPN, early }: ConnectOptions,
   signal: AbortSignal,
-  tls: TlsOptions,
+  { tls, tickets }: TlsGiven,
 ): Promise<Connected> {
   const below = carrier.transport
   const release = onAbort(signal, () => below.destroy())
   try {
-    const config = toClientConfig({ ...tls, alpn }, target.serverName ?? target.host)
-    const more = { clock: SYSTEM_CLOCK, ...(early === undefined ? {} : { early }) }
+    const ticket = tickets?.take(target, SYSTEM_CLOCK.wall())
+    const resumed = ticket === undefined ? {} : { resume: ticket, earlyData: early !== undefined }
+    const config = toClientConfig({ ...tls, alpn, ...resumed }, target.serverName ?? target.host)
+    const more = {
+      clock: SYSTEM_CLOCK,
+      ...(early === undefined ? {} : { early }),
+      ...keeping(tickets, target),
+    }
     return described(await secureClient(below, config, more), carrier)
   } catch (cause) {
     below.destroy()
@@ -51,6 +65,10 @@ async function secured(
   } finally {
     release()
   }
+}
+
+function keeping(tickets: Tickets | undefined, target: Target): Pick<SecureClientOptions, 'onTicket'> {
+  return tickets === undefined ? {} : { onTicket: ticket => tickets.put(target, ticket) }
 }
 
 function described(transport: SecureTransport, { stream }: Connected): Connected {
