@@ -6,6 +6,7 @@ import { identitiesOf, newIdentity } from '../../src/sealed/age.ts'
 import { readBundle } from '../../src/sealed/bundle.ts'
 import { hex } from '../../src/wire/index.ts'
 import { Client, field, textOf } from '../support/client.ts'
+import { Http2Client } from '../support/http2-client.ts'
 import { eventually, hotpotato, MAIN, makeDirectory, Platform } from '../support/platform.ts'
 import { isInstalled, missing, run } from '../support/programs.ts'
 import { seeded } from '../support/random.ts'
@@ -230,8 +231,8 @@ describe('from new to call', () => {
 })
 
 describe('a request is refused', () => {
-  it('with 401 that brings no key', async () => {
-    const answer = await ask('/')
+  it.each([undefined, ''])('with 401 that brings no key: %j', async key => {
+    const answer = await ask('/', key)
     expect([answer.status, field(answer, 'www-authenticate')]).toEqual([401, 'Hotpotato-Key realm="vault"'])
   })
 
@@ -249,6 +250,24 @@ describe('a request is refused', () => {
     const client = await open()
     const key = ['x-hotpotato-key', dataKey] as const
     expect((await client.request('/', { headers: [key, key] })).status).toBe(400)
+    const over2 = await Http2Client.open({
+      port: platform.https,
+      tls: { ca: platform.ca, serverName: 'vault.local' },
+    })
+    const twice = await over2.request('/', { headers: [key, key], authority: 'vault.local' })
+    expect([twice.status, textOf(twice)]).toEqual([400, expect.stringContaining('two fields')])
+    expect((await over2.request('/', { headers: [key], authority: 'vault.local' })).status).toBe(200)
+    await over2.close()
+  })
+
+  it('for a WebSocket as every other one: it is answered, without one', async () => {
+    const client = await open()
+    const asked = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
+    const headers = Object.entries({ ...asked, 'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==' })
+    const answer = await client.request('/', { headers: [...headers, ['x-hotpotato-key', dataKey]] })
+    expect([answer.status, JSON.parse(textOf(answer)).key]).toEqual([200, null])
+    expect((await client.request('/', { headers })).status).toBe(401)
+    await client.close()
   })
 
   it('with 403 if the key is wrong, and with 429 if that goes on', async () => {

@@ -143,7 +143,7 @@ class SealedFunction {
     const { functionName, crypto, clock } = this.#options
     const { tls, remoteAddress } = context.connection
     if (!tls) throw keyInClear(functionName, value !== undefined)
-    if (value === undefined) throw keyMissing(functionName)
+    if (value === undefined || value.length === 0) throw keyMissing(functionName)
     if (value.every(byte => byte === STAR)) throw keyForgotten(functionName)
     const wait = this.#wrong.wait(remoteAddress)
     if (wait > 0) throw tooManyKeys(wait)
