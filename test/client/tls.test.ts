@@ -4,8 +4,6 @@ import type { AddressInfo, Server } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, describe, expect, it } from 'vitest'
 import { Client } from '../../src/client/index.ts'
-import { createServer } from '../../src/tls13/io/net.ts'
-import { serve } from '../../src/transport/serve.ts'
 import { Certificates } from '../support/tls-programs.ts'
 
 const files = await Certificates.make()
