@@ -1,20 +1,15 @@
 import { type Field, header } from '../http/message.ts'
 import type { Clock } from '../time/clock.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
-import { ConnectError, type Connector } from '../transport/connector.ts'
-import { targetOf } from '../transport/context.ts'
-import { network } from '../transport/network.ts'
-import { Tickets } from '../transport/tickets.ts'
 import { discard, responseOf } from './answer.ts'
-import type { Connection, ConnectionOwner } from './connection.ts'
+import { type Lookup, sharedFor, systemLookup } from './coalescing.ts'
 import { ACCEPT_ENCODING } from './decoding.ts'
 import { ClientError, timedOut } from './error.ts'
 import { type Answer, Exchange, type Hearing } from './exchange.ts'
-import { H1Connection } from './h1-connection.ts'
-import { H2Connection } from './h2-connection.ts'
+import { Opener } from './opener.ts'
 import { type ClientOptions, DEFAULT_POOL_LIMITS, DEFAULT_TIMEOUTS, type Timeouts } from './options.ts'
 import { isIdempotent, type Outgoing } from './outgoing.ts'
-import { Pool } from './pool.ts'
+import { type Open, Pool } from './pool.ts'
 import { isRedirect, redirected } from './redirect.ts'
 import { outgoingOf, type RequestOptions } from './request.ts'
 
@@ -33,7 +28,8 @@ const REDIRECTS = 20
  * and belongs to its owner alone: nothing is shared with other clients of the process.
  */
 export class Client {
-  readonly #connector: Connector
+  readonly #opener: Opener
+  readonly #lookup: Lookup
   readonly #clock: Clock
   readonly #timeouts: Timeouts
   readonly #limit: number
@@ -46,19 +42,11 @@ export class Client {
 
   /** @throws TypeError for options that make no sense */
   constructor(options: ClientOptions = {}) {
-    const {
-      connector,
-      tls,
-      clock = SYSTEM_CLOCK,
-      redirects = REDIRECTS,
-      decode = true,
-      headers = {},
-    } = options
-    if (connector !== undefined && tls !== undefined)
-      throw new TypeError('tls is for the connector that it is without one of your own')
-    this.#connector = connector ?? network({ tickets: new Tickets(), ...(tls === undefined ? {} : { tls }) })
+    const { clock = SYSTEM_CLOCK, redirects = REDIRECTS, decode = true, headers = {} } = options
     this.#clock = clock
     this.#timeouts = checked({ ...DEFAULT_TIMEOUTS, ...options.timeouts })
+    this.#opener = new Opener(options, clock, this.#timeouts)
+    this.#lookup = options.lookup ?? systemLookup
     this.#limit = { ...DEFAULT_POOL_LIMITS, ...options.limits }.connectionsPerOrigin
     this.#redirects = redirects
     this.#decode = decode
@@ -127,15 +115,20 @@ export class Client {
 
   /** One request, on other connections again where that cannot do harm. */
   async #ask(outgoing: Outgoing, hearing: Hearing, call: Call): Promise<Answer> {
-    for (let tries = 1, fresh = false; ; tries++) {
+    for (let tries = 1, fresh = false, calm = false; ; tries++) {
       if (this.#closed !== undefined) throw this.#closed
-      const exchange = new Exchange(outgoing, hearing, fresh)
+      const exchange = new Exchange(outgoing, hearing, fresh, calm)
       call.begin(exchange)
       this.#underway.add(exchange)
       exchange.onOver = () => this.#over(exchange, call)
-      this.#poolFor(outgoing.url).dispatch(exchange)
+      const pool = this.#pools.get(outgoing.url.origin) ?? (await this.#newPool(outgoing.url))
+      pool.dispatch(exchange)
       try {
-        return await exchange.answered
+        const answer = await exchange.answered
+        if (tries === TRIES || !isAboutConnection(answer.status, exchange, pool)) return answer
+        discard(answer)
+        calm = true
+        pool.shared = undefined
       } catch (error) {
         if (tries === TRIES || !mayRepeat(exchange, error)) throw error
         fresh = exchange.seen === 'perhaps'
@@ -149,28 +142,17 @@ export class Client {
     if (this.#underway.size === 0) for (const quiet of this.#onQuiet.splice(0)) quiet()
   }
 
-  #poolFor({ origin }: URL): Pool {
-    let pool = this.#pools.get(origin)
-    if (pool === undefined) {
-      const made = new Pool((owner, signal) => this.#open(new URL(origin), owner, signal), this.#limit)
-      this.#pools.set(origin, made)
-      pool = made
-    }
+  async #newPool(url: URL): Promise<Pool> {
+    const { origin } = url
+    const open: Open = (owner, signal, first) => this.#opener.open(new URL(origin), owner, signal, first)
+    const pool = new Pool(open, this.#limit, () => this.#pools.delete(origin))
+    const others = [...this.#pools.values()].flatMap(one => [...one.connections])
+    if (others.length > 0) pool.shared = await sharedFor(url, others, this.#lookup)
+    // Another request may have been quicker.
+    const there = this.#pools.get(origin)
+    if (there !== undefined) return there
+    this.#pools.set(origin, pool)
     return pool
-  }
-
-  async #open(origin: URL, owner: ConnectionOwner, signal: AbortSignal): Promise<Connection> {
-    const { connect } = this.#timeouts
-    const most = connect === 0 ? 2 ** 31 - 1 : connect
-    const settings = { clock: this.#clock, timeouts: this.#timeouts }
-    try {
-      const connected = await this.#connector.connect(targetOf(origin), { signal, timeoutMs: most })
-      return connected.alpn === 'h2'
-        ? new H2Connection(connected, owner, settings)
-        : new H1Connection(connected, owner, settings)
-    } catch (error) {
-      throw unconnected(error, connect)
-    }
   }
 }
 
@@ -221,24 +203,21 @@ class Call {
   }
 }
 
+/**
+ * Whether a status means this connection alone, so that another one may do better: 421 on one to another host
+ * (RFC 9110 §15.5.20), 425 for what came as early data (RFC 8470 §5.2).
+ */
+function isAboutConnection(status: number, { early, outgoing }: Exchange, { shared }: Pool): boolean {
+  if (outgoing.content instanceof ReadableStream) return false
+  return (status === 421 && shared !== undefined) || (status === 425 && early)
+}
+
 /** Whether a request that failed may be sent again (RFC 9110 §9.2.2). */
 function mayRepeat({ outgoing, seen, reused }: Exchange, error: unknown): boolean {
   const { content, method } = outgoing
   if (content instanceof ReadableStream && (content.locked || seen !== 'nothing')) return false
   if (!(error instanceof ClientError) || error.kind !== 'protocol') return false
   return seen === 'nothing' || (seen === 'perhaps' && reused && isIdempotent(method))
-}
-
-/** What a connector threw, as callers see it. */
-function unconnected(error: unknown, patience: number): ClientError {
-  if (!(error instanceof ConnectError)) {
-    const { message } = error as Error
-    return new ClientError('connect', `no connection: ${message}`, { cause: error })
-  }
-  const { kind, message, cause = error } = error
-  if (kind === 'timeout') return timedOut('connect', patience, message)
-  if (kind === 'tls' || kind === 'aborted') return new ClientError(kind, message, { cause })
-  return new ClientError('connect', message, { cause })
 }
 
 function checked(timeouts: Timeouts): Timeouts {

@@ -4,7 +4,7 @@ import type { Connected } from '../transport/connector.ts'
 import { Guard } from '../transport/guard.ts'
 import type { Transport } from '../transport/transport.ts'
 import { ClientError, timedOut } from './error.ts'
-import type { Exchange, Protocol } from './exchange.ts'
+import type { Exchange, Protocol, Seen } from './exchange.ts'
 import type { Timeouts } from './options.ts'
 
 /** Interim responses to one request: nothing holds a server back here, so there is an end. */
@@ -36,7 +36,8 @@ export abstract class Connection {
   abstract readonly room: number
   /** Requests that are on it. */
   abstract readonly underway: number
-  readonly connected: Connected
+  /** How it came about. */
+  connected: Connected
   protected readonly guard: Guard
   protected readonly transport: Transport
   protected readonly settings: ConnectionSettings
@@ -70,7 +71,7 @@ export abstract class Connection {
   /** The time has come that {@link ring} was told of. */
   protected abstract onTime(): void
   /** Tells all requests that are on it: they get nothing more. */
-  protected abstract failAll(error: ClientError): void
+  protected abstract failAll(error: ClientError, seen?: Seen): void
 
   /** No request has been sent over it yet. */
   get unused(): boolean {
@@ -140,12 +141,12 @@ export abstract class Connection {
     })
   }
 
-  /** Ends it at once. */
-  fail(error: ClientError): void {
+  /** Ends it at once. @param seen how much the server may have seen of the requests that are on it */
+  fail(error: ClientError, seen?: Seen): void {
     if (this.#over) return
     this.#leave()
     this.transport.destroy()
-    this.failAll(error)
+    this.failAll(error, seen)
   }
 
   #leave(): void {

@@ -44,6 +44,10 @@ export class Exchange {
   readonly outgoing: Outgoing
   /** It must have a connection of its own: those that are there have failed it. */
   readonly fresh: boolean
+  /** It must not go out as early data. */
+  readonly calm: boolean
+  /** It has gone out as early data. */
+  early = false
   /** The head of its response. */
   readonly answered: Promise<Answer>
   /** Called once, when nothing more comes of it. */
@@ -66,10 +70,11 @@ export class Exchange {
   #ended = false
   #over = false
 
-  constructor(outgoing: Outgoing, hearing: Hearing, fresh = false) {
+  constructor(outgoing: Outgoing, hearing: Hearing, fresh = false, calm = false) {
     this.outgoing = outgoing
     this.#hearing = hearing
     this.fresh = fresh
+    this.calm = calm
     this.answered = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject

@@ -5,7 +5,7 @@ import type { Connected } from '../transport/connector.ts'
 import { EMPTY } from '../wire/index.ts'
 import { Connection, type ConnectionOwner, type ConnectionSettings, INTERIM } from './connection.ts'
 import { ClientError } from './error.ts'
-import type { Carrier, Exchange } from './exchange.ts'
+import type { Carrier, Exchange, Seen } from './exchange.ts'
 import { pathOf } from './outgoing.ts'
 import { Upload, type UploadSink } from './upload.ts'
 
@@ -29,8 +29,11 @@ const MARGIN = 1000
 export class H1Connection extends Connection implements Carrier, UploadSink {
   readonly protocol = 'http/1.1'
   readonly #http = new H1Client(LIMITS)
-  /** Requests name their whole URL: the other side is a proxy (RFC 9112 §3.2.2). */
-  readonly #proxied: boolean
+  /**
+   * Fields for the proxy that the other side is, which is asked for whole URLs (RFC 9112 §3.2.2); undefined:
+   * it is the origin.
+   */
+  readonly #toProxy: readonly Field[] | undefined
   #exchange: Exchange | undefined
   #upload: Upload | undefined
   /** Content that waits for 100 (Continue), or until it is clear that none comes. */
@@ -49,9 +52,14 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
   #room: (() => void) | undefined
   #idle: number
 
-  constructor(connected: Connected, owner: ConnectionOwner, settings: ConnectionSettings, proxied = false) {
+  constructor(
+    connected: Connected,
+    owner: ConnectionOwner,
+    settings: ConnectionSettings,
+    toProxy?: readonly Field[],
+  ) {
     super(connected, owner, settings)
-    this.#proxied = proxied
+    this.#toProxy = toProxy
     this.#idle = settings.timeouts.idle
     this.open()
   }
@@ -71,8 +79,9 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
   #send(exchange: Exchange): void {
     const { outgoing } = exchange
     const { method, url, content } = outgoing
-    const target = this.#proxied ? url.href.slice(0, url.href.length - url.hash.length) : pathOf(url)
-    const headers: Field[] = [['Host', url.host], ...outgoing.fields]
+    const toProxy = this.#toProxy
+    const target = toProxy === undefined ? pathOf(url) : url.href.slice(0, url.href.length - url.hash.length)
+    const headers: Field[] = [['Host', url.host], ...outgoing.fields, ...(toProxy ?? [])]
     const streams = content instanceof ReadableStream
     this.#chunked = streams && outgoing.length === undefined
     if (this.#chunked) headers.push(['Transfer-Encoding', 'chunked'])
@@ -206,12 +215,12 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
     else this.fail(this.late('body', 'no more of the response'))
   }
 
-  protected failAll(error: ClientError): void {
+  protected failAll(error: ClientError, seen?: Seen): void {
     this.#upload?.stop(error)
     this.#held = undefined
     const exchange = this.#exchange
     this.#exchange = undefined
-    exchange?.fail(error)
+    exchange?.fail(error, seen)
   }
 
   #on(event: H1ClientEvent): void {

@@ -4,7 +4,7 @@ import type { Field } from '../http/message.ts'
 import type { Connected } from '../transport/connector.ts'
 import { Connection, type ConnectionOwner, type ConnectionSettings, INTERIM } from './connection.ts'
 import { ClientError } from './error.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, Seen } from './exchange.ts'
 import { H2Stream, type StreamOwner } from './h2-stream.ts'
 import { pathOf } from './outgoing.ts'
 
@@ -161,10 +161,10 @@ export class H2Connection extends Connection implements StreamOwner {
     stream.fail(this.late(which, answered ? 'no more of the response' : 'no response'))
   }
 
-  protected failAll(error: ClientError): void {
+  protected failAll(error: ClientError, seen?: Seen): void {
     const streams = [...this.#streams.values()]
     this.#streams.clear()
-    for (const stream of streams) stream.fail(error)
+    for (const stream of streams) stream.fail(error, seen)
   }
 
   #events(): void {
@@ -215,7 +215,7 @@ export class H2Connection extends Connection implements StreamOwner {
         const { code, retryable } = event
         this.#forget(event.streamId)
         const what = `the stream was reset (${nameOf(code)})`
-        stream.fail(new ClientError('protocol', what, { http2Code: code }), retryable)
+        stream.fail(new ClientError('protocol', what, { http2Code: code }), retryable ? 'nothing' : undefined)
       }
     }
   }

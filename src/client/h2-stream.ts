@@ -1,7 +1,7 @@
 import type { Field } from '../http/message.ts'
 import { INTERIM } from './connection.ts'
 import { ClientError } from './error.ts'
-import type { Carrier, Exchange } from './exchange.ts'
+import type { Carrier, Exchange, Seen } from './exchange.ts'
 import { Upload, type UploadSink } from './upload.ts'
 
 /** The connection of a stream. */
@@ -129,10 +129,10 @@ export class H2Stream implements Carrier, UploadSink {
     this.exchange.end(trailers)
   }
 
-  /** @param unseen the server has not looked at the request (RFC 9113 §8.7) */
-  fail(error: ClientError, unseen = false): void {
+  /** @param seen `nothing`: the server has not looked at the request (RFC 9113 §8.7) */
+  fail(error: ClientError, seen?: Seen): void {
     this.#stop(error)
-    this.exchange.fail(error, unseen ? 'nothing' : undefined)
+    this.exchange.fail(error, seen)
   }
 
   consumed(bytes: number): void {
