@@ -2,21 +2,41 @@ import { type Field, header } from '../http/message.ts'
 import type { Clock } from '../time/clock.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { discard, responseOf } from './answer.ts'
-import { type Lookup, sharedFor, systemLookup } from './coalescing.ts'
+import { sharedFor, systemLookup } from './coalescing.ts'
+import type { Released } from './connection.ts'
 import { ACCEPT_ENCODING } from './decoding.ts'
 import { ClientError, timedOut } from './error.ts'
 import { type Answer, Exchange, type Hearing } from './exchange.ts'
 import { Opener } from './opener.ts'
-import { type ClientOptions, DEFAULT_POOL_LIMITS, DEFAULT_TIMEOUTS, type Timeouts } from './options.ts'
+import {
+  type ClientOptions,
+  DEFAULT_POOL_LIMITS,
+  DEFAULT_TIMEOUTS,
+  type Lookup,
+  type Timeouts,
+} from './options.ts'
 import { isIdempotent, type Outgoing } from './outgoing.ts'
 import { type Open, Pool } from './pool.ts'
 import { isRedirect, redirected } from './redirect.ts'
 import { outgoingOf, type RequestOptions } from './request.ts'
+import { restored } from './restoring.ts'
 
 /** What {@link Client.fetch} takes besides what `fetch` does. */
 export interface FetchOptions extends RequestOptions, Hearing {
+  /** What its response is called where the client's connections go: see {@link Client.release}. */
+  readonly label?: string
   /** For this request alone, instead of the client's; `connect` and `idle` are the client's in any case. */
   readonly timeouts?: Partial<Pick<Timeouts, 'total'>>
+}
+
+/** A request that came along with its connection. */
+export interface RestoredResponse {
+  /** As its caller has called it. */
+  readonly label: string
+  readonly method: string
+  readonly url: string
+  /** What is still to come of it: the content that no application has taken before. */
+  readonly response: Promise<Response>
 }
 
 /** Tries of one request on other connections, where the server cannot have acted on it. */
@@ -80,6 +100,54 @@ export class Client {
     for (const pool of this.#pools.values()) pool.destroy(error)
   }
 
+  /**
+   * Gives away all connections that can go on in another process, with the requests that are on them: idle
+   * ones, and those that wait for a response or are in the middle of one. Their callers here get an error.
+   * What cannot leave ends here in its own time: what is being opened, streamed content of requests, content
+   * that is being decoded, and connections through proxies or over another connector. No more requests.
+   */
+  async release(): Promise<readonly Released[]> {
+    this.#closed ??= new ClientError('aborted', 'the client was released')
+    const leaving = [...this.#pools].flatMap(([origin, { connections }]) =>
+      [...connections].map(connection => connection.release(origin)),
+    )
+    const released = await Promise.all(leaving)
+    for (const pool of this.#pools.values()) pool.drain()
+    return released.filter(one => one !== undefined)
+  }
+
+  /**
+   * Takes connections in that another client has released, in this process or another one. Each is good for
+   * once. @param options as those of the other one: the keys of TLS come along, the trust does not
+   * @throws DecodeError, TlsError, TypeError for what is no such connection; then its socket is closed
+   */
+  static restore(
+    released: readonly Released[],
+    options: ClientOptions = {},
+  ): { readonly client: Client; readonly responses: readonly RestoredResponse[] } {
+    const client = new Client(options)
+    const responses: RestoredResponse[] = []
+    for (const one of released) {
+      const { origin, exchanges, adopt } = restored(one, options)
+      const pool = client.#pools.get(origin) ?? client.#newPool(new URL(origin))
+      for (const exchange of exchanges) {
+        client.#underway.add(exchange)
+        const call = new Call(undefined, 0, client.#clock)
+        call.begin(exchange)
+        exchange.onOver = () => client.#over(exchange, call)
+        const { label, redirected } = exchange
+        const { method, url } = exchange.outgoing
+        const about = { url: url.href, redirected, decode: options.decode ?? true }
+        const response = exchange.answered.then(answer => responseOf(answer, about))
+        response.catch(() => {})
+        responses.push({ label, method, url: url.href, response })
+      }
+      pool.adopt(adopt(pool, { clock: client.#clock, timeouts: client.#timeouts }))
+      for (const exchange of exchanges) exchange.settle()
+    }
+    return { client, responses }
+  }
+
   readonly #onQuiet: (() => void)[] = []
 
   async #fetch(input: string | URL | Request, init: FetchOptions): Promise<Response> {
@@ -91,12 +159,13 @@ export class Client {
     const call = new Call(signal, total, this.#clock)
     try {
       for (let hops = 0; ; hops++) {
-        const answer = await this.#ask(outgoing, init, call)
+        const answer = await this.#ask(outgoing, init, call, hops > 0)
         const location = isRedirect(answer.status) ? header(answer.fields, 'location') : undefined
         if (location === undefined || mode === 'manual') {
           const url = outgoing.url.href
           const about = { url: url.slice(0, url.length - outgoing.url.hash.length), redirected: hops > 0 }
           const response = responseOf(answer, { ...about, decode: this.#decode })
+          call.decodes(response.body !== answer.content)
           call.deliver()
           return response
         }
@@ -114,14 +183,17 @@ export class Client {
   }
 
   /** One request, on other connections again where that cannot do harm. */
-  async #ask(outgoing: Outgoing, hearing: Hearing, call: Call): Promise<Answer> {
+  async #ask(outgoing: Outgoing, init: FetchOptions, call: Call, redirected: boolean): Promise<Answer> {
     for (let tries = 1, fresh = false, calm = false; ; tries++) {
       if (this.#closed !== undefined) throw this.#closed
-      const exchange = new Exchange(outgoing, hearing, fresh, calm)
+      const exchange = new Exchange(outgoing, init, fresh, calm)
+      exchange.label = init.label ?? ''
+      exchange.redirected = redirected
       call.begin(exchange)
       this.#underway.add(exchange)
       exchange.onOver = () => this.#over(exchange, call)
-      const pool = this.#pools.get(outgoing.url.origin) ?? (await this.#newPool(outgoing.url))
+      const pool = this.#pools.get(outgoing.url.origin) ?? this.#newPool(outgoing.url)
+      if (pool.looking !== undefined) await pool.looking
       pool.dispatch(exchange)
       try {
         const answer = await exchange.answered
@@ -142,16 +214,13 @@ export class Client {
     if (this.#underway.size === 0) for (const quiet of this.#onQuiet.splice(0)) quiet()
   }
 
-  async #newPool(url: URL): Promise<Pool> {
+  #newPool(url: URL): Pool {
     const { origin } = url
     const open: Open = (owner, signal, first) => this.#opener.open(new URL(origin), owner, signal, first)
     const pool = new Pool(open, this.#limit, () => this.#pools.delete(origin))
     const others = [...this.#pools.values()].flatMap(one => [...one.connections])
-    if (others.length > 0) pool.shared = await sharedFor(url, others, this.#lookup)
-    // Another request may have been quicker.
-    const there = this.#pools.get(origin)
-    if (there !== undefined) return there
     this.#pools.set(origin, pool)
+    if (others.length > 0) pool.look(sharedFor(url, others, this.#lookup))
     return pool
   }
 }
@@ -177,6 +246,11 @@ class Call {
   begin(exchange: Exchange): void {
     if (this.#reason !== undefined) throw this.#reason
     this.#exchange = exchange
+  }
+
+  /** Whether the content of the exchange that began last goes through a decoder. */
+  decodes(decoding: boolean): void {
+    if (this.#exchange !== undefined) this.#exchange.decoding = decoding
   }
 
   /** Its caller gets the response of the exchange that began last. */

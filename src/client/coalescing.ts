@@ -1,9 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { isIP, type Socket } from 'node:net'
 import type { Connection } from './connection.ts'
-
-/** Where a host is. */
-export type Lookup = (host: string) => Promise<readonly string[]>
+import type { Lookup } from './options.ts'
 
 /** As the system says. */
 export const systemLookup: Lookup = async host => {

@@ -1,12 +1,14 @@
 import { H1Client, type H1ClientEvent } from '../http/h1/client.ts'
+import type { H1ClientState } from '../http/h1/client-state.ts'
 import { DEFAULT_LIMITS, type H1Limits } from '../http/h1/limits.ts'
 import { type Field, header } from '../http/message.ts'
-import type { Connected } from '../transport/connector.ts'
 import { EMPTY } from '../wire/index.ts'
 import { Connection, type ConnectionOwner, type ConnectionSettings, INTERIM } from './connection.ts'
 import { ClientError } from './error.ts'
 import type { Carrier, Exchange, Seen } from './exchange.ts'
+import type { Carried } from './moving.ts'
 import { pathOf } from './outgoing.ts'
+import type { ClientApplication } from './state.ts'
 import { Upload, type UploadSink } from './upload.ts'
 
 const LIMITS: H1Limits = {
@@ -25,10 +27,23 @@ const EMPTY_STATUS: ReadonlySet<number> = new Set([204, 205, 304])
 /** Milliseconds before the server's own time to close an idle connection. */
 const MARGIN = 1000
 
+/** How a connection begins. */
+export interface H1Beginning {
+  /** See {@link H1Connection}. */
+  readonly toProxy?: readonly Field[] | undefined
+  /** Where it was in another process. */
+  readonly state?: {
+    readonly sent: number
+    readonly idle: number
+    readonly http: H1ClientState
+    readonly exchange: Exchange | undefined
+  }
+}
+
 /** A connection that speaks HTTP/1.1: one request after the other. */
 export class H1Connection extends Connection implements Carrier, UploadSink {
   readonly protocol = 'http/1.1'
-  readonly #http = new H1Client(LIMITS)
+  readonly #http: H1Client
   /**
    * Fields for the proxy that the other side is, which is asked for whole URLs (RFC 9112 §3.2.2); undefined:
    * it is the origin.
@@ -53,15 +68,43 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
   #idle: number
 
   constructor(
-    connected: Connected,
+    connected: Carried,
     owner: ConnectionOwner,
     settings: ConnectionSettings,
-    toProxy?: readonly Field[],
+    { toProxy, state }: H1Beginning = {},
   ) {
     super(connected, owner, settings)
     this.#toProxy = toProxy
-    this.#idle = settings.timeouts.idle
+    this.#idle = state?.idle ?? settings.timeouts.idle
+    this.#http = new H1Client(LIMITS, state?.http)
+    this.sent = state?.sent ?? 0
+    const exchange = state?.exchange
+    if (exchange !== undefined) this.#resume(exchange)
     this.open()
+    if (state === undefined) return
+    // What has come already may be all that there is.
+    this.guard.run(() => this.onBytes(EMPTY))
+    if (exchange === undefined) this.ring(this.#idle)
+  }
+
+  #resume(exchange: Exchange): void {
+    exchange.begin(this, true)
+    this.#exchange = exchange
+    this.#heard = false
+    this.#phase = exchange.seen === 'answered' ? 'body' : 'headers'
+    this.ring(this.settings.timeouts[this.#phase])
+  }
+
+  protected get movable(): boolean {
+    const exchange = this.#exchange
+    return this.#toProxy === undefined && this.#said && (exchange === undefined || exchange.movable)
+  }
+
+  protected export(): ClientApplication {
+    this.ring(0)
+    const { sent } = this
+    const exchange = this.#exchange?.export()
+    return { protocol: 'http/1.1', sent, idle: this.#idle, http: this.#http.export(), exchange }
   }
 
   get room(): number {
@@ -300,7 +343,7 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
   }
 
   #readOn(): void {
-    if (!this.#paused || this.over) return
+    if (!this.#paused || this.over || this.frozen) return
     this.#paused = false
     if (this.#phase === 'body') this.ring(this.settings.timeouts.body)
     this.transport.resume()

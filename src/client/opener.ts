@@ -74,7 +74,7 @@ export class Opener {
   #over(connected: Connected, { scheme }: Target, owner: ConnectionOwner): Connection {
     if (connected.alpn === 'h2') return new H2Connection(connected, owner, this.#settings)
     const toProxy = scheme === 'http' ? this.#proxy?.fields : undefined
-    return new H1Connection(connected, owner, this.#settings, toProxy)
+    return new H1Connection(connected, owner, this.#settings, { toProxy })
   }
 
   /** A connection that is used before it is there: what it says goes out as early data (RFC 8470). */

@@ -1,7 +1,6 @@
 import type { Clock } from '../time/clock.ts'
 import type { Connector } from '../transport/connector.ts'
 import type { TlsOptions } from '../transport/kinds/tls.ts'
-import type { Lookup } from './coalescing.ts'
 
 /** Milliseconds; 0: no matter how long. */
 export interface Timeouts {
@@ -32,6 +31,9 @@ export interface PoolLimits {
 }
 
 export const DEFAULT_POOL_LIMITS: PoolLimits = { connectionsPerOrigin: 100 }
+
+/** Where a host is: addresses as text. */
+export type Lookup = (host: string) => Promise<readonly string[]>
 
 /** A proxy of HTTP (RFC 9110 §3.7). */
 export interface ProxyOptions {

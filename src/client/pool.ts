@@ -1,8 +1,12 @@
+import { setMaxListeners } from 'node:events'
 import type { Connection, ConnectionOwner } from './connection.ts'
 import type { ClientError } from './error.ts'
 import type { Exchange, Protocol } from './exchange.ts'
 
-/** Opens a connection to the origin of a pool. @param first the request that waits longest @throws ClientError (as rejection) */
+/**
+ * Opens a connection to the origin of a pool. @param first the request that waits longest
+ * @throws ClientError (as rejection)
+ */
 export type Open = (
   owner: ConnectionOwner,
   signal: AbortSignal,
@@ -28,6 +32,8 @@ export class Pool implements ConnectionOwner {
 
   /** One of another origin that serves this one, too: first choice as long as there is none of its own. */
   shared: Connection | undefined
+  /** It is found out whether there is such a one. */
+  looking: Promise<void> | undefined
   readonly #onIdle: () => void
 
   /** @param limit connections at once @param onIdle nothing is left of it */
@@ -35,6 +41,16 @@ export class Pool implements ConnectionOwner {
     this.#open = open
     this.#limit = limit
     this.#onIdle = onIdle
+    // Each connection that is being opened listens.
+    setMaxListeners(0, this.#stop.signal)
+  }
+
+  /** @param found what {@link shared} will be; requests wait for it */
+  look(found: Promise<Connection | undefined>): void {
+    this.looking = found.then(shared => {
+      this.shared = shared
+      this.looking = undefined
+    })
   }
 
   /** Connections that are open. */
@@ -59,6 +75,7 @@ export class Pool implements ConnectionOwner {
 
   /** A connection that was opened elsewhere. */
   adopt(connection: Connection): void {
+    if (connection.over) return
     this.#all.add(connection)
     this.#protocol = connection.protocol
     this.available(connection)

@@ -194,7 +194,7 @@ describe('over HTTP/1.1, a server that answers with', () => {
 
 describe('a connection that was kept', () => {
   it('is left for another one when the server has closed it just then', async () => {
-    // The second request on each connection finds nobody.
+    // The second request on each connection ends it.
     const server = await starting(socket => {
       socket.once('data', () => {
         socket.write(`${OK}Content-Length: 2\r\n\r\nok`)
