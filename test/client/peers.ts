@@ -44,7 +44,7 @@ function app(
   const path = request.url ?? ''
   if (path === '/small') answer.end('hello')
   else if (path === '/large') answer.end(pattern(LARGE))
-  else if (path === '/status') answer.writeHead(Number(request.headers['x-status'])).end()
+  else if (path === '/slow') setTimeout(() => answer.end('slowly'), 400)
   else {
     const hash = createHash('sha256')
     request.on('data', (bytes: Uint8Array) => hash.update(bytes))
