@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import type { Clock } from '../time/clock.ts'
 import type { Session, SessionState } from '../tls13/index.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
 import { takeHandle } from '../transfer/lift.ts'
@@ -14,7 +13,7 @@ export interface Carried extends Connected {
   readonly carrier?: ByteStream
 }
 
-/** Whether the connection can be taken out of this process: it is a socket, and nothing but our TLS over it. */
+/** Whether the connection can be taken out: it is a socket, and nothing but our TLS over it. */
 export function canLeave({ transport, session, stream, carrier }: Carried): boolean {
   const socket = (stream as Partial<Socket> | undefined)?.remotePort !== undefined
   if (carrier === undefined && !socket) return false
@@ -54,9 +53,8 @@ export function takeIn(
   descriptor: Descriptor,
   session: Session | undefined,
   alpn: 'http/1.1' | 'h2',
-  clock: Clock,
 ): Carried {
   const carrier = openStream(descriptor)
   if (session === undefined) return { transport: carrier, alpn, secure: false, carrier }
-  return { transport: overSession(carrier, session, clock), alpn, secure: true, session, carrier }
+  return { transport: overSession(carrier, session), alpn, secure: true, session, carrier }
 }

@@ -1,8 +1,8 @@
 import type { Clock } from '../time/clock.ts'
 import { ConnectError, type Connected, type Connector, type Target } from '../transport/connector.ts'
-import { Context, targetOf } from '../transport/context.ts'
+import { targetOf } from '../transport/context.ts'
 import { tls as tlsOver } from '../transport/kinds/tls.ts'
-import { network } from '../transport/network.ts'
+import { context, network } from '../transport/network.ts'
 import { Tickets } from '../transport/tickets.ts'
 import type { Connection, ConnectionOwner, ConnectionSettings } from './connection.ts'
 import { ClientError, timedOut } from './error.ts'
@@ -100,7 +100,9 @@ interface Begun {
 }
 
 function through(proxy: HttpProxy, given: Parameters<typeof network>[0]): Connector {
-  return new Context().over('http', proxy.plain).over('https', tlsOver(proxy.tunnel), given ?? {})
+  return context()
+    .over('http', proxy.plain)
+    .over('https', tlsOver(proxy.tunnel), given ?? {})
 }
 
 /** What a connector threw, as callers see it. */

@@ -39,7 +39,7 @@ export function restored({ state: bytes, descriptor }: Released, options: Client
         origin,
         exchanges: exchange === undefined ? [] : [exchange],
         adopt: (owner, settings) =>
-          new H1Connection(takeIn(descriptor, session, protocol, settings.clock), owner, settings, { state }),
+          new H1Connection(takeIn(descriptor, session, protocol), owner, settings, { state }),
       }
     }
     const streams = application.exchanges.map(({ exchange, ...others }) => ({
@@ -51,7 +51,7 @@ export function restored({ state: bytes, descriptor }: Released, options: Client
       origin,
       exchanges: streams.map(({ exchange }) => exchange),
       adopt: (owner, settings) =>
-        new H2Connection(takeIn(descriptor, session, protocol, settings.clock), owner, settings, state),
+        new H2Connection(takeIn(descriptor, session, protocol), owner, settings, state),
     }
   } catch (error) {
     descriptor.close()

@@ -80,8 +80,8 @@ export const ClientApplication = select(
 export type ClientApplication = TypeOf<typeof ClientApplication>
 
 /**
- * A client's connection as a value: TLS, HTTP, and what its requests wait for. It holds keys: whoever has it
- * can speak as this client.
+ * A client's connection as a value: TLS, HTTP, and what its requests wait for. It holds keys: a process
+ * that has it can speak as this client.
  */
 export const ClientConnectionState: Struct<ClientConnectionState> = struct('ClientConnectionState', {
   version: uint16,

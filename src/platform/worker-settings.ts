@@ -55,6 +55,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly rehearsesAtOnce?: number
   /** Its process has been in the warm pool: it is warmed up already. */
   readonly warmed?: boolean
+  /** Clients wait for it: it practises nothing before it serves them. */
+  readonly awaited?: boolean
   /** Its function has thrown outside of its calls before: whose fault that is is followed. */
   readonly followsCalls?: boolean
   readonly http: H1Limits

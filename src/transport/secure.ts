@@ -9,6 +9,7 @@ import {
   type SessionState,
 } from '../tls13/index.ts'
 import { EMPTY, takePortion } from '../wire/index.ts'
+import { onAbort } from './attempt.ts'
 import { Guard } from './guard.ts'
 import type { Transport, TransportHandlers } from './transport.ts'
 import { Turn } from './turn.ts'
@@ -31,8 +32,10 @@ export interface SecureTransport extends Transport {
 export interface SecureOptions {
   /** Milliseconds until the handshake must be over; default: 10 000. */
   readonly patienceMs?: number
-  /** What timers go by. */
-  readonly clock: Clock
+  /** What its timer goes by; without one the handshake may last, because its owner bounds it. */
+  readonly clock?: Clock
+  /** Gives the handshake up; the reason is what the promise is rejected with. */
+  readonly signal?: AbortSignal
 }
 
 export interface SecureClientOptions extends SecureOptions {
@@ -56,7 +59,7 @@ export interface SecureClientOptions extends SecureOptions {
 export function secure(
   transport: Transport,
   config: ServerConfig,
-  options: SecureOptions,
+  options: SecureOptions = {},
 ): Promise<SecureTransport> {
   return new Promise((resolve, reject) => {
     new TlsTransport(transport, () => Session.server(config), options, resolve, reject)
@@ -75,16 +78,16 @@ export interface Releasable extends SecureTransport {
 }
 
 /** A session that is past its handshake, such as `Session.restore` gives, as a transport. */
-export function overSession(transport: Transport, session: Session, clock: Clock): SecureTransport {
+export function overSession(transport: Transport, session: Session): SecureTransport {
   const nothing = (): void => {}
-  return new TlsTransport(transport, () => session, { clock }, nothing, nothing)
+  return new TlsTransport(transport, () => session, {}, nothing, nothing)
 }
 
 /** The same as a client. Its certificate check is `config.verify`. @returns, @throws as {@link secure} */
 export function secureClient(
   transport: Transport,
   config: ClientConfig,
-  options: SecureClientOptions,
+  options: SecureClientOptions = {},
 ): Promise<SecureTransport> {
   return new Promise((resolve, reject) => {
     new TlsTransport(transport, () => Session.client(config), options, resolve, reject)
@@ -100,7 +103,8 @@ class TlsTransport implements Releasable {
   readonly #below: Transport
   readonly #secured: (transport: SecureTransport) => void
   readonly #failed: (error: Error) => void
-  readonly #handshakeTimer: Timer
+  readonly #handshakeTimer: Timer | undefined
+  readonly #release: () => void = () => {}
   #handlers: TransportHandlers | undefined
   /** What came as early data, until the engine reads. */
   #early: Uint8Array[] = []
@@ -126,7 +130,7 @@ class TlsTransport implements Releasable {
   constructor(
     below: Transport,
     begin: () => Session,
-    { patienceMs = 10_000, clock, early = EMPTY, onTicket }: SecureClientOptions,
+    { patienceMs = 10_000, clock, signal, early = EMPTY, onTicket }: SecureClientOptions,
     secured: (transport: SecureTransport) => void,
     failed: (error: Error) => void,
   ) {
@@ -143,8 +147,11 @@ class TlsTransport implements Releasable {
     this.#mayRepeat = early
     const guard = this.#guard
     const late = guard.entrance(() => this.#fail(new Error('no handshake in time')))
-    this.#handshakeTimer = clock.after(patienceMs, late)
-    if (this.session.connected) this.#handshakeTimer.stop()
+    this.#handshakeTimer = clock?.after(patienceMs, late)
+    this.#release = onAbort(
+      signal,
+      guard.entrance((reason: unknown) => this.#fail(reason as Error)),
+    )
     below.onDrain = guard.entrance(() => this.#drained())
     below.read({
       bytes: guard.entrance((view: Uint8Array) => {
@@ -223,7 +230,8 @@ class TlsTransport implements Releasable {
   destroy(): void {
     if (this.#over) return
     this.#over = true
-    this.#handshakeTimer.stop()
+    this.#handshakeTimer?.stop()
+    this.#release()
     this.#turn.stop()
     this.#handlers = undefined
     this.onDrain = undefined
@@ -316,7 +324,8 @@ class TlsTransport implements Releasable {
   #on(event: SessionEvent): void {
     switch (event.type) {
       case 'handshake_complete':
-        this.#handshakeTimer.stop()
+        this.#handshakeTimer?.stop()
+        this.#release()
         this.#flush()
         if (this.#sentEarly < this.#mayRepeat.length) this.write([this.#mayRepeat.subarray(this.#sentEarly)])
         this.#secured(this)

@@ -10,7 +10,7 @@ const TICKETS = 4
 export class Tickets {
   readonly #servers = new Map<string, ResumptionTicket[]>()
 
-  /** A ticket for that server, which is not given again; undefined: there is none. @param now since 1970, ms */
+  /** A ticket for that server, which is not given again. @param now milliseconds since 1970 */
   take(target: Target, now: number): ResumptionTicket | undefined {
     this.peek(target, now)
     return this.#servers.get(keyOf(target))?.pop()

@@ -24,7 +24,8 @@ async function listening(server: TcpServer): Promise<number> {
 }
 
 const origin = `localhost:${await listening(createServer((_, response) => response.end('plain')))}`
-const secureOrigin = `localhost:${await listening(createSecureServer(identity, (_, response) => response.end('secure')))}`
+const secure = createSecureServer(identity, (_, response) => response.end('secure'))
+const secureOrigin = `localhost:${await listening(secure)}`
 
 /** A proxy of Node's, which wants name and password. */
 function proxied(server: Server): { server: Server; asked: string[] } {

@@ -11,7 +11,7 @@ import { Client, type ClientOptions } from '../../src/client/index.ts'
 import { createServer } from '../../src/tls13/io/net.ts'
 import type { Connector } from '../../src/transport/connector.ts'
 import { network } from '../../src/transport/network.ts'
-import { serve } from '../../src/transport/serve.ts'
+import { serveConnection } from '../../src/transport/serve.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hotpotato-client-'))
 const certificates = [{ name: 'wide', hosts: ['localhost', 'one.test', '*.two.test'] }]
@@ -68,7 +68,7 @@ describe.each(['http/1.1', 'h2'] as const)('early data over %s', alpn => {
           response.reply({ status: refused ? 425 : 200, headers: [['connection', 'close']], body: 'ok' })
         },
       }
-      serve(stream, app as never, { timers: { idle: 20 } as never })
+      serveConnection(stream, app as never, { timers: { idle: 20 } as never })
     })
     const url = `https://localhost:${await listening(server)}`
     const client = new Client({ tls, earlyData: true, timeouts: { idle: 1 } })
