@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Client, ClientConnectionState, type ClientOptions, type Released } from '../../src/client/index.ts'
+import { Client, ClientConnectionState, type ClientOptions } from '../../src/client/index.ts'
 import type { Connector } from '../../src/transport/connector.ts'
 import { decode } from '../../src/wire/index.ts'
 import { Certificates } from '../support/tls-programs.ts'
@@ -96,12 +96,14 @@ describe.each(Object.entries(PEERS))(
 
       it.runIf(echoes)('go on before the response has begun', async () => {
         const first = begin()
-        const failed = first.fetch(`${peer.url}/slow`, { method: 'POST', body: 'x', label: 'later' })
+        let onInformational: (() => void) | undefined
+        const asked = new Promise<void>(resolve => {
+          onInformational = resolve
+        })
+        const failed = first.fetch(`${peer.url}/slow`, { label: 'later', onInformational })
         const heard = expect(failed).rejects.toMatchObject({ kind: 'aborted' })
-        let released: readonly Released[] = []
-        // It takes a moment until there is a connection.
-        await new Promise(resolve => setTimeout(resolve, 100))
-        released = await first.release()
+        await asked
+        const released = await first.release()
         await heard
         const { client, responses } = Client.restore(released, HEIR)
         expect(responses.map(({ label }) => label)).toEqual(['later'])

@@ -16,7 +16,7 @@ import { INBOUND_CEILING } from './state.ts'
 
 /** Where a message's content is: what of it comes next. */
 export interface H1BodyState {
-  /** Bytes of content still to come in this message or chunk; 0 where only the end of the connection tells. */
+  /** Bytes of content still to come in this message or chunk; 0 where the end of the connection tells. */
   readonly remaining: number
   readonly next: 'end' | 'size' | 'data-end' | 'trailers' | 'never'
   /** Bytes of content that were promised by chunks so far. */
