@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import type { NodeApplication } from './adapters/node-http.ts'
 import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
@@ -27,7 +28,8 @@ export async function loadFunction(
   let module: ModuleExports
   installGlobals()
   try {
-    module = await import(pathToFileURL(file).href)
+    module =
+      (file.endsWith('.mjs') ? loadedAtOnce(file) : undefined) ?? (await import(pathToFileURL(file).href))
   } catch (error) {
     throw new FunctionError(
       'unloadable',
@@ -37,6 +39,21 @@ export async function loadFunction(
   }
   if (NODE_HTTP.has(lang ?? '')) return fromApplication(module.default, file)
   return functionOf(module, file, lang)
+}
+
+const require = createRequire(import.meta.url)
+
+/**
+ * The engine's other way to a module: without turns of the event loop and threads in between, it takes a third
+ * of the time, and a function may be waited for.
+ * @param file of an ES module @returns undefined where it does not lead there: `import` knows the others, and says what is wrong with them
+ */
+export function loadedAtOnce(file: string): ModuleExports | undefined {
+  try {
+    return require(file) as ModuleExports
+  } catch {
+    return undefined
+  }
 }
 
 /** Where that is, and what to do about it, as far as that is known. */
