@@ -167,6 +167,18 @@ describe.each(USERS)('of a platform that %s starts, a function', (_who, user) =>
       expect(successes(came.write!)).toEqual([])
     })
 
+    tried(`reads its own secrets, those of no other function, and changes none${why}`, async () => {
+      const { usual, told, changed, added, others } = await field.attack<Outcome & { others: number }>(
+        level,
+        'secrets',
+        { name: `of-${level}` },
+      )
+      expect([told, others]).toEqual(['done', 0])
+      // Without a file system of its own there is no such folder.
+      expect(usual).toBe(level === 'user' ? 'ENOENT' : 'done')
+      for (const one of [changed, added]) expect(one).toMatch(REFUSED)
+    })
+
     tried(`has no network but what level user leaves open${why}`, async () => {
       const control = field.file('run', 'control.sock')
       const options = { control, abstract: field.abstract, port: field.platform.http }

@@ -134,6 +134,15 @@ function clientSocket() {
     })
 }
 
+/** How many names can be listed in a folder. */
+function deep(folder) {
+  try {
+    return readdirSync(folder).length
+  } catch {
+    return 0
+  }
+}
+
 const ATTACKS = {
   /** Says what it finds itself to be. */
   nothing: (_, context) => ({
@@ -176,6 +185,25 @@ const ATTACKS = {
     ),
     write: Object.fromEntries(write.map(path => [path, trying(() => writeFileSync(path, 'x'))])),
   }),
+  /** Where OpenFaaS's functions find their secrets, and where ours are told that they are. */
+  secrets: ({ name }) => {
+    const found = folder =>
+      trying(() => {
+        const names = readdirSync(folder)
+        if (names.join() !== name) throw new Error(`there is ${names}`)
+        if (`of-${readFileSync(`${folder}/${name}`, 'utf8')}` !== name) throw new Error('another one')
+      })
+    const folders = { usual: '/var/openfaas/secrets', told: process.env.secret_mount_path }
+    const all = Object.entries(folders)
+    return {
+      ...Object.fromEntries(all.map(([key, folder]) => [key, found(folder)])),
+      changed: trying(() => writeFileSync(`${folders.usual}/${name}`, 'x')),
+      added: trying(() => writeFileSync(`${folders.usual}/more`, 'x')),
+      others: readdirSync('/dev/shm').filter(
+        one => /^hotpotato-secrets/.test(one) && deep(`/dev/shm/${one}`) > 1,
+      ).length,
+    }
+  },
   async network({ control, abstract, port }) {
     return {
       control: await reaching({ path: control }),

@@ -56,7 +56,7 @@ export class Battlefield {
     limits = '',
   ): Promise<Battlefield> {
     const attacker = (level: IsolationName): string =>
-      `  ${level}: { handler: ${module('attacker')}, isolation: ${level}${limits} }`
+      `  ${level}: { handler: ${module('attacker')}, isolation: ${level}, secrets: [of-${level}]${limits} }`
     const config = `
 version: 1
 gateway: { defaultFunction: echo }
@@ -76,6 +76,8 @@ ${levels.map(attacker).join('\n')}
     const certificates = ['echo', 'served', ...levels].map(name => ({ name, hosts: [`${name}.local`] }))
     const directory = await makeDirectory(config, certificates)
     mkdirSync(join(directory, 'secrets'), { mode: 0o700 })
+    for (const level of levels)
+      writeFileSync(join(directory, 'secrets', `of-${level}`), level, { mode: 0o600 })
     writeFileSync(join(directory, 'secrets', 'another'), 'a secret of another function', { mode: 0o600 })
     const platform = await Platform.start({ directory, ...(user === undefined ? {} : { user }) })
     const client = await Client.open({
