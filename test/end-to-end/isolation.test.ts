@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { IsolationName } from '../../src/stack/isolation.ts'
 import { survey } from '../../src/supervisor/cgroups/hierarchy.ts'
 import { textOf } from '../support/client.ts'
 import { CARRIER } from '../support/platform.ts'
-import { Battlefield, lacking, type Outcome, USERS } from './isolation/levels.ts'
+import { Battlefield, lacking, type Outcome, USERS, worthOf } from './isolation/levels.ts'
 
 /*
  * A function turns against its machine: what its level of isolation is worth. The level `process` shows that
@@ -112,6 +113,27 @@ describe.each(USERS)('of a platform that %s starts, a function', (_who, user) =>
       expect(processes).toBe(there.at(-1) === 'sandbox' ? 4 : 3)
     },
   )
+
+  describe.each(['process', ...LEVELS_TRIED] as const)('at the level %s', level => {
+    const why = lacks.get(level) ?? ''
+
+    it.skipIf(why !== '')(`can do what the table of docs/isolation.md says, and no more${why}`, async () => {
+      const trace = `hotpotato-was-here-${process.pid}`
+      const said = await field.attack<Record<string, boolean>>(level, 'worth', {
+        pids: others,
+        files: [field.file('certs', 'echo.key'), field.file('secrets', 'another')],
+        control: field.file('run', 'control.sock'),
+        abstract: field.abstract,
+        port: field.platform.http,
+        trace,
+      })
+      const left = existsSync(join('/tmp', trace))
+      rmSync(join('/tmp', trace), { force: true })
+      expect({ ...said, 'leave files in the `/tmp` of the machine': left }).toEqual(worthOf(level))
+      expect(await field.client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1' })
+      expect(await field.others()).toEqual(others)
+    })
+  })
 
   describe.each(LEVELS_TRIED)('at the level %s', level => {
     const why = lacks.get(level)!

@@ -39,6 +39,8 @@ export interface Command {
   readonly feeds: readonly Uint8Array[]
   /** Where it starts, if not where the supervisor did. */
   readonly directory?: string
+  /** In a session of its own: without the terminal that the supervisor was started in. */
+  readonly detached?: boolean
   /** Processes between the one that is started and the container's own. */
   readonly wrappers: number
   /** The parent's process id as the container sees it; undefined: the supervisor's. */

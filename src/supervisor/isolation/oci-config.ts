@@ -110,7 +110,9 @@ function mounts({ visible, hidden, secrets }: Launch, { view, accounts, isFolder
   ]
 }
 
-const SCRATCHES = ['nosuid', 'nodev', 'mode=1777', `size=${SCRATCH}`]
+/** Files of each. Bubblewrap cannot be told: there memory alone bounds them. */
+const FILES = 16_384
+const SCRATCHES = ['nosuid', 'nodev', 'mode=1777', `size=${SCRATCH}`, `nr_inodes=${FILES}`]
 
 function memory(destination: string, options: readonly string[]): OciMount {
   return { destination, type: 'tmpfs', source: 'tmpfs', options }

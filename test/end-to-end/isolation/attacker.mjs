@@ -9,6 +9,7 @@ import { connect } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import { getSystemErrorName } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { worth } from './worth.mjs'
 
 /** The container's own modules and packages: it was started with the worker's path. */
 const worker = pathToFileURL(process.argv[1])
@@ -156,6 +157,7 @@ const ATTACKS = {
         .map(line => line.split(':\t')),
     ),
   }),
+  worth: options => worth(call, options),
   /** Other processes, by the numbers that the machine has for them, and all that it sees itself. */
   processes: ({ pids, gently }) => ({
     named: Object.fromEntries(pids.map(pid => [pid, intrusions(pid, gently)])),
