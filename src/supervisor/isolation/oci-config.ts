@@ -110,7 +110,7 @@ function mounts({ visible, hidden, secrets }: Launch, { view, accounts, isFolder
   ]
 }
 
-/** Files of each. Bubblewrap cannot be told: there memory alone bounds them. */
+/** Files of each. Bubblewrap has no such option: there memory alone bounds them. */
 const FILES = 16_384
 const SCRATCHES = ['nosuid', 'nodev', 'mode=1777', `size=${SCRATCH}`, `nr_inodes=${FILES}`]
 

@@ -138,7 +138,7 @@ ${levels.map(attacker).join('\n')}
     client.socket.on('error', () => {}).destroy()
   }
 
-  /** Processes of others, as the machine counts them: the neighbour, the signer, the gateway and the supervisor. */
+  /** Processes of others, as the machine counts them: neighbour, signer, gateway and supervisor. */
   async others(): Promise<number[]> {
     const members = await this.platform.status()
     const all = ['gateway', 'signer', 'echo-1']
