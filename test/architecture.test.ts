@@ -83,7 +83,7 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^@peculiar\//, ['src/certificates/authority.ts', 'src/tls13/crypto/keys.ts']],
   [/^sharp$/, ['src/functions/shipped/resize.ts']],
   [/^age-encryption$/, ['src/sealed/age.ts']],
-  [/^node:tls$/, ['src/tls13/io/trust-store.ts']],
+  [/^node:tls$/, ['src/tls13/io/trust-store.ts', 'src/transport/kinds/node-tls.ts']],
 ]
 
 /** In the cores: what joins them to sockets, and the two providers that are made of Node. */
@@ -94,6 +94,8 @@ const TRUE_PAIRS: readonly (readonly [string, string])[] = []
 
 /** One file asks the machine for the time and for timers; the processes are given it. */
 const CLOCK = 'src/time/system-clock.ts'
+/** The same where there is no Node. */
+const WEB_CLOCK = 'src/time/web-clock.ts'
 const TIMED = /^src\/(platform|stack|containers|gateway|keys|supervisor)\//
 const ASKS_FOR_TIME =
   /\b(Date\.now|performance\b|hrtime|setTimeout|setInterval|new Date\(\)|timers\/promises)/
@@ -109,9 +111,9 @@ const TAKE_THE_CLOCK = [
   'src/transfer/channels/framed.ts',
   'src/transfer/courier.ts',
   'src/transfer/stream-trial.ts',
-  'src/transport/kinds/tcp.ts',
-  'src/transport/kinds/tls.ts',
+  'src/transport/network.ts',
   'src/transport/serve.ts',
+  'src/transport/services.ts',
 ]
 /** Where a process begins, and the clock of the machine is handed down. */
 const MAINS = [
@@ -331,7 +333,7 @@ describe('files', () => {
 
   it('make no timers of Node but in the wheel of the process', () => {
     const making = sources.filter(file => MAKES_TIMERS.test(code(file)))
-    expect(making).toEqual([PACED, CLOCK])
+    expect(making).toEqual([PACED, CLOCK, WEB_CLOCK])
   })
 })
 
