@@ -44,8 +44,8 @@ export async function loadFunction(
 const require = createRequire(import.meta.url)
 
 /**
- * The engine's other way to a module: without turns of the event loop and threads in between, it takes half of
- * the time, and a function may be waited for.
+ * The engine's other way to a module: without turns of the event loop and threads in between, it takes half
+ * of the time, and a function may be waited for.
  * @returns undefined where it does not lead there: `import` knows the others, and says what is wrong
  */
 export function loadedAtOnce(file: string): ModuleExports | undefined {
