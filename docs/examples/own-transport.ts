@@ -1,6 +1,6 @@
 /**
- * A transport of one's own: a kind says how a connection is opened, and what it needs for that. Here it is the
- * standard input and output of a program; `socat` or `ssh HOST nc …` would do as well.
+ * A transport of one's own: a kind says how a connection is opened, and what it needs for that. Here it is
+ * the standard input and output of a program; `socat` or `ssh HOST nc …` would do as well.
  * @module
  */
 import { spawn } from 'node:child_process'
@@ -18,7 +18,9 @@ const program: Kind<{ readonly command: string }> = {
   },
 }
 
-const command = `const s = net.connect(process.argv[1], '127.0.0.1'); process.stdin.pipe(s).pipe(process.stdout)`
+const command = `
+  const socket = net.connect(process.argv[1], '127.0.0.1')
+  process.stdin.pipe(socket).pipe(process.stdout)`
 const server = await http({
   port: 0,
   request: (_, response) => response.reply({ status: 200, body: 'hello' }),
