@@ -24,6 +24,7 @@ async function main(): Promise<void> {
     relayed: (...relayed) => gateway?.relay(...relayed) ?? (gateway === undefined ? NOT_READY : undefined),
     hibernated: (...kept) => gateway?.hibernated(...kept) ?? (gateway === undefined ? NOT_READY : undefined),
     introduced: peer => gateway?.introduced(peer),
+    expected: peer => gateway?.expected(peer),
     gone: id => gateway?.gone(id),
     lost: (id, reason) => {
       gateway?.unreachable(id)
@@ -49,6 +50,12 @@ async function main(): Promise<void> {
         return
       case 'draining':
         gateway?.draining(message.id)
+        return
+      case 'thaws':
+        gateway?.thaws(from)
+        return
+      case 'begins':
+        gateway?.begins(message.id)
         return
       case 'slumber':
         gateway?.slumbers(message.functionName, message.phase)

@@ -33,6 +33,8 @@ export interface Member {
   present: Peer | undefined
   /** The same, once it can work. */
   peer: Peer | undefined
+  /** The gateways that expect it, of a process that has been warm. */
+  readonly early: Set<number> | undefined
   /** Why it says that it cannot start. */
   failure: string | undefined
   /** How many answers it was asked for, by their kind, and has not given. */
@@ -45,8 +47,16 @@ export interface Member {
 export interface Switchboard {
   readonly channel: Channel
   start(id: number, spec: MemberSpec): Member
-  /** The same for one that waits for what it is told. @param words for its command line */
-  startWaiting(id: number, entry: URL, words: readonly string[]): WaitingProcess
+  /**
+   * The same for one that waits for what it is told.
+   * @param words for its command line @param known what it is told at once
+   */
+  startWaiting(
+    id: number,
+    entry: URL,
+    words: readonly string[],
+    known: MemberSpec['settings'],
+  ): WaitingProcess
   /** A pair for two processes; nothing on the ipc channel, where the supervisor passes everything on. */
   pair(): readonly [PairEnd, PairEnd] | readonly [readonly [], readonly []]
 }
@@ -98,16 +108,17 @@ function nativeSwitchboard(clock: Clock, means: Means): Switchboard {
         for (const descriptor of theirs) descriptor.close()
       }
     },
-    startWaiting(id, entry, words) {
+    startWaiting(id, entry, words, known) {
       const [ours, theirs] = createPair()
       try {
         const fds = theirs.map(descriptor => descriptor.fd)
         const { payload, tell } = start(id, { entry, words }, fds, means)
         channel.addPeer(id, ours)
+        tell(known, true)
         const become = (spec: MemberSpec): Member => {
           payload.group?.set(shareOf(spec.confinement))
           tell(spec.settings)
-          return member(id, spec, payload, clock.steady())
+          return { ...member(id, spec, payload, clock.steady()), early: new Set() }
         }
         return { id, child: payload.child, become }
       } catch (error) {
@@ -146,10 +157,11 @@ interface Means {
   readonly cgroups: Cgroups | undefined
 }
 
-/** A process, and how it is told what it is for, once. */
+/** A process, and how it is told what it is for. */
 interface Started {
   readonly payload: Payload
-  readonly tell: (settings: MemberSpec['settings']) => void
+  /** @param more something follows, as another line */
+  readonly tell: (settings: MemberSpec['settings'], more?: boolean) => void
 }
 
 function start(
@@ -183,7 +195,7 @@ function start(
     const payload = new Payload(child, command.wrappers, prepared.ended, group)
     const enclosed = payload.enclose().catch((error: unknown) => cgroups?.lost(error))
     const supervisor = command.parent ?? process.pid
-    const tell = (settings: MemberSpec['settings']): void => {
+    const tell = (settings: MemberSpec['settings'], more = false): void => {
       const told: MemberSettings = {
         ...settings,
         ...prepared.settings,
@@ -191,8 +203,8 @@ function start(
         supervisor,
         descriptors: given,
       }
-      const text = JSON.stringify(told)
-      void enclosed.then(() => feed(child, DESCRIPTORS.settings, text))
+      const text = `${JSON.stringify(told)}\n`
+      void enclosed.then(() => feed(child, DESCRIPTORS.settings, text, more))
     }
     const firstFeed = stdio.length + prepared.descriptors.length
     // What wraps a container waits for these.
@@ -213,13 +225,14 @@ function groupFor(id: number, spec: Startable, cgroups: Cgroups | undefined): Gr
   return cgroups?.make(`${name}-${id}`, shareOf(confinement))
 }
 
-/** Writes into one of a child's pipes and closes it. */
-function feed(child: ChildProcess, fd: number, bytes: Uint8Array | string): void {
+/** Writes into one of a child's pipes, and closes it unless more follows. */
+function feed(child: ChildProcess, fd: number, bytes: Uint8Array | string, more = false): void {
   // There are no pipes if no process could be started.
   const pipe = child.stdio?.[fd] as Writable | null | undefined
   // One that has ended before it read them is started again like any other.
   pipe?.on('error', () => {})
-  pipe?.end(bytes, () => pipe.destroy())
+  if (more) pipe?.write(bytes)
+  else pipe?.end(bytes, () => pipe.destroy())
 }
 
 /** Opens that many descriptors and closes them again. @throws Error EMFILE: there are not so many */
@@ -242,8 +255,35 @@ function member(id: number, spec: MemberSpec, payload: Payload, now: number): Me
     startedAt: now,
     present: undefined,
     peer: undefined,
+    early: undefined,
     failure: undefined,
     owed: new Map(),
     offences: 0,
   }
+}
+
+/**
+ * Who the other one is to a process, as soon as both may talk; undefined before. A signer speaks to
+ * containers alone, and to them as soon as they have a key.
+ */
+export function acquaintance({ role }: Pick<Member, 'role'>, other: Member): Peer | undefined {
+  if (role === 'signer') return other.role === 'container' ? other.present : undefined
+  return other.role === 'signer' && role !== 'container' ? undefined : other.peer
+}
+
+/** Whether both have been told of each other. */
+export function areKnown(one: Member, other: Member): boolean {
+  if (one.early?.has(other.id) === true || other.early?.has(one.id) === true) return true
+  return acquaintance(other, one) !== undefined && acquaintance(one, other) !== undefined
+}
+
+/**
+ * Why a container has ended whose memory is limited, if neither it nor we say so: the kernel's SIGKILL, or
+ * that of V8, which has given up.
+ * @param memory the limit, in bytes
+ */
+export function presumed(how: string, memory: number | undefined): string | undefined {
+  if (memory === undefined || !/^(SIGKILL|SIGABRT|SIGTRAP|exit code (137|134|133))$/.test(how))
+    return undefined
+  return `most likely it needed more than its memory of ${Math.round(memory / 2 ** 20)} MiB`
 }

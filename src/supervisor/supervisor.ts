@@ -319,6 +319,9 @@ export class Supervisor {
   async #retire(replica: Replica, report?: (left: number) => void, how: Way = 'drain'): Promise<number> {
     replica.life.drain()
     const { member } = replica
+    // It may have connections already, that a gateway had kept.
+    if (member?.peer === undefined && (member?.early?.size ?? 0) > 0)
+      await this.#expected.untilReady(replica).catch(() => undefined)
     if (member?.peer !== undefined) return this.#retiring.retire(member, how, report)
     const ended = member && new Promise(resolve => member.child.once('exit', resolve).once('error', resolve))
     this.#abandon(replica)

@@ -14,9 +14,9 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'refused: certificate_required no_certificate',
     'the stranger was told: certificate_required: alert certificate_required from the peer',
   ],
-  'connect-proxy': ['200', 'through the tunnel'],
   client: ['200 one two three', 'connect ECONNREFUSED'],
   'composed-provider': ['X25519MLKEM768 TLS_CHACHA20_POLY1305_SHA256 true'],
+  'connect-proxy': ['200', 'through the tunnel'],
   'external-psk': ['connected with TLS_AES_128_GCM_SHA256'],
   'https-server': ['200 HTTP/2, secure: true'],
   'key-schedule': [
@@ -53,8 +53,8 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'resumed: true',
   ],
   'server-and-client': ['TLS_AES_128_GCM_SHA256 echo', 'Once more, with feeling'],
-  'unix-socket': ['for app.local'],
   'session-in-memory': ['client: handshake_complete', 'server: handshake_complete', 'no socket was needed'],
+  'unix-socket': ['for app.local'],
 }
 
 describe('the examples of the API documentation', () => {

@@ -10,7 +10,7 @@ import { hex, utf8 } from '../../src/wire/index.ts'
 import { Client, textOf } from '../support/client.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { findInMemory } from '../support/memory-search.ts'
-import { CARRIER, childrenOf, eventually, makeDirectory, Platform } from '../support/platform.ts'
+import { childrenOf, eventually, makeDirectory, Platform } from '../support/platform.ts'
 import { isInstalled, missing } from '../support/programs.ts'
 
 /** Random, and never one text in this file: only the worker makes it one. */
@@ -82,27 +82,22 @@ async function found(): Promise<string[]> {
 
 const tls = () => ({ ca: platform.ca, serverName: 'vault.local' })
 
-// A leg ends alike for a client that is gone and for one that sends no more: there the worker works on.
-const STAYS = CARRIER === 'relay'
-it.skipIf(STAYS)(
-  'while it works, the worker alone has them, and nothing is left when its client goes',
-  async () => {
-    const client = await Client.open({ port: platform.https, tls: tls() })
-    void client.request('/hold', { headers: [['x-hotpotato-key', writeDataKey(dataKey)]] }).catch(() => {})
-    const { pid } = await platform.member('vault-1')
-    const has = (worker: number): boolean => findInMemory(worker, utf8(SECRET), dataKey).length >= 2
-    const worker = await eventually(() => childrenOf(pid!).find(has), 'no worker has the clear text')
-    expect((await found()).filter(one => one.includes('clear text'))).toEqual([])
-    for (const process of [worker, pid!])
-      expect(readFileSync(`/proc/${process}/limits`, 'utf8')).toMatch(/^Max core file size +0 +0 /m)
-    client.reset()
-    await eventually(() => (childrenOf(pid!).includes(worker) ? undefined : true), 'the worker does not end')
-    expect(await found()).toEqual([])
-  },
-)
+it('while it works, the worker alone has them, and nothing is left when its client goes', async () => {
+  const client = await Client.open({ port: platform.https, tls: tls() })
+  void client.request('/hold', { headers: [['x-hotpotato-key', writeDataKey(dataKey)]] }).catch(() => {})
+  const { pid } = await platform.member('vault-1')
+  const has = (worker: number): boolean => findInMemory(worker, utf8(SECRET), dataKey).length >= 2
+  const worker = await eventually(() => childrenOf(pid!).find(has), 'no worker has the clear text')
+  expect((await found()).filter(one => one.includes('clear text'))).toEqual([])
+  for (const process of [worker, pid!])
+    expect(readFileSync(`/proc/${process}/limits`, 'utf8')).toMatch(/^Max core file size +0 +0 /m)
+  client.reset()
+  await eventually(() => (childrenOf(pid!).includes(worker) ? undefined : true), 'the worker does not end')
+  expect(await found()).toEqual([])
+})
 
 const PYTHON = isInstalled('python3', ['--version'])
-it.skipIf(STAYS || !PYTHON)(`the same in Python${missing(PYTHON, 'python3', 'python3')}`, async () => {
+it.skipIf(!PYTHON)(`the same in Python${missing(PYTHON, 'python3', 'python3')}`, async () => {
   const client = await Client.open({ port: platform.https, tls: tls() })
   const asked = { method: 'POST', headers: [['x-hotpotato-key', writeDataKey(dataKey)] as const] }
   const answer = await client.request('/pydict', { ...asked, body: utf8('x') })

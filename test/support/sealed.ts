@@ -35,6 +35,7 @@ const FORK: ForkSettings = {
   outputBytes: 1_000_000,
   contentType: undefined,
   combineOutput: false,
+  writeDebug: false,
   cgiHeaders: true,
 }
 

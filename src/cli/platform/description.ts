@@ -26,6 +26,8 @@ export interface FunctionDescription {
   /** Why none of them can start; undefined: one can. */
   readonly broken: string | undefined
   readonly connections: number
+  /** Of these, those that no other container could go on with. */
+  readonly rooted: number
   /** Where it answers; the first is that of `hotpotato invoke`. */
   readonly urls: readonly string[]
   readonly certificate: string
@@ -61,7 +63,7 @@ export function describe(
     throw new CommandError(`there is no function ${name}; there are ${names}`)
   }
   const containers = members.filter(({ functionName }) => functionName === name)
-  const [{ min, max, replicas, ready, connections, broken } = undefined!] = functionStatus(
+  const [{ min, max, replicas, ready, connections, rooted, broken } = undefined!] = functionStatus(
     new Map([[name, one.replicas]]),
     containers,
   )
@@ -75,6 +77,7 @@ export function describe(
     replicas: { min, max, now: replicas, ready },
     broken,
     connections,
+    rooted,
     urls: [
       ...hosts.map(host => `https://${host}:${https}/`),
       `http://${config.gateway.host}:${http}/${name}`,
@@ -137,6 +140,7 @@ export function descriptionText(one: FunctionDescription): string {
     ],
     ['broken', one.broken ?? ''],
     ['connections', String(one.connections)],
+    ['kept awake', one.rooted === 0 ? '' : `by ${one.rooted} that cannot leave its process`],
     ['certificate', one.certificate],
     ['carrier', one.carrier],
     ['isolation', one.isolation],

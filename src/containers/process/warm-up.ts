@@ -18,20 +18,7 @@ export function warmUp(config: ServerConfig, limits: H1Limits, clock: Clock, reh
   if (rehearsals === 0) return
   const { provider, certificates } = config
   const own = containerTls({ provider, certificates: pretended(certificates), alpn: ['http/1.1'] })
-  const server = Session.server(own)
-  // The server is this process itself: the certificate is not looked at, its signature is not checked.
-  const trusting = {
-    ...provider,
-    signatureAlgorithms: provider.signatureAlgorithms.map(one => ({ ...one, verify: () => true })),
-  }
-  const verify = () => ({ publicKey: Uint8Array.of(0) })
-  const client = Session.client({
-    provider: trusting,
-    alpn: ['http/1.1'],
-    serverName: 'warm.invalid',
-    verify,
-  })
-  shakeHands(client, server)
+  const { client, server } = practisedSessions(own)
   const http = new H1Client()
   let owner = server
   for (let round = 0; round < Math.min(ROUNDS, rehearsals); round++) {
@@ -62,6 +49,26 @@ export function warmUp(config: ServerConfig, limits: H1Limits, clock: Clock, reh
         if (event.type === 'application_data') http.receive(event.data)
     }
   }
+}
+
+/** Both ends of a session after its handshake. */
+export function practisedSessions(own: ServerConfig): { readonly client: Session; readonly server: Session } {
+  const server = Session.server(own)
+  // The server is this process itself: the certificate is not looked at, its signature is not checked.
+  const { provider } = own
+  const trusting = {
+    ...provider,
+    signatureAlgorithms: provider.signatureAlgorithms.map(one => ({ ...one, verify: () => true })),
+  }
+  const verify = () => ({ publicKey: Uint8Array.of(0) })
+  const client = Session.client({
+    provider: trusting,
+    alpn: ['http/1.1'],
+    serverName: 'warm.invalid',
+    verify,
+  })
+  shakeHands(client, server)
+  return { client, server }
 }
 
 function shakeHands(client: Session, server: Session): void {

@@ -105,13 +105,14 @@ export class Forks implements RawHandler {
 
   #run(process: ProgramProcess, context: Context): Run {
     const { settings, functionName, clock } = this.#options
-    const { timeMilliseconds, outputBytes, combineOutput } = settings.fork
+    const { timeMilliseconds, outputBytes, combineOutput, writeDebug } = settings.fork
     const keep = (bytes: number): boolean => {
       this.#kept += bytes
       return this.#kept <= TOGETHER * outputBytes
     }
     const run = new Run(process, { timeMilliseconds, outputBytes, combineOutput, keep, clock })
     const fields = { function: functionName, program: process.pid, callId: context.callId }
+    if (writeDebug) this.#output.follow(process.child.stdout!, 'stdout', fields)
     if (!combineOutput) this.#output.follow(process.child.stderr!, 'stderr', fields)
     this.#runs.add(run)
     void run.ending.then(() => {

@@ -165,7 +165,7 @@ listen accepting
   it('that is trusted must say for whom it comes, and in time; any other peer may not', async () => {
     const failures: ConnectionFailure[] = []
     const failed = (failure: ConnectionFailure): void => void failures.push(failure)
-    const patient = { trusted: ['127.0.0.1'], patienceMs: 30 }
+    const patient = { trusted: ['127.0.0.1'], patienceMs: 500 }
     const strict = await started(http({ ...telling, port: 0, proxyProtocol: patient, failed }))
     const said = async (port: number, bytes: string): Promise<string> => {
       const socket = connectSocket({ port, host: '127.0.0.1' }).on('error', () => {})
