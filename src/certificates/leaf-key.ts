@@ -40,6 +40,12 @@ export async function makeLeafKey(kind: LeafKey): Promise<string> {
   return pem('PRIVATE KEY', new Uint8Array(await webcrypto.subtle.exportKey('pkcs8', privateKey)))
 }
 
+/** A private key as a JWK, if it is on P-256. @param privateKey PEM @throws Error it is no key */
+export function leafJwk(privateKey: string): object | undefined {
+  const key = createPrivateKey(privateKey)
+  return key.asymmetricKeyDetails?.namedCurve === 'prime256v1' ? key.export({ format: 'jwk' }) : undefined
+}
+
 /** @param privateKey PEM, of a kind of {@link LEAF_KEYS} @throws Error it is no key, or none of these */
 export function signingKey(privateKey: string): SigningKey {
   const key = createPrivateKey(privateKey)

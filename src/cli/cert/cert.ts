@@ -1,8 +1,12 @@
 import { randomInt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Account } from '../../acme/account.ts'
 import { AcmeError } from '../../acme/error.ts'
 import { Http01Server } from '../../acme/http01.ts'
 import type { Responder } from '../../acme/issue.ts'
 import { type ObtainOptions, obtain } from '../../acme/obtain.ts'
+import { byOwnKey, type Reason, revoke } from '../../acme/revoke.ts'
 import { AcmeStore } from '../../acme/store.ts'
 import { TlsAlpnServer } from '../../acme/tls-alpn.ts'
 import { isCertificateName } from '../../certificates/authority.ts'
@@ -32,7 +36,9 @@ export async function cert(action: string, name: string | undefined, options: Ce
   try {
     if (action === 'status') status(config, name, options)
     else if (action === 'issue') await issue(config, name, options)
-    else await renew(config, name, options)
+    else if (action === 'renew') await renew(config, name, options)
+    else if (action === 'revoke') await revokeOne(config, name, options)
+    else await changeAccount(config, action === 'rollover', options)
   } catch (error) {
     if (error instanceof AcmeError || error instanceof CertificateError) throw new CommandError(error.message)
     throw error
@@ -76,6 +82,38 @@ async function renew(config: Config, name: string | undefined, options: CertOpti
     say(`${one} is renewed on ${new Date(at).toISOString()}, and is left alone; --force renews it now`)
   }
   if (due.length > 0) await work(config, due, options)
+}
+
+/** Has the authority take a certificate back. The files stay: the platform goes on with what it has. */
+async function revokeOne(config: Config, name: string | undefined, options: CertOptions): Promise<void> {
+  const store = new AcmeStore(config.certificates)
+  const [text, directory] = name === undefined ? [] : [store.certificate(name), store.record(name)?.directory]
+  if (name === undefined || text === undefined || directory === undefined || !store.isOurs(name))
+    throw new CommandError(
+      `no certificate ${name ?? ''} of an authority is there; hotpotato cert status tells which`,
+    )
+  const settings = { ...settingsOf(options, config), directory }
+  const server = serverOf(settings)
+  const signing = options['by-key']
+    ? await byOwnKey(readFileSync(join(config.certificates, `${name}.key`), 'utf8'))
+    : (await Account.open(server, store.account(directory), wishesOf(settings))).signing
+  await revoke(server, text, (options.reason as Reason | undefined) ?? 'unspecified', signing)
+  say(`${name} is revoked; hotpotato cert renew ${name} --force gets another one`)
+}
+
+/** Gives the account another key, or ends it. */
+async function changeAccount(config: Config, rollover: boolean, options: CertOptions): Promise<void> {
+  const store = new AcmeStore(config.certificates)
+  const settings = settingsOf(options, config)
+  const shelf = store.account(settings.directory)
+  if (shelf.load() === undefined) throw new CommandError(`there is no account with ${settings.directory}`)
+  const did = await alone(store.directory, async () => {
+    const account = await Account.open(serverOf(settings), shelf, wishesOf(settings))
+    if (rollover) await account.rollOver()
+    else await account.deactivate()
+  })
+  if (!did) throw new CommandError('another process of hotpotato is asking for certificates now')
+  say(rollover ? 'the account has another key' : 'the account is no more; its certificates stay good')
 }
 
 /**

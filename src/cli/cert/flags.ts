@@ -1,3 +1,4 @@
+import { REASONS } from '../../acme/revoke.ts'
 import { ACME_DIRECTORIES, CHALLENGES, LEAF_KEYS } from '../../platform/acme-settings.ts'
 import { JSON_AND_CONFIG } from '../line/command.ts'
 import type { Flags } from '../line/flags.ts'
@@ -34,6 +35,8 @@ export const CERT_FLAGS = {
     value: 'PORT',
     help: 'where the authority is answered; default: 80',
   },
+  reason: { kind: 'text', among: Object.keys(REASONS), help: 'with revoke; default: unspecified' },
+  'by-key': { kind: 'switch', help: 'with revoke: by the key of the certificate, without the account' },
   force: { kind: 'switch', help: 'with renew: now, however long it is good for' },
   ...JSON_AND_CONFIG,
 } as const satisfies Flags

@@ -1,4 +1,4 @@
-import type { AcmeStore } from '../../acme/store.ts'
+import { AcmeStore } from '../../acme/store.ts'
 import { table } from '../terminal/table.ts'
 
 /** One certificate of an authority of the web, as `cert status` and `status` show it. Moments in ms. */
@@ -17,6 +17,12 @@ export interface CertificateStatus {
 }
 
 const DAY = 86_400_000
+
+/** All that were asked for. @param directory of certificates */
+export function certificatesIn(directory: string): CertificateStatus[] {
+  const store = new AcmeStore(directory)
+  return store.names().map(name => certificateStatus(store, name))
+}
 
 /** What is kept of a certificate that was asked for. */
 export function certificateStatus(store: AcmeStore, name: string): CertificateStatus {
@@ -48,15 +54,16 @@ export function statusTable(all: readonly CertificateStatus[], now: number): str
       new URL(directory).host,
     ]),
   )
-  const errors = all.flatMap(({ name, error, failures, tryAt }) =>
-    error === undefined
-      ? []
-      : [
-          `${name} failed ${failures} times, last ${minute(error.at)}: ${error.message}` +
-            `${tryAt === undefined ? '' : `; tried again ${minute(tryAt)}`}`,
-        ],
-  )
+  const errors = all.flatMap(one => failureOf(one) ?? [])
   return [rows, ...errors].join('\n')
+}
+
+/** What went wrong last; undefined: nothing has. */
+export function failureOf({ name, error, failures, tryAt }: CertificateStatus): string | undefined {
+  if (error === undefined) return undefined
+  const times = failures === 1 ? 'failed' : `failed ${failures} times, last`
+  const again = tryAt === undefined ? '' : `; tried again ${minute(tryAt)}`
+  return `${name} ${times} ${minute(error.at)}: ${error.message}${again}`
 }
 
 function minute(at: number): string {

@@ -2,10 +2,12 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkCertificates, MAKE } from '../../certificates/check.ts'
 import { readChain } from '../../certificates/load.ts'
+import { acmeCertificates } from '../../stack/acme.ts'
 import { certificateNames } from '../../stack/certificate-names.ts'
 import type { Config } from '../../stack/config.ts'
 import { USUAL_UIDS } from '../../stack/uids.ts'
 import { chooseChannel } from '../../transfer/channel.ts'
+import { type CertificateStatus, certificatesIn, failureOf } from '../cert/status.ts'
 import { STATUS } from '../line/usage-error.ts'
 import { type FoundConfig, readConfiguration } from '../platform/configuration.ts'
 import { sendCommand } from '../platform/control-socket.ts'
@@ -93,9 +95,30 @@ function checkRunDirectory(directory: string): Finding {
 }
 
 function checkCertificateFiles(config: Config): Finding[] {
-  const what = 'certificates'
-  const names = certificateNames(config)
   const now = Date.now()
+  const acme = acmeCertificates(config).map(one => one.name)
+  const found = certificatesIn(config.certificates).filter(one => acme.includes(one.name))
+  const there = found.filter(one => one.notAfter !== undefined).map(one => one.name)
+  // Those of an authority are good enough until it has been asked for others.
+  const names = certificateNames(config).filter(({ name }) => !there.includes(name))
+  return [...found.map(one => ofAuthority(one, now)), ...checkOwnFiles(config, names, now)]
+}
+
+/** A certificate that an authority of the web was asked for. */
+function ofAuthority(one: CertificateStatus, now: number): Finding {
+  const what = 'certificates'
+  const { name, notAfter, renewAt, directory } = one
+  const days = notAfter === undefined ? undefined : Math.floor((notAfter - now) / DAY)
+  const good = days === undefined ? `${name} is not issued yet` : `${name} is good for ${days} days`
+  const renewal = renewAt === undefined ? '' : `, renewed on ${new Date(renewAt).toISOString().slice(0, 10)}`
+  const failure = failureOf(one)
+  const text = `${good}${renewal}, by ${new URL(directory).host}`
+  if (failure === undefined) return ok(what, text)
+  return note(what, text, 'clients refuse it when it has expired', failure)
+}
+
+function checkOwnFiles(config: Config, names: ReturnType<typeof certificateNames>, now: number): Finding[] {
+  const what = 'certificates'
   const problems = checkCertificates(config.certificates, names, now)
   const broken = problems.filter(({ command }) => command !== MAKE)
   if (broken.length > 0) return broken.map(({ message }) => fault(what, message))

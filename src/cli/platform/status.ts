@@ -4,6 +4,7 @@ import type { ReplicaState } from '../../supervisor/life-cycle.ts'
 import type { ConnectionStatus } from '../../supervisor/sessions.ts'
 import type { MemberStatus } from '../../supervisor/status.ts'
 import type { Ports } from '../../supervisor/supervisor.ts'
+import { type CertificateStatus, statusTable } from '../cert/status.ts'
 import { duration, mebibytes, table } from '../terminal/table.ts'
 
 /** One function, as `status` shows it. */
@@ -35,6 +36,8 @@ export interface PlatformStatus {
   readonly members: readonly MemberStatus[]
   /** What has become of the replicas lately, the oldest first. */
   readonly changes: readonly Change[]
+  /** Those of an authority of the web, if the stack file wants some. */
+  readonly certificates?: readonly CertificateStatus[]
   /** Only if they were asked for. */
   readonly connections?: readonly ConnectionStatus[]
 }
@@ -82,7 +85,7 @@ export function readyCell({ asleep, broken, ready }: FunctionStatus): string | n
 }
 
 /** The status as tables for a person. */
-export function statusText({ functions, members, connections }: PlatformStatus): string {
+export function statusText({ functions, members, connections, certificates }: PlatformStatus): string {
   const tables = [
     table(
       ['FUNCTION', 'REPLICAS', 'READY', 'MIN', 'MAX', 'CONNECTIONS'],
@@ -128,6 +131,8 @@ export function statusText({ functions, members, connections }: PlatformStatus):
   }
   const hibernating = sumOf(members, 'hibernating')
   if (hibernating > 0) tables.push(`hibernating with the gateway: ${hibernating}`)
+  if (certificates !== undefined && certificates.length > 0)
+    tables.push(statusTable(certificates, Date.now()))
   if (connections !== undefined) tables.push(connectionTable(connections))
   return tables.join('\n\n')
 }

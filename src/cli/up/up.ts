@@ -13,6 +13,7 @@ import { watchWallClock } from '../../supervisor/wall-clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { chooseChannel } from '../../transfer/channel.ts'
 import { settleStream } from '../../transfer/stream-trial.ts'
+import { certificatesIn } from '../cert/status.ts'
 import { STATUS } from '../line/usage-error.ts'
 import { CONFIGURATION, type FoundConfig, readConfiguration } from '../platform/configuration.ts'
 import { serveControl } from '../platform/control-socket.ts'
@@ -211,7 +212,7 @@ async function openAdmin(
 }
 
 async function status(
-  { functions }: Config,
+  { functions, certificates, tls }: Config,
   supervisor: Supervisor | undefined,
   ports: PlatformStatus['ports'],
   withConnections: boolean,
@@ -227,6 +228,7 @@ async function status(
     functions: functionStatus(bounds, members),
     members,
     changes: supervisor?.changes ?? [],
+    ...(tls.acme === undefined ? {} : { certificates: certificatesIn(certificates) }),
     ...(withConnections ? { connections } : {}),
   }
 }

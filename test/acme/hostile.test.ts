@@ -1,0 +1,227 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type ObtainOptions, obtain } from '../../src/acme/obtain.ts'
+import { AcmeServer } from '../../src/acme/server.ts'
+import { AcmeStore } from '../../src/acme/store.ts'
+import { makeLeafKey } from '../../src/certificates/leaf-key.ts'
+import { certificateRequest } from '../../src/certificates/request.ts'
+import { DIRECTORY, ORIGIN, PROBLEM, type Reply, SmallAcmeServer } from '../support/acme-server.ts'
+import { type Certified, certify } from '../support/certify.ts'
+import { HandClock } from '../support/hand-clock.ts'
+
+const DAY = 86_400_000
+
+let directory: string
+let server: SmallAcmeServer
+let clock: HandClock
+let options: ObtainOptions
+let order: { readonly certified: Certified }
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'hotpotato-acme-'))
+  clock = new HandClock()
+  server = new SmallAcmeServer()
+  const [notBefore, notAfter] = [clock.wall() - DAY, clock.wall() + 89 * DAY]
+  order = {
+    certified: { names: ['a.test'], notBefore, notAfter, serial: Uint8Array.of(1), keyIdentifier: undefined },
+  }
+  server.chain = csr => certify(csr, order.certified)
+  options = {
+    server: new AcmeServer({ fetch: server.fetch, clock, directory: DIRECTORY }),
+    store: new AcmeStore(directory).open(),
+    wishes: {
+      email: undefined,
+      agreeToTerms: true,
+      directory: DIRECTORY,
+      keyType: 'ecdsa-p256',
+      challenge: 'http-01',
+      profile: undefined,
+    },
+    responder: { show: async () => {}, withdraw: async () => {} },
+    clock,
+    chance: () => 0.5,
+  }
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+/** How it ends; time goes on meanwhile, as fast as it is waited for. */
+async function ending(wishes: Partial<ObtainOptions['wishes']> = {}): Promise<string> {
+  let ended: string | undefined
+  void obtain(
+    { name: 'web', names: ['a.test'] },
+    { ...options, wishes: { ...options.wishes, ...wishes } },
+  ).then(
+    () => {
+      ended = 'issued'
+    },
+    (error: Error) => {
+      ended = error.message
+    },
+  )
+  for (let turns = 0; ended === undefined && turns < 20_000; turns++) {
+    await new Promise(resolve => setImmediate(resolve))
+    if (turns % 20 === 19) clock.advance(1000)
+  }
+  return ended ?? 'it goes on for ever'
+}
+
+function answers(path: string, reply: Reply): void {
+  server.routes.set(path, () => reply)
+}
+
+async function* endless(): AsyncGenerator<Uint8Array> {
+  for (;;) yield new Uint8Array(65_536)
+}
+
+/** Nothing, and then nothing more, until the request is given up. */
+async function* silent(): AsyncGenerator<Uint8Array> {
+  await new Promise(() => {})
+}
+
+it('an honest one issues', async () => {
+  expect(await ending()).toBe('issued')
+  expect(readdirSync(directory).sort()).toEqual(['acme', 'web.crt', 'web.key'])
+})
+
+describe('what an ACME server can do wrong ends in one line, and leaves what was there', () => {
+  const CASES: readonly (readonly [string, () => void, RegExp])[] = [
+    [
+      'no directory',
+      () => answers('/dir', { text: 'hello' }),
+      /^https:\/\/acme.test\/dir is no ACME directory$/,
+    ],
+    [
+      'a directory as text',
+      () => answers('/dir', { text: '{}', headers: { 'content-type': 'text/html' } }),
+      /no ACME/,
+    ],
+    [
+      'a directory that leads to another server',
+      () => answers('/dir', { json: { newNonce: 'https://elsewhere.test/nonce' } }),
+      /leads to https:\/\/elsewhere.test for newNonce; only https:\/\/acme.test is asked/,
+    ],
+    [
+      'a redirect',
+      () => answers('/order', { status: 302, headers: { location: `${ORIGIN}/x` } }),
+      /no redirect/,
+    ],
+    ['no nonce', () => answers('/nonce', { headers: { 'replay-nonce': '' } }), /issued|no Replay-Nonce/],
+    [
+      'a nonce that is never good',
+      () => answers('/order', { status: 400, json: { type: `${PROBLEM}badNonce`, detail: 'no' } }),
+      /^badNonce: no$/,
+    ],
+    ['an answer without end', () => answers('/order', { body: endless() }), /more than 1048576 bytes/],
+    ['an answer that never comes', () => answers('/order', { body: silent() }), /no whole answer in 30 s/],
+    ['an account without a URL', () => answers('/account', { status: 201, json: {} }), /names no account/],
+    [
+      'an order elsewhere',
+      () => answers('/order', { status: 201, headers: { location: 'https://elsewhere.test/1' }, json: {} }),
+      /leads to https:\/\/elsewhere.test for an order/,
+    ],
+    ['an order that is none', () => answers('/order/1', { json: [] }), /no order where one is due/],
+    [
+      'an order that is always in work',
+      () =>
+        answers('/order/1', {
+          json: { status: 'processing', authorizations: [`${ORIGIN}/authz`], finalize: `${ORIGIN}/finalize` },
+        }),
+      /more than ten minutes|issued/,
+    ],
+    [
+      'a certificate of another type',
+      () => answers('/certificate', { text: 'x', headers: { 'content-type': 'text/plain' } }),
+      /is no application\/pem-certificate-chain/,
+    ],
+    [
+      'a certificate that is none',
+      () =>
+        answers('/certificate', {
+          text: 'x',
+          headers: { 'content-type': 'application/pem-certificate-chain' },
+        }),
+      /no chain of certificates/,
+    ],
+    [
+      'a certificate for another key',
+      () => {
+        server.chain = async () => {
+          const csr = await certificateRequest(['a.test'], await makeLeafKey('ecdsa-p256'))
+          return certify(Buffer.from(csr).toString('base64url'), order.certified)
+        }
+      },
+      /for another key/,
+    ],
+    [
+      'a certificate for another name',
+      () => {
+        order = { certified: { ...order.certified, names: ['b.test'] } }
+      },
+      /does not cover a.test/,
+    ],
+    [
+      'a certificate that has expired',
+      () => {
+        order = { certified: { ...order.certified, notAfter: clock.wall() - 1000 } }
+      },
+      /expired on/,
+    ],
+    [
+      'a limit',
+      () =>
+        answers('/order', {
+          status: 429,
+          json: { type: `${PROBLEM}rateLimited`, detail: 'too many\u001b[31m\ncertificates' },
+          headers: { 'retry-after': '7200' },
+        }),
+      /^rateLimited: too many \[31m certificates; it may be asked again in 7200 s$/,
+    ],
+    [
+      'problems of several names',
+      () =>
+        answers('/order', {
+          status: 403,
+          json: {
+            type: `${PROBLEM}compound`,
+            detail: 'some names',
+            subproblems: [
+              { type: `${PROBLEM}caa`, detail: 'no', identifier: { type: 'dns', value: 'a.test' } },
+            ],
+          },
+        }),
+      /^compound: some names \(for a.test, caa: no\)$/,
+    ],
+  ]
+
+  it.each(CASES)('%s', async (_, prepare, expected) => {
+    prepare()
+    const text = await ending()
+    expect(text).toMatch(expected)
+    if (text !== 'issued') {
+      expect(readdirSync(directory)).toEqual(['acme'])
+      expect(options.store.record('web')).toMatchObject({ failures: 1, error: { message: text } })
+    }
+  })
+
+  it('is tried again after the time that it asks for', async () => {
+    answers('/order', {
+      status: 429,
+      json: { type: `${PROBLEM}rateLimited` },
+      headers: { 'retry-after': '7200' },
+    })
+    await ending()
+    const { tryAt, error } = options.store.record('web')!
+    expect(tryAt! - error!.at).toBe(7_200_000)
+  })
+})
+
+it('a profile that is not offered is named with those that are; another one is ordered', async () => {
+  server.meta = { profiles: { classic: 'as always', shortlived: 'six days' } }
+  expect(await ending({ profile: 'long' })).toBe(
+    'the server has no profile long: there are classic, shortlived',
+  )
+  expect(await ending({ profile: 'shortlived' })).toBe('issued')
+  expect(server.asked('/order').at(-1)!.payload).toMatchObject({ profile: 'shortlived' })
+})

@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto'
+import type { Fetch, FetchResponse } from '../../src/acme/server.ts'
+
+/** What is answered at one path. */
+export type Route = (request: AcmeRequest) => Reply | Promise<Reply>
+
+export interface AcmeRequest {
+  readonly method: string
+  readonly url: string
+  /** What is signed, decoded; undefined without a body. */
+  readonly header: Readonly<Record<string, unknown>> | undefined
+  readonly payload: unknown
+}
+
+export interface Reply {
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly json?: unknown
+  readonly text?: string
+  readonly body?: AsyncIterable<Uint8Array>
+}
+
+export const ORIGIN = 'https://acme.test'
+export const DIRECTORY = `${ORIGIN}/dir`
+export const PROBLEM = 'urn:ietf:params:acme:error:'
+
+const at = (path: string): string => `${ORIGIN}${path}`
+
+/**
+ * An ACME server in this process: each order is ready at once, and valid as soon as it is finalized, so that
+ * no proof is asked for. A test can have each path answer otherwise. Signatures are pebble's affair.
+ */
+export class SmallAcmeServer {
+  readonly requests: AcmeRequest[] = []
+  readonly routes = new Map<string, Route>()
+  /** What stands in its directory besides what has to. */
+  more: Readonly<Record<string, unknown>> = {}
+  meta: Readonly<Record<string, unknown>> = {}
+  /** Makes the certificate of a request (base64url), in PEM. */
+  chain: (csr: string) => Promise<string> | string = () => ''
+  #finalized = false
+  #certificate = ''
+
+  constructor() {
+    const urls = { newNonce: '/nonce', newAccount: '/account', newOrder: '/order' }
+    const all = { ...urls, revokeCert: '/revoke', keyChange: '/keys' }
+    const order = (): object => ({
+      status: this.#finalized ? 'valid' : 'ready',
+      authorizations: [at('/authz')],
+      finalize: at('/finalize'),
+      ...(this.#finalized ? { certificate: at('/certificate') } : {}),
+    })
+    const routes: Readonly<Record<string, Route>> = {
+      '/dir': () => {
+        const own = Object.entries(all).map(([name, path]) => [name, at(path)])
+        return { json: { ...Object.fromEntries(own), ...this.more, meta: this.meta } }
+      },
+      '/nonce': () => ({}),
+      '/account': () => ({ status: 201, headers: { location: at('/account/1') }, json: {} }),
+      '/account/1': () => ({ json: { status: 'valid' } }),
+      '/order': () => {
+        this.#finalized = false
+        return { status: 201, headers: { location: at('/order/1') }, json: order() }
+      },
+      '/order/1': () => ({ json: order() }),
+      '/finalize': async ({ payload }) => {
+        this.#finalized = true
+        this.#certificate = await this.chain((payload as { csr: string }).csr)
+        return { json: order() }
+      },
+      '/certificate': () => ({
+        headers: { 'content-type': 'application/pem-certificate-chain' },
+        text: this.#certificate,
+      }),
+      '/revoke': () => ({}),
+    }
+    for (const [path, route] of Object.entries(routes)) this.routes.set(path, route)
+  }
+
+  get fetch(): Fetch {
+    return async (url, { method, body }) => {
+      const decoded = (part: string): unknown =>
+        part === '' ? undefined : JSON.parse(Buffer.from(part, 'base64url').toString())
+      const jws =
+        body === undefined ? undefined : (JSON.parse(body) as { protected: string; payload: string })
+      const header = jws && (decoded(jws.protected) as AcmeRequest['header'])
+      const request: AcmeRequest = { method, url, header, payload: jws && decoded(jws.payload) }
+      this.requests.push(request)
+      return this.#answer(request)
+    }
+  }
+
+  /** Requests for that path. */
+  asked(path: string): AcmeRequest[] {
+    return this.requests.filter(({ url }) => url === at(path))
+  }
+
+  async #answer(request: AcmeRequest): Promise<FetchResponse> {
+    const { pathname } = new URL(request.url)
+    const route = this.routes.get(pathname) ?? this.routes.get(pathname.replace(/[^/]*$/, '*'))
+    const { status = 200, headers = {}, json, text = '', body } = (await route?.(request)) ?? { status: 404 }
+    const kind = status < 400 ? 'application/json' : 'application/problem+json'
+    const all: Readonly<Record<string, string>> = {
+      'replay-nonce': randomBytes(16).toString('base64url'),
+      ...(json === undefined ? {} : { 'content-type': kind }),
+      ...headers,
+    }
+    const content = Buffer.from(json === undefined ? text : JSON.stringify(json))
+    return { status, headers: { get: name => all[name] ?? null }, body: body ?? once(content) }
+  }
+}
+
+async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield content
+}
