@@ -64,9 +64,7 @@ it('a sub-server that is killed is replaced, and the pool says so while it is wa
   })
   await saw(/files: 2 of 2 ready, 2 to 3 allowed/)
   await platform.kill('files-1')
-  await saw(
-    /files-1 {2}ready → backing-off {2}end \(SIGKILL\) again in \S+\n(.*\n)*.*files-1 {2}starting → ready/,
-  )
+  await saw(/files-1 {2}ready → backing-off {2}end \(SIGKILL\) again in \S+\n(.*\n)*.*1 {2}starting → ready/)
   watch.kill('SIGINT')
   await ended
 })
