@@ -77,6 +77,7 @@ it('broken as it may be, it makes no step that the table has not, and is whole a
   const before = (await look()).changes.at(-1)?.number ?? 0
   for (let round = 0; round < ROUNDS; round++) {
     // One that is stopped does not react: the platform has to find out. A start has more time.
+    const stops = round % 3 === 1
     const victims = await eventually(async () => {
       const { members } = await look()
       const found = members.filter(({ pid, ready }) => pid !== undefined && (ready || !stops))
