@@ -1,4 +1,6 @@
+import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
+import { types } from 'node:util'
 import type { NodeApplication } from './adapters/node-http.ts'
 import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
 import { installGlobals } from './light/globals.ts'
@@ -27,7 +29,7 @@ export async function loadFunction(
   let module: ModuleExports
   installGlobals()
   try {
-    module = await import(pathToFileURL(file).href)
+    module = loadedAtOnce(file) ?? (await import(pathToFileURL(file).href))
   } catch (error) {
     throw new FunctionError(
       'unloadable',
@@ -37,6 +39,24 @@ export async function loadFunction(
   }
   if (NODE_HTTP.has(lang ?? '')) return fromApplication(module.default, file)
   return functionOf(module, file, lang)
+}
+
+const require = createRequire(import.meta.url)
+
+/**
+ * The engine's other way to a module: without turns of the event loop and threads in between, it takes half
+ * of the time, and a function may be waited for.
+ * @returns undefined where it does not lead there: `import` knows the others, and says what is wrong
+ */
+export function loadedAtOnce(file: string): ModuleExports | undefined {
+  if (!/\.m?js$/.test(file)) return undefined
+  try {
+    const found: unknown = require(file)
+    // A module of the other kind has run now, and is the same for `import`.
+    return types.isModuleNamespaceObject(found) ? (found as ModuleExports) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Where that is, and what to do about it, as far as that is known. */

@@ -14,8 +14,8 @@ import {
   join,
   type MemberSettings,
   type Membership,
+  nameLog,
   readSettings,
-  renamedLog,
 } from '../../platform/membership.ts'
 import { waitsForSettings } from '../../platform/own-process.ts'
 import { tableOf } from '../../platform/routing/route-table.ts'
@@ -79,8 +79,7 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
     },
   }
   const membership = await join(known, handlers)
-  const { courier, provider, publicKey } = membership
-  let { log } = membership
+  const { courier, log, provider, publicKey } = membership
   courier.introductions.defer(['signer', 'gateway', 'container'])
   if (waitsForSettings()) courier.tell(SUPERVISOR, { kind: 'present', publicKey })
 
@@ -126,7 +125,7 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
 
   async function begin(settings: WorkerSettings): Promise<void> {
     const { warmed = false } = settings
-    if (warmed) log = renamedLog(settings)
+    if (warmed) nameLog(log, settings)
     signing = signingOf(settings, provider, clock, courier)
     const certificates: Certificate[] = signing?.certificates ?? []
     const certify = (): Promise<void> => fillCertificates(certificates, settings, provider, signing)

@@ -76,6 +76,7 @@ export function prepare(
     environment,
     firstFree: firstFree + descriptors.length,
     visible: secretsDirectory === undefined ? visible : [...visible, secretsDirectory],
+    secrets: secretsDirectory,
     hidden,
     workingDirectory: made[0] === undefined ? '/' : folderOf(made[0]),
     uid,
