@@ -28,8 +28,11 @@ const ORDERS = /^cli\/(platform|logs|invoke|queue|completion)\//
 const HELP = /^cli\/commands\//
 const SHIPPED = /^functions\/shipped\//
 
+/** Doors for programs without Node: no module that imports one of Node's may lie in a file with theirs. */
+const WEB = new Set(['tls13/crypto/noble', 'tls13/index', 'transport/web', 'wire/index'])
+
 /** These tell apart what is joined; what none of them needs lies with the one module that asks for it. */
-const USERS = [...Object.keys(PROGRAMS), 'supervisor', 'orders', 'help', 'functions', 'library']
+const USERS = [...Object.keys(PROGRAMS), 'supervisor', 'orders', 'help', 'functions', 'library', 'web']
 
 /** Packages that are joined, too, with those that they need: many small files, which each process loads. */
 const PACKAGES = new Set([
@@ -62,7 +65,8 @@ function beginnings(modules) {
   const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   for (const file of Object.values(exports)) {
     const module = file.replace('./dist/src/', '').replace(/\.js$/, '')
-    users.set(module, module.startsWith('functions/') ? 'functions' : 'library')
+    const program = module.startsWith('functions/') ? 'functions' : 'library'
+    users.set(module, WEB.has(module) ? 'web' : program)
   }
   for (const module of modules) if (SHIPPED.test(module)) users.set(module, module.replaceAll('/', '-'))
   return users

@@ -1,4 +1,6 @@
 /** An HTTP client: `fetch`, over any transport. */
-export { Client, type FetchOptions } from './client.ts'
+export { Client, type FetchOptions, type RestoredResponse } from './client.ts'
+export type { Released } from './connection.ts'
 export { ClientError, type ClientErrorKind, type TimeoutName } from './error.ts'
 export type { ClientOptions, PoolLimits, Timeouts } from './options.ts'
+export { ClientConnectionState } from './state.ts'
