@@ -134,7 +134,7 @@ it('what comes as its function falls asleep is answered once', async () => {
   for (const client of clients) await client.close()
 }, 300_000)
 
-it(`${FUNCTIONS} functions with ${CONNECTIONS} connections each wake at once: each is answered once`, async () => {
+it(`${FUNCTIONS * CONNECTIONS} connections of ${FUNCTIONS} functions wake at once, each once`, async () => {
   const crowd = await Promise.all(
     NAMES.flatMap(name =>
       Array.from({ length: CONNECTIONS }, async (_, index) => ({ name, index, client: await open() })),
