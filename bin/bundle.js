@@ -19,6 +19,7 @@ const PROGRAMS = {
   signer: ['keys/main'],
   container: ['containers/process/worker', 'containers/process/warm'],
   sealed: ['containers/sealed/main'],
+  renewer: ['cli/cert/renewer'],
 }
 
 /** Commands that run the platform in their own process; and those that only ask it, and are quick. */
