@@ -23,6 +23,10 @@ export type Command =
   | `deploy ${string}`
   | `scale ${string} ${number}`
   | `move ${string} ${string}`
+  | 'renew'
+  | `renew ${string}`
+  | `show ${string} ${string}`
+  | `withdraw ${string}`
 
 /**
  * What each looks like: names of functions have at most 63 characters, those of containers a number more, ids
@@ -39,6 +43,9 @@ const COMMAND = new RegExp(
     'deploy [a-z0-9-]{1,63}',
     'scale [a-z0-9-]{1,63} (0|[1-9]\\d?)',
     'move [0-9a-f]{1,32} [a-z0-9-]{1,80}',
+    'renew( [a-z0-9-]{1,63})?',
+    'show [A-Za-z0-9_-]{1,512} [A-Za-z0-9_.-]{1,1024}',
+    'withdraw [A-Za-z0-9_-]{1,512}',
   ].join('|')})$`,
 )
 

@@ -25,6 +25,7 @@ import { isSystemError, outlastOutput, printable, say, tell, warn } from '../ter
 import { Notices } from './notices.ts'
 import { checkVariables, chooseProvider, logLevel, prepareCertificates, UpError } from './preparation.ts'
 import { reloadText } from './reload-text.ts'
+import { Renewals } from './renewals.ts'
 import { planOf, Running } from './running.ts'
 import { checkValues } from './values.ts'
 import { Watching } from './watch/watching.ts'
@@ -66,6 +67,7 @@ export async function up(
   const made = makeRunDirectory(runDirectory)
   let supervisor: Supervisor | undefined
   let running: Running | undefined
+  let renewals: Renewals | undefined
   let admin: Admin | undefined
   let watching: Watching | undefined
   let ports: PlatformStatus['ports']
@@ -84,6 +86,7 @@ export async function up(
   }
   const stop = (): Promise<void> => {
     watching?.close()
+    renewals?.stop()
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
       admin?.close()
       control?.leave()
@@ -104,7 +107,7 @@ export async function up(
       await stop()
       return { stopped: true }
     }
-    if (supervisor === undefined || running === undefined || ports === undefined)
+    if (supervisor === undefined || running === undefined || renewals === undefined || ports === undefined)
       throw new UpError('the platform is still starting')
     switch (verb) {
       case 'describe':
@@ -123,6 +126,12 @@ export async function up(
         return running.reload(report)
       case 'restart':
         return supervisor.reloads.relieveGateway()
+      case 'renew':
+        return { renewed: await renewals.renew(name === '' ? undefined : name) }
+      case 'show':
+        return { shown: await renewals.show(name, more) }
+      case 'withdraw':
+        return { withdrawn: await renewals.withdraw(name) }
       default:
         throw new UpError(`no such command: ${command}`)
     }
@@ -153,7 +162,9 @@ export async function up(
       channel: channel.reason,
       missing,
     })
-    running = new Running({ config, warnings }, supervisor, { read, options, how })
+    const changed = (next: Config): void => renewals?.follow(next)
+    running = new Running({ config, warnings }, supervisor, { read, options, how, changed })
+    renewals = makeRenewals(config, supervisor, running, sink)
   } catch (error) {
     control.leave()
     throw error
@@ -164,6 +175,7 @@ export async function up(
     const broken = await brokenOf(config, supervisor, watch)
     say(greet?.(ports) ?? (await welcome(config, ports, broken, how)))
     notices.running = true
+    renewals.follow(running.config)
     if (watch) watching = new Watching(running, file, SYSTEM_CLOCK)
   } catch (error) {
     if (stopping !== undefined) return
@@ -217,6 +229,17 @@ async function status(
     changes: supervisor?.changes ?? [],
     ...(withConnections ? { connections } : {}),
   }
+}
+
+function makeRenewals(config: Config, supervisor: Supervisor, running: Running, sink: LogSink): Renewals {
+  return new Renewals({
+    clock: SYSTEM_CLOCK,
+    log: pino({ name: 'supervisor', level: logLevel() }, { write: sink }),
+    output: { sink, bytesPerSecond: config.log.bytesPerSecond },
+    logLevel: logLevel(),
+    prove: proofs => supervisor.proving.prove(proofs),
+    take: () => running.renewed(() => {}),
+  })
 }
 
 /** Takes the stack file anew because of a signal, and says on the terminal what that did. */
