@@ -26,8 +26,8 @@ const TITLES: Readonly<Record<IsolationName, string>> = {
 
 /**
  * `npm run bench:isolation`: what does each level of isolation cost at the start of a container, when a
- * connection moves there and back, and when a function that sleeps is woken? In every round each level has its
- * turn.
+ * connection moves there and back, and when a function that sleeps is woken? In every round each level has
+ * its turn.
  */
 async function main(): Promise<void> {
   await runBench(
