@@ -56,8 +56,9 @@ describe('examples/browser', () => {
       expect(readFileSync(join(directory, file), 'utf8')).not.toMatch(/['"]node:/)
   })
 
-  const title = 'does a handshake with itself and explains it, and so does its service worker'
-  it.skipIf(CHROMIUM === undefined)(`${title}: ${CHROMIUM_NOTE}`, async () => {
+  const what = 'does a handshake with itself and explains it, and so does its service worker'
+  const title = `${what}: ${CHROMIUM_NOTE}`
+  it.skipIf(CHROMIUM === undefined)(title, async () => {
     const html = await dump(`http://localhost:${server.address.port}/`, [])
     const text = html.replaceAll(/<[^>]+>/g, ' ')
     expect(text).toContain('( undefined undefined )')
