@@ -38,7 +38,7 @@ const TYPED: readonly (readonly [words: readonly string[], offered: string])[] =
 const TRIED = TYPED.filter(([, offered]) => offered !== '' && offered !== 'hello')
 
 /** What was offered, a line for each. */
-function expectOffered(lines: readonly string[], typed = TRIED): void {
+function expectOffered(lines: readonly string[], typed: typeof TYPED = TRIED): void {
   const got = typed.map(([words], at) => [words.join(' '), sorted(lines[at] ?? 'no line')])
   expect(got).toEqual(typed.map(([words, offered]) => [words.join(' '), sorted(offered)]))
 }
