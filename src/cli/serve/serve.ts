@@ -54,6 +54,8 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
     throw new CommandError(`cannot listen on ${host} port ${port}: ${why}`)
   }
   outlastOutput()
+  // That is how it is meant to end.
+  process.once('SIGINT', () => process.exit(0))
   const address = server.address() as AddressInfo
   const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
   say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)
