@@ -14,6 +14,11 @@ if (existsSync(inside('src')) && existsSync(compiler)) {
   const { status, error } = spawnSync(process.execPath, [compiler, ...options], { stdio: 'inherit' })
   if (error !== undefined) console.error(`hotpotato: the compiler cannot be started: ${error.message}`)
   process.exitCode = status ?? 1
+  // Without the bundler everything works as well, and starts more slowly.
+  if (status === 0 && existsSync(inside('node_modules/rolldown'))) {
+    const { joinModules } = await import('./bundle.js')
+    await joinModules()
+  }
   // npx keeps a link to it where an earlier version was run: that could not be run after a build.
   if (existsSync(main)) chmodSync(main, 0o755)
 } else if (!process.argv.includes('--if-possible') || !existsSync(main)) {

@@ -6,9 +6,9 @@ import { rolldown } from 'rolldown'
 import { describe, expect, it } from 'vitest'
 
 /*
- * Imports go one way: wire, time <- tls13, http <- transport <- transfer <- platform <- functions, stack <-
- * containers, gateway, keys, supervisor <- acme, cli. Those four are processes, and siblings: none knows
- * another.
+ * Imports go one way: wire, time <- tls13, http <- transport <- transfer <- client, platform <- functions,
+ * stack <- containers, gateway, keys, supervisor <- acme, cli. Those four are processes, and siblings: none
+ * knows another.
  * What is more than that is written down here by name, so that a new exception is a change to this file.
  */
 
@@ -38,18 +38,19 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   http: ['wire'],
   transport: ['wire', 'time', 'tls13', 'http'],
   transfer: ['wire', 'time', 'tls13', 'http', 'transport'],
+  client: ['wire', 'time', 'tls13', 'http', 'transport', 'transfer'],
   platform: ['wire', 'time', 'tls13', 'http', 'transfer'],
   certificates: ['wire', 'platform'],
   sealed: ['wire', 'tls13', 'platform'],
   functions: ['wire', 'time', 'http', 'platform', 'sealed'],
   stack: ['wire', 'http', 'transfer', 'platform'],
-  queue: ['wire', 'time', 'http', 'platform', 'functions'],
+  queue: ['wire', 'time', 'http', 'transport', 'client', 'platform', 'functions'],
   containers: [...CORE, 'sealed'],
   gateway: CORE.filter(layer => !FOR_CONTAINERS.has(layer)),
   keys: ['wire', 'time', 'tls13', 'transfer', 'platform', 'certificates'],
   supervisor: [...CORE.filter(layer => !FOR_CONTAINERS.has(layer)), 'stack'],
-  acme: [...CORE, 'gateway'],
-  cli: [...CORE, 'sealed', 'acme', 'stack', 'supervisor'],
+  acme: ['wire', 'time', 'tls13', 'transport', 'client', 'platform', 'certificates'],
+  cli: [...CORE, 'client', 'sealed', 'acme', 'stack', 'supervisor'],
 }
 
 /** The gateway holds no key: of TLS it knows how to read a ClientHello and how to refuse one. */
@@ -82,7 +83,7 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^@peculiar\//, ['src/certificates/authority.ts', 'src/tls13/crypto/keys.ts']],
   [/^sharp$/, ['src/functions/shipped/resize.ts']],
   [/^age-encryption$/, ['src/sealed/age.ts']],
-  [/^node:tls$/, ['src/tls13/io/trust-store.ts']],
+  [/^node:tls$/, ['src/tls13/io/trust-store.ts', 'src/transport/kinds/node-tls.ts']],
 ]
 
 /** In the cores: what joins them to sockets, and the two providers that are made of Node. */
@@ -93,6 +94,8 @@ const TRUE_PAIRS: readonly (readonly [string, string])[] = []
 
 /** One file asks the machine for the time and for timers; the processes are given it. */
 const CLOCK = 'src/time/system-clock.ts'
+/** The same where there is no Node. */
+const WEB_CLOCK = 'src/time/web-clock.ts'
 const TIMED = /^src\/(platform|stack|containers|gateway|keys|supervisor)\//
 const ASKS_FOR_TIME =
   /\b(Date\.now|performance\b|hrtime|setTimeout|setInterval|new Date\(\)|timers\/promises)/
@@ -102,14 +105,15 @@ const MAKES_TIMERS = /(?<![.\w] *)(setTimeout|setInterval)\((?!milliseconds: )|t
 const PACED = 'src/cli/stress/load.ts'
 /** What is not given a clock takes that of the machine: doors for programs that have none. */
 const TAKE_THE_CLOCK = [
+  'src/client/client.ts',
   'src/functions/adapters/node-socket.ts',
   'src/tls13/io/duplex.ts',
   'src/transfer/channels/framed.ts',
   'src/transfer/courier.ts',
   'src/transfer/stream-trial.ts',
-  'src/transport/kinds/tcp.ts',
-  'src/transport/kinds/tls.ts',
+  'src/transport/network.ts',
   'src/transport/serve.ts',
+  'src/transport/services.ts',
 ]
 /** Where a process begins, and the clock of the machine is handed down. */
 const MAINS = [
@@ -329,7 +333,7 @@ describe('files', () => {
 
   it('make no timers of Node but in the wheel of the process', () => {
     const making = sources.filter(file => MAKES_TIMERS.test(code(file)))
-    expect(making).toEqual([PACED, CLOCK])
+    expect(making).toEqual([PACED, CLOCK, WEB_CLOCK])
   })
 })
 

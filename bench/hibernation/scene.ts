@@ -12,6 +12,14 @@ const HANDLER = fileURLToPath(new URL('./chat.js', import.meta.url))
 /** Milliseconds that a gateway has to let go of what it does not need any more, and that a pool fills in. */
 const REST = 1500
 
+/** Bytes, see {@link Scene.memory}. */
+export interface Memory {
+  readonly gateway: number
+  readonly anonymous: number
+  readonly resident: number
+  readonly sealed: number
+}
+
 /** A platform with one function, and a crowd of clients with WebSockets to it. */
 export class Scene {
   readonly #platform: Platform
@@ -61,12 +69,20 @@ export class Scene {
     await new Promise(resolve => setTimeout(resolve, REST))
   }
 
-  /** Bytes of memory that is the gateway's alone, and of what it keeps sealed. */
-  async memory(): Promise<{ readonly anonymous: number; readonly sealed: number }> {
-    const { pid, counters } = await this.#gateway()
-    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
-    const [, kibibytes = '0'] = /^Pss_Anon:\s+(\d+) kB$/m.exec(rollup) ?? []
-    return { anonymous: Number(kibibytes) * 1024, sealed: (counters.hibernatingKiB ?? 0) * 1024 }
+  /**
+   * Bytes of memory that are the gateway's alone and those of all processes, and of what the gateway keeps
+   * sealed. The supervisor is left out: here it is the process that measures.
+   */
+  async memory(): Promise<Memory> {
+    const members = (await this.#platform.status()).filter(({ pid }) => pid !== undefined)
+    const gateway = members.find(({ role }) => role === 'gateway')
+    const sum = (key: string): number => members.reduce((all, { pid }) => all + bytesOf(pid!, key), 0)
+    return {
+      gateway: bytesOf(gateway!.pid!, 'Pss_Anon'),
+      anonymous: sum('Pss_Anon'),
+      resident: sum('Rss'),
+      sealed: (gateway!.counters.hibernatingKiB ?? 0) * 1024,
+    }
   }
 
   /** Processes of the function. */
@@ -91,6 +107,12 @@ export class Scene {
       throw new BenchError(error.message)
     })) as Report
   }
+}
+
+/** What the kernel says of the memory of a process. */
+function bytesOf(pid: number, key: string): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  return Number(new RegExp(`^${key}:\\s+(\\d+) kB$`, 'm').exec(rollup)?.[1] ?? 0) * 1024
 }
 
 /** Milliseconds that a Node with nothing to do takes, from its start to its end. */

@@ -14,7 +14,7 @@ import type { ServerConfig } from '../../src/tls13/index.ts'
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
 import { adopt } from '../../src/transfer/stream.ts'
 import { secure } from '../../src/transport/secure.ts'
-import { serve } from '../../src/transport/serve.ts'
+import { serveConnection } from '../../src/transport/serve.ts'
 import { obey, report, roleOf } from '../rig/child.ts'
 import { said } from '../tamper/lie.ts'
 import { ANSWER } from './check.ts'
@@ -109,9 +109,10 @@ async function engineServer({ protocol, server, certificate, key }: Role): Promi
   if (server === 'engine alone, on sockets')
     return createServer(
       { allowHalfOpen: true, noDelay: true },
-      socket => void serve(socket, APPLICATION, OPTIONS),
+      socket => void serveConnection(socket, APPLICATION, OPTIONS),
     )
-  if (!isSecure(protocol)) return onRawStreams(socket => void serve(adopt(socket), APPLICATION, OPTIONS))
+  if (!isSecure(protocol))
+    return onRawStreams(socket => void serveConnection(adopt(socket), APPLICATION, OPTIONS))
   const provider = select(await loadProvider(probeEvp().available ? 'evp' : 'node'), {
     groups: [GROUP],
     cipherSuites: [SUITE],
@@ -123,7 +124,7 @@ async function engineServer({ protocol, server, certificate, key }: Role): Promi
   }
   return onRawStreams(socket => {
     secure(adopt(socket), config, { clock: SYSTEM_CLOCK }).then(
-      carrier => void serve(carrier, APPLICATION, OPTIONS),
+      carrier => void serveConnection(carrier, APPLICATION, OPTIONS),
       () => {}, // clients leave without a goodbye
     )
   })

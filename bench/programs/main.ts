@@ -7,6 +7,7 @@ import { acrossRounds, median } from '../harness/stats.ts'
 import { figure, table } from '../harness/table.ts'
 import { KeepAlive } from '../rig/keep-alive.ts'
 import { Platform } from '../rig/platform.ts'
+import { Vaults } from './vaults.ts'
 
 const HOST = 'plain.local'
 const CONTENT = new Uint8Array(100).fill(120)
@@ -16,15 +17,52 @@ const PYTHON = ['python3', '-c', 'import json, sys; sys.stdout.write(sys.stdin.r
 /** Milliseconds between two requests: what is started ahead has to be there again. */
 const PAUSE = 60
 
-/** What is asked: [name, title, function, a process a request]. */
-const ROWS = [
-  ['plain', 'a module of the platform', { handler: 'echo-raw' }, false],
-  ['socket', 'a program over a Unix socket', { command: SERVER, mode: 'socket' }, false],
-  ['http', 'a program over a port', { command: SERVER, mode: 'http' }, false],
-  ['fork', 'a process a request: cat', { command: ['cat'], mode: 'fork' }, true],
-  ['python', 'a process a request: Python', { command: PYTHON, mode: 'fork' }, true],
-  ['pool', 'the same, started ahead', { command: PYTHON, mode: 'fork', pool: 2 }, true],
-] as const
+/** The same for a sealed function, which has a process of Node. */
+const LONG_PAUSE = 500
+
+/** What is asked. */
+interface Row {
+  readonly name: string
+  readonly title: string
+  /** As the stack file has it. */
+  readonly one: object
+  /** As above. */
+  readonly pause: number
+}
+
+const vaults = new Vaults()
+const ROWS: readonly Row[] = [
+  { name: 'plain', title: 'a module of the platform', one: { handler: 'echo-raw' }, pause: 0 },
+  {
+    name: 'socket',
+    title: 'a program over a Unix socket',
+    one: { command: SERVER, mode: 'socket' },
+    pause: 0,
+  },
+  { name: 'http', title: 'a program over a port', one: { command: SERVER, mode: 'http' }, pause: 0 },
+  { name: 'fork', title: 'a process a request: cat', one: { command: ['cat'], mode: 'fork' }, pause: PAUSE },
+  {
+    name: 'python',
+    title: 'a process a request: Python',
+    one: { command: PYTHON, mode: 'fork' },
+    pause: PAUSE,
+  },
+  {
+    name: 'pool',
+    title: 'the same, started ahead',
+    one: { command: PYTHON, mode: 'fork', pool: 2 },
+    pause: PAUSE,
+  },
+  ...sealed('javascript', 'a sealed function'),
+  ...sealed('python', 'a sealed function in Python'),
+]
+
+function sealed(lang: 'javascript' | 'python', title: string): Row[] {
+  return [
+    { name: `sealed-${lang}`, title, one: vaults.entry(lang, 0), pause: LONG_PAUSE },
+    { name: `warm-${lang}`, title: 'the same, started ahead', one: vaults.entry(lang, 1), pause: LONG_PAUSE },
+  ]
+}
 
 /** `npm run bench:programs`: what does a request to a program cost, beside one to a module? */
 async function main(): Promise<void> {
@@ -42,19 +80,21 @@ async function main(): Promise<void> {
     async run => {
       const { requests } = run.plan
       const python = spawnSync('python3', ['--version']).error === undefined
-      const asked = ROWS.filter(([name]) => python || (name !== 'python' && name !== 'pool'))
-      if (!python) run.progress.say('without python3 two rows are left out')
+      const asked = ROWS.filter(({ name }) => python || !/python|pool/.test(name))
+      if (!python) run.progress.say('without python3 four rows are left out')
       const rows: number[][] = asked.map(() => [])
       const platform = await Platform.start({
         certificate: [HOST],
-        functions: Object.fromEntries(asked.map(([name, , one]) => [name, one])),
+        functions: Object.fromEntries(asked.map(({ name, one }) => [name, one])),
         settings: { rehearsals: 0 },
       })
       try {
         await run.rounds(
           async counts => {
-            for (const [i, [name, , , forks]] of asked.entries()) {
-              const time = await answered(platform, name, requests, forks ? PAUSE : 0)
+            for (const [i, { name, pause }] of asked.entries()) {
+              // One that takes so long is asked less often.
+              const times = pause === LONG_PAUSE ? Math.ceil(requests / 5) : requests
+              const time = await answered(platform, name, times, pause)
               if (counts) rows[i]!.push(time)
             }
           },
@@ -62,10 +102,11 @@ async function main(): Promise<void> {
         )
       } finally {
         await platform.stop()
+        vaults.remove()
       }
       const measured = rows[0]!.length > 0
       const measurements = measured
-        ? asked.map(([name, title], i) =>
+        ? asked.map(({ name, title }, i) =>
             figuresOf({ name: `programs.${name}`, title, labels: { requests }, unit: 'µs' }, rows[i]!),
           )
         : []
@@ -94,7 +135,8 @@ async function answered(
 ): Promise<number> {
   const client = await KeepAlive.open({ port: ports.https, serverName: HOST, authority })
   try {
-    const question = { path: `/${name}`, content: CONTENT, expected: CONTENT }
+    const fields = pause === LONG_PAUSE ? vaults.field : ''
+    const question = { path: `/${name}`, content: CONTENT, fields, expected: CONTENT }
     const times: number[] = []
     for (let i = 0; i <= requests; i++) {
       await wait(pause)

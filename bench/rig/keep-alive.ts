@@ -14,6 +14,8 @@ export interface Question {
   /** GET without content, POST with it. */
   readonly path: string
   readonly content?: Uint8Array
+  /** Further fields, each with its end of line. */
+  readonly fields?: string
   readonly expected: Uint8Array
 }
 
@@ -70,11 +72,11 @@ export class KeepAlive {
   }
 
   /** @throws Lost the connection is gone @throws Error the answer is not what it should be */
-  async ask({ path, content, expected }: Question): Promise<Answer> {
+  async ask({ path, content, fields = '', expected }: Question): Promise<Answer> {
     this.#parts = []
     const length = content === undefined ? '' : `Content-Length: ${content.length}\r\n`
     const method = content === undefined ? 'GET' : 'POST'
-    const head = `${method} ${path} HTTP/1.1\r\nHost: ${this.#serverName}\r\n${length}\r\n`
+    const head = `${method} ${path} HTTP/1.1\r\nHost: ${this.#serverName}\r\n${fields}${length}\r\n`
     this.#socket.write(concat(Buffer.from(head), content ?? new Uint8Array(0)))
     for (;;) {
       const answer = this.#whole(expected)

@@ -10,7 +10,7 @@ import { createServer as createNodeTlsServer } from 'node:tls'
 import { ALPN_PROTOCOLS } from '../../src/http/alpn.ts'
 import type { HttpHandlers } from '../../src/http/serving.ts'
 import { createServer } from '../../src/tls13/io/net.ts'
-import { serve } from '../../src/transport/serve.ts'
+import { serveConnection } from '../../src/transport/serve.ts'
 import { makeCredentials } from './lib/credentials.ts'
 import { say } from './lib/say.ts'
 
@@ -27,12 +27,12 @@ const handlers: HttpHandlers = {
 }
 
 const alpn = [...ALPN_PROTOCOLS]
-const ours = createServer({ cert: certificate, key, alpn }, stream => void serve(stream, handlers))
+const ours = createServer({ cert: certificate, key, alpn }, stream => void serveConnection(stream, handlers))
 const theirs = createNodeTlsServer(
   { cert: certificate, key, ALPNProtocols: alpn },
-  stream => void serve(stream, handlers),
+  stream => void serveConnection(stream, handlers),
 )
-const plain = createPlainServer(stream => void serve(stream, handlers))
+const plain = createPlainServer(stream => void serveConnection(stream, handlers))
 
 for (const [name, server] of Object.entries({ ours, theirs, plain })) {
   const port = await listen(server as Server)

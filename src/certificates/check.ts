@@ -189,7 +189,7 @@ class Check {
 }
 
 /** A wildcard is looked for with a label in its place: OpenSSL matches names, not patterns. */
-function covers(leaf: X509Certificate, host: string): boolean {
+export function covers(leaf: X509Certificate, host: string): boolean {
   return leaf.checkHost(host.replace(/^\*/, 'any'), { subject: 'never' }) !== undefined
 }
 

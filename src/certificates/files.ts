@@ -9,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { CertificateError } from './load.ts'
 
 /** A private key and its certificate, as PEM. */
@@ -21,12 +21,14 @@ export interface PairText {
 /**
  * Writes `NAME.key` (0600) and `NAME.crt` (0644), both whole or neither. What was there is kept beside as
  * `NAME.key.bak` and `NAME.crt.bak`, or with the next free number behind.
+ * @param keeping whether it is
  * @returns the names of the files in which it is kept @throws CertificateError they cannot be written
  */
 export function replacePair(
   directory: string,
   name: string,
   { key, certificate }: PairText,
+  keeping = true,
 ): readonly string[] {
   const files = [
     [`${name}.key`, key, 0o600],
@@ -35,7 +37,7 @@ export function replacePair(
   const staged = files.map(([file]) => join(directory, `${file}.${process.pid}.tmp`))
   try {
     for (const [index, [, text, mode]] of files.entries()) stage(staged[index]!, text, mode)
-    const kept = files.flatMap(([file]) => keep(directory, file))
+    const kept = keeping ? files.flatMap(([file]) => keep(directory, file)) : []
     for (const [index, [file]] of files.entries()) renameSync(staged[index]!, join(directory, file))
     return kept
   } catch (error) {
@@ -82,6 +84,27 @@ function stage(file: string, text: string, mode: number): void {
     fsyncSync(descriptor)
   } finally {
     closeSync(descriptor)
+  }
+}
+
+/**
+ * Writes a file in the place of another one: at each moment there is the old one or the new one, whole, and
+ * the new one is there after any end of the machine. @throws Error of `node:fs`
+ */
+export function replaceFile(file: string, text: string, mode: number): void {
+  const staged = `${file}.${process.pid}.tmp`
+  try {
+    stage(staged, text, mode)
+    renameSync(staged, file)
+  } catch (error) {
+    rmSync(staged, { force: true })
+    throw error
+  }
+  const folder = openSync(dirname(file), constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
   }
 }
 

@@ -48,6 +48,7 @@ export const TABLE: Table = [
       doctor: () => import('./commands/tools/doctor.ts'),
       completion: () => import('./commands/tools/completion.ts'),
       certs: () => import('./commands/tools/certs.ts'),
+      cert: () => import('./commands/tools/cert.ts'),
       serve: () => import('./commands/tools/serve.ts'),
       connect: () => import('./commands/tools/connect.ts'),
       stress: () => import('./commands/tools/stress.ts'),

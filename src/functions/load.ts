@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import type { NodeApplication } from './adapters/node-http.ts'
 import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
-import { installGlobals, prepare } from './light/globals.ts'
+import { installGlobals } from './light/globals.ts'
 import { type FunctionModule, functionModule } from './module.ts'
 import { FunctionError, moduleFile } from './module-file.ts'
 import { fromOpenFaaS, type OpenFaaSHandler } from './openfaas/handler.ts'
@@ -59,10 +59,7 @@ export interface ModuleExports {
  * @throws FunctionError it exports none
  */
 export function functionOf(module: ModuleExports, file: string, lang?: string): FunctionModule {
-  const loaded = functionModule({ ...recognise(module.default, file, lang), ...webSocketOf(module, file) })
-  // Otherwise the first request would wait for it.
-  if (loaded.kind === 'fetch') prepare()
-  return loaded
+  return functionModule({ ...recognise(module.default, file, lang), ...webSocketOf(module, file) })
 }
 
 function webSocketOf(

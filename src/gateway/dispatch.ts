@@ -35,6 +35,8 @@ export interface Consignment {
   readonly functionName: string
   /** Its container has died, and its client knows nothing of that: it waits longer. */
   readonly orphaned?: boolean
+  /** It was kept while its function slept: a container takes it as soon as it can. */
+  readonly kept?: boolean
   /** Bytes of it that are kept for nothing else. */
   readonly bytes: number
   /** Offers it to one container. `settle` is called exactly once. */
@@ -116,9 +118,35 @@ export class Dispatch {
   introduced(peer: Peer): void {
     if (peer.role !== 'container') return
     this.#containers.add(peer)
-    this.#patience.granted(peer.functionName)
+    this.#granted(peer.functionName)
+  }
+
+  /** That container is starting: it is offered nothing before {@link thaws} or {@link begins}. */
+  expected(peer: Peer): void {
+    if (peer.role === 'container') this.#containers.add(peer, 'expected')
+  }
+
+  /** It goes on with connections that were kept while its function slept. */
+  thaws(id: number): void {
+    const peer = this.#containers.advance(id, 'thaws')
+    if (peer !== undefined) this.#deliverHeld(peer.functionName, true)
+  }
+
+  /** It can work. */
+  begins(id: number): void {
+    const peer = this.#containers.advance(id, 'begun')
+    if (peer !== undefined) this.#granted(peer.functionName)
+  }
+
+  #granted(functionName: string): void {
+    this.#patience.granted(functionName)
+    this.#deliverHeld(functionName, false)
+  }
+
+  #deliverHeld(functionName: string, onlyKept: boolean): void {
     for (const delivery of [...this.#held]) {
-      if (delivery.consignment.functionName !== peer.functionName) continue
+      const { consignment } = delivery
+      if (consignment.functionName !== functionName || (onlyKept && consignment.kept !== true)) continue
       this.#held.delete(delivery)
       this.#deliver(delivery)
     }
@@ -174,7 +202,8 @@ export class Dispatch {
     const { consignment, refusedBy } = delivery
     const guard = this.#guardOf(delivery)
     guard.run(() => {
-      const target = this.#containers.choose(consignment.functionName, refusedBy)
+      const { functionName, kept } = consignment
+      const target = this.#containers.choose(functionName, refusedBy, undefined, kept)
       if (target === undefined) this.#hold(delivery)
       else
         consignment.send(

@@ -184,6 +184,22 @@ export class Gateway {
     this.#dispatch.introduced(peer)
   }
 
+  /** That container is starting. */
+  expected(peer: Peer): void {
+    for (const carrier of this.#carriers.values()) carrier.introduced?.(peer)
+    this.#dispatch.expected(peer)
+  }
+
+  /** A container that was expected says that it goes on with connections that are kept here. */
+  thaws(id: number): void {
+    this.#dispatch.thaws(id)
+  }
+
+  /** The supervisor says that a container that was expected can work. */
+  begins(id: number): void {
+    this.#dispatch.begins(id)
+  }
+
   gone(id: number): void {
     this.#gateways.delete(id)
     this.#dispatch.gone(id)

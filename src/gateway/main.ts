@@ -1,6 +1,6 @@
 import { wrapped } from '../platform/counters/calls.ts'
 import { memoryCounters } from '../platform/counters/memory.ts'
-import { compileEarly } from '../platform/engine.ts'
+import { compileEarly, staySmall } from '../platform/engine.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import { giveUp, join, type Membership, readSettings } from '../platform/membership.ts'
 import { tableOf } from '../platform/routing/route-table.ts'
@@ -15,6 +15,7 @@ import { prepareHibernation } from './hibernation/prepare.ts'
 /** Entry point of the gateway's process. */
 async function main(): Promise<void> {
   compileEarly()
+  staySmall()
   const settings = readSettings<GatewaySettings>()
   const clock = SYSTEM_CLOCK
   let gateway: Gateway | undefined
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
     relayed: (...relayed) => gateway?.relay(...relayed) ?? (gateway === undefined ? NOT_READY : undefined),
     hibernated: (...kept) => gateway?.hibernated(...kept) ?? (gateway === undefined ? NOT_READY : undefined),
     introduced: peer => gateway?.introduced(peer),
+    expected: peer => gateway?.expected(peer),
     gone: id => gateway?.gone(id),
     lost: (id, reason) => {
       gateway?.unreachable(id)
@@ -48,6 +50,12 @@ async function main(): Promise<void> {
         return
       case 'draining':
         gateway?.draining(message.id)
+        return
+      case 'thaws':
+        gateway?.thaws(from)
+        return
+      case 'begins':
+        gateway?.begins(message.id)
         return
       case 'slumber':
         gateway?.slumbers(message.functionName, message.phase)

@@ -47,7 +47,7 @@ function http2(
   scheme: Scheme,
   { http1 = DEFAULT_LIMITS, http2 }: ServingLimits,
 ): HttpServing {
-  return new H2Pump(context, scheme, http2, http1.bodyBytes)
+  return new H2Pump(context, scheme, http2, http1.bodyBytes, http1.tunnels)
 }
 
 /** What every HTTP/2 client sends first, and no HTTP/1 client: PRI is not a method. */

@@ -24,6 +24,23 @@ export function isKeyText(name: string): boolean {
   return name.length === KEY_FIELD.length && name === KEY_FIELD
 }
 
+/**
+ * What stands for a key where a request brought two, which are none: no field can have that value (RFC 9110
+ * §5.5).
+ */
+const NEITHER = 0
+
+/** A second key has come: both are wiped. @returns what stands for them */
+export function neitherOf(first: Uint8Array, second: Uint8Array): Uint8Array {
+  for (const key of [first, second]) key.fill(0)
+  return Uint8Array.of(NEITHER)
+}
+
+/** Whether that is what {@link neitherOf} gave. */
+export function isNeither(key: Uint8Array | undefined): boolean {
+  return key?.length === 1 && key[0] === NEITHER
+}
+
 /** A copy of what lies there, in memory that nothing else shares and that no collector moves. */
 export function secretCopy(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const copy = new Uint8Array(new ArrayBuffer(end - start))

@@ -129,8 +129,8 @@ export interface HttpResponse {
   /** An interim response such as 103. */
   inform(status: number, headers: readonly Field[]): void
   /**
-   * Grants what the request asks for: from here on its stream, or over HTTP/1.1 the connection, belongs to
-   * another protocol.
+   * Grants what the request asks for, by Upgrade or as CONNECT does: from here on its stream, or over
+   * HTTP/1.1 the connection, belongs to another protocol.
    * @param headers over HTTP/1.1 with an Upgrade field, which HTTP/2 leaves out
    * @param sink where the client's bytes go
    * @throws Error if nothing was asked for; TypeError for fields that must not be sent

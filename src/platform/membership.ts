@@ -19,6 +19,7 @@ export {
   loadProvider,
   type MemberSettings,
   readSettings,
+  renamedLog,
 } from './own-process.ts'
 
 /** A process's place among the others. */

@@ -33,8 +33,6 @@ export interface MemberSettings {
  */
 export const DESCRIPTORS = { settings: 3, channel: 4 } as const
 
-let settingsRead: string | undefined
-
 let waits = false
 
 /** This process waits for its settings, and begins with its work when it has them. */
@@ -47,20 +45,18 @@ export function waitsForSettings(): boolean {
   return waits
 }
 
-/** They were read from that pipe already, by a process that waited for them. */
-export function settingsAre(text: string): void {
-  closeSync(DESCRIPTORS.settings)
-  settingsRead = text
-}
-
 /**
  * Reads the settings that the supervisor has written into a pipe, and closes that: neither the environment
  * nor the command line shows them. From here on this process ends with the supervisor.
  * @throws Error it was not started by the supervisor
  */
 export function readSettings<S extends MemberSettings>(): S {
-  settingsRead ??= readPipe(DESCRIPTORS.settings)
-  const settings = JSON.parse(settingsRead) as S
+  return ownSettings(readPipe(DESCRIPTORS.settings))
+}
+
+/** The same of what was read from that pipe already. @throws SyntaxError it is no JSON */
+export function ownSettings<S extends MemberSettings>(text: string): S {
+  const settings = JSON.parse(text) as S
   const native = probe()
   if (native.available) native.libc.endWithParent()
   // The supervisor may have ended before that, and another process is our parent now.
@@ -96,11 +92,16 @@ export async function loadProvider(name: ProviderName): Promise<CryptoProvider> 
 }
 
 /** The log of this process: its standard output, of which the supervisor reads as much as it may say. */
-export function openLog({ name, logLevel }: MemberSettings): Logger {
-  const options = { name, level: logLevel, serializers: { err: thrown } }
-  const log = pino(options, { write: line => process.stdout.write(line) })
+export function openLog(settings: MemberSettings): Logger {
+  const log = renamedLog(settings)
   boundOutput(dropped => log.warn({ dropped }, 'output was dropped: it was read too slowly'))
   return log
+}
+
+/** The same, of a process that has a log and gets another name. */
+export function renamedLog({ name, logLevel }: MemberSettings): Logger {
+  const options = { name, level: logLevel, serializers: { err: thrown } }
+  return pino(options, { write: line => process.stdout.write(line) })
 }
 
 /**

@@ -39,6 +39,8 @@ export interface ForkSettings {
   readonly contentType: string | undefined
   /** What it writes on standard error belongs to the answer. */
   readonly combineOutput: boolean
+  /** What it answers is in the log, too. */
+  readonly writeDebug: boolean
   /** The request's fields are in its environment. */
   readonly cgiHeaders: boolean
 }

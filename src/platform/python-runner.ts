@@ -29,6 +29,23 @@ if answer is not None:
     print(answer)
 `
 
+/** What the template python3-http makes of what a handler gives: status, fields and content. */
+export const PYTHON_ANSWER = `
+def answer_of(given):
+    if not isinstance(given, dict):
+        given = {"body": "" if given is None else given}
+    headers = given.get("headers") or {}
+    headers = list(headers.items()) if isinstance(headers, dict) else list(headers)
+    body, kind = given.get("body", ""), "text/html; charset=utf-8"
+    if isinstance(body, (dict, list)):
+        body, kind = json.dumps(body) + "\\n", "application/json"
+    if not isinstance(body, (bytes, bytearray)):
+        body = str(body).encode("utf-8", "surrogateescape")
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("Content-Type", kind))
+    return int(given.get("statusCode", 200)), headers, body
+`
+
 /**
  * Runs the `handler.py` of OpenFaaS's template python3-http as it is: `handle(event, context)` gives a text,
  * or a map with `statusCode`, `body` and `headers`. It serves on the socket SOCKET or the port PORT, with a
@@ -49,20 +66,7 @@ class Event:
 class Context:
     hostname = socket.gethostname()
 
-def answer_of(given):
-    if not isinstance(given, dict):
-        given = {"body": "" if given is None else given}
-    headers = given.get("headers") or {}
-    headers = list(headers.items()) if isinstance(headers, dict) else list(headers)
-    body, kind = given.get("body", ""), "text/html; charset=utf-8"
-    if isinstance(body, (dict, list)):
-        body, kind = json.dumps(body) + "\\n", "application/json"
-    if not isinstance(body, (bytes, bytearray)):
-        body = str(body).encode("utf-8", "surrogateescape")
-    if not any(name.lower() == "content-type" for name, _ in headers):
-        headers.append(("Content-Type", kind))
-    return int(given.get("statusCode", 200)), headers, body
-
+${PYTHON_ANSWER}
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def __getattr__(self, name):

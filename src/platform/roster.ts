@@ -5,7 +5,11 @@ interface Entry {
   /** Connections that it said it has, and those that it was offered since. */
   load: number
   draining: boolean
+  /** It is starting: chosen for nothing, or for connections that were kept, or for everything. */
+  stage: Stage
 }
+
+type Stage = 'expected' | 'thaws' | 'begun'
 
 /**
  * The containers that a process knows, by function, and how much each has to do. What is chosen is the least
@@ -16,12 +20,21 @@ export class Roster {
   readonly #byFunction = new Map<string, Entry[]>()
   readonly #byId = new Map<number, Entry>()
 
-  add(peer: Peer): void {
-    const entry: Entry = { peer, load: 0, draining: false }
+  /** @param stage of a container that is starting: it is chosen as {@link advance} says */
+  add(peer: Peer, stage: Stage = 'begun'): void {
+    const entry: Entry = { peer, load: 0, draining: false, stage }
     this.#byId.set(peer.id, entry)
     const entries = this.#byFunction.get(peer.functionName)
     if (entries === undefined) this.#byFunction.set(peer.functionName, [entry])
     else entries.push(entry)
+  }
+
+  /** A container that starts has come further. @returns whose it is; undefined if that is nothing new */
+  advance(id: number, stage: Exclude<Stage, 'expected'>): Peer | undefined {
+    const entry = this.#byId.get(id)
+    if (entry === undefined || entry.stage === 'begun' || entry.stage === stage) return undefined
+    entry.stage = stage
+    return entry.peer
   }
 
   remove(id: number): void {
@@ -56,7 +69,8 @@ export class Roster {
 
   /** Whether a container of that function could be chosen. */
   has(functionName: string): boolean {
-    return this.#byFunction.get(functionName)?.some(({ draining }) => !draining) ?? false
+    const entries = this.#byFunction.get(functionName)
+    return entries?.some(({ draining, stage }) => !draining && stage === 'begun') ?? false
   }
 
   /** A container by its id, unless it is draining. */
@@ -67,10 +81,16 @@ export class Roster {
 
   /**
    * @param preferred that one, if it is of the function
+   * @param kept for a connection that was kept: it goes to one, too, that takes no others yet
    * @returns the least loaded container of a function, which is going to be offered a connection; undefined
    * if there is none
    */
-  choose(functionName: string, except?: ReadonlySet<number>, preferred?: number): Peer | undefined {
+  choose(
+    functionName: string,
+    except?: ReadonlySet<number>,
+    preferred?: number,
+    kept = false,
+  ): Peer | undefined {
     const entries = this.#byFunction.get(functionName)
     if (entries === undefined) return undefined
     const wanted = preferred === undefined ? undefined : this.find(preferred)
@@ -78,6 +98,7 @@ export class Roster {
     let best: Entry | undefined
     for (const entry of entries) {
       if (entry.draining || except?.has(entry.peer.id)) continue
+      if (entry.stage !== 'begun' && !(kept && entry.stage === 'thaws')) continue
       if (best === undefined || entry.load < best.load) best = entry
     }
     if (best === undefined) return undefined

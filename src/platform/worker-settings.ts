@@ -2,7 +2,7 @@ import type { H1Limits } from '../http/h1/index.ts'
 import type { TimerSettings } from '../http/timers.ts'
 import type { AccessLogSetting } from './log.ts'
 import type { MemberSettings } from './membership.ts'
-import type { ProgramSettings } from './program-settings.ts'
+import type { ForkSettings, ProgramSettings } from './program-settings.ts'
 import type { QueueSettings } from './queue-settings.ts'
 import type { Retries } from './retries.ts'
 import type { RouteEntry } from './routes.ts'
@@ -55,6 +55,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly rehearsesAtOnce?: number
   /** Its process has been in the warm pool: it is warmed up already. */
   readonly warmed?: boolean
+  /** Clients wait for it: it practises nothing before it serves them. */
+  readonly awaited?: boolean
   /** Its function has thrown outside of its calls before: whose fault that is is followed. */
   readonly followsCalls?: boolean
   readonly http: H1Limits
@@ -112,6 +114,10 @@ export interface SealedSettings {
   readonly bundle: string
   /** That a key is remembered, and a worker waits for the next request with it; 0: not at all. */
   readonly cacheMilliseconds: number
+  /** Empty workers that are started ahead. */
+  readonly warm: number
   /** The directory for what the function leaves behind, sealed. */
   readonly directory: string
+  /** What holds for one process a request, if it is in Python. */
+  readonly fork?: ForkSettings | undefined
 }

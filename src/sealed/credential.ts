@@ -9,6 +9,9 @@ export type Credential =
 
 const DATA_KEY = utf8('data-key ')
 const AGE_IDENTITY = utf8('age-identity ')
+const SECRET_KEY = utf8('AGE-SECRET-KEY-')
+/** Bytes of an identity; those of age have some 80. */
+const MOST_IDENTITY = 1024
 
 /**
  * Reads the value of `x-hotpotato-key` without ever making text of it, which could not be wiped:
@@ -21,11 +24,13 @@ export function readCredential(value: Uint8Array): Credential | undefined {
     return key === undefined ? undefined : { kind: 'data-key', key }
   }
   if (!startsWith(value, AGE_IDENTITY)) return undefined
-  const key = own(value.length - AGE_IDENTITY.length)
-  key.set(value.subarray(AGE_IDENTITY.length))
-  if (key.length > 0 && key.every(byte => byte > 0x20 && byte < 0x7f)) return { kind: 'age-identity', key }
-  key.fill(0)
-  return undefined
+  const given = value.subarray(AGE_IDENTITY.length)
+  // Whether it fits is found out by a process, which costs too much for what cannot be one.
+  if (given.length > MOST_IDENTITY || !startsWith(given, SECRET_KEY)) return undefined
+  if (given.some(byte => byte <= 0x20 || byte >= 0x7f)) return undefined
+  const key = own(given.length)
+  key.set(given)
+  return { kind: 'age-identity', key }
 }
 
 /** As a caller writes it into `x-hotpotato-key`. */

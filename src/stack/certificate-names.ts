@@ -1,4 +1,4 @@
-import type { Config } from './config.ts'
+import type { FunctionConfig } from './function.ts'
 
 /** A certificate that functions of a configuration use. */
 export interface NeededCertificate {
@@ -10,7 +10,11 @@ export interface NeededCertificate {
 }
 
 /** The certificates that a configuration needs: several functions may use one. */
-export function certificateNames({ functions }: Pick<Config, 'functions'>): NeededCertificate[] {
+export function certificateNames({
+  functions,
+}: {
+  readonly functions: ReadonlyMap<string, FunctionConfig>
+}): NeededCertificate[] {
   const all = [...functions.values()]
   const hostsOf = (name: string, named: boolean): string[] =>
     all.filter(one => one.certificate === name && one.namesHosts === named).flatMap(({ hosts }) => hosts)

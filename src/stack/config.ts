@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { meant } from '../platform/nearest.ts'
 import { QUEUE_FUNCTION } from '../platform/queue-settings.ts'
+import { checkAcme } from './acme.ts'
 import { ROOT } from './keys.ts'
 import { below, ConfigError, type Place, type ReadonlyShape, type Remark, show } from './readers.ts'
 import { checkTrust } from './trust.ts'
@@ -169,11 +170,13 @@ function variablesByPath(variables: Variables): Place['variables'] {
 }
 
 /** What no key can tell by itself. */
-function checkTogether({ gateway, functions, carrier, tls, trust }: Config): void {
+function checkTogether(config: Config): void {
+  const { gateway, functions, carrier, tls, trust } = config
   const wrong = (path: string, message: string): never => {
     throw new ConfigError(message, path)
   }
   checkTrust(trust, functions)
+  checkAcme(config)
   if (functions.has(QUEUE_FUNCTION))
     wrong(`functions.${QUEUE_FUNCTION}`, `${QUEUE_FUNCTION} is the name of the platform's own queue`)
   if (tls.tickets.lifetimeSeconds > 100 * tls.tickets.rotationSeconds)

@@ -24,6 +24,7 @@ export function confinement(one: FunctionConfig, config: Config, files: readonly
     level: one.isolation,
     uids: isolationUids,
     limits: one.limits,
+    requests: one.requests,
     made,
     connects: one.program !== undefined,
     hidden: secret.filter(path => own.some(folder => isWithin(path, folder))),

@@ -39,7 +39,7 @@ import {
   whole,
 } from './readers.ts'
 import { MOST_REPLICAS, type Replicas, replicas } from './replicas.ts'
-import { sealed, sealedAlone } from './sealed.ts'
+import { isSealedPython, sealed, sealedAlone } from './sealed.ts'
 
 /** Where the key of a certificate is. */
 const KEY_PLACES = ['container', 'signer'] as const
@@ -143,6 +143,8 @@ export interface FunctionConfig extends KeyValues<typeof FUNCTION_KEYS> {
   readonly filed: Readonly<Record<string, string>>
   /** The program that it is; undefined: it is a module. */
   readonly program: ProgramConfig | undefined
+  /** What holds for one process a request of a sealed function in Python. */
+  readonly sealedFork: ProgramConfig['fork'] | undefined
 }
 
 const keys = section(FUNCTION_KEYS)
@@ -167,6 +169,7 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
     ...Object.entries(read.environment),
     ...files.map(one => [one.name, one.value] as const),
   ])
+  const program = programOf({ ...read, environment }, given.get('handler'), { ...place, functionName: name })
   return {
     name,
     namesHosts: Array.isArray(given.get('hosts')),
@@ -175,7 +178,8 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
     idle: given.get('idle') === undefined ? (scale.idleSeconds ?? read.idle) : read.idle,
     replicas: given.get('replicas') === undefined ? labelled(read.replicas, scale) : read.replicas,
     environment,
-    program: programOf({ ...read, environment }, given.get('handler'), { ...place, functionName: name }),
+    program: read.sealed === undefined ? program : undefined,
+    sealedFork: isSealedPython(read) ? program?.fork : undefined,
     filed: Object.fromEntries(files.map(one => [one.name, one.at])),
   }
 }

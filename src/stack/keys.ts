@@ -1,5 +1,6 @@
 import { CARRIERS } from '../platform/carrier.ts'
 import { isFunctionName } from '../platform/function-name.ts'
+import { acme } from './acme.ts'
 import { connection } from './connection.ts'
 import { FUNCTION_SCHEMA, type FunctionConfig, readFunction } from './function.ts'
 import { MOST_MEMORY } from './limits.ts'
@@ -169,6 +170,7 @@ export const ROOT = section({
           rotationSeconds: key('Until the next key seals them.', seconds(1, 604_800, 3600)),
         }),
       ),
+      acme: key("Certificates from Let's Encrypt, or from another authority that speaks ACME.", acme),
     }),
   ),
   connection: key('What one connection may do.', connection),

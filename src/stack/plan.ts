@@ -43,7 +43,12 @@ export interface Plan {
   /** By function: milliseconds without work after which it sleeps. */
   readonly idle: ReadonlyMap<string, number>
   /** Processes that wait for a function, and what they are. */
-  readonly warmPool: { readonly count: number; readonly entry: URL; readonly words: readonly string[] }
+  readonly warmPool: {
+    readonly count: number
+    readonly entry: URL
+    readonly words: readonly string[]
+    readonly settings: MemberSpec['settings']
+  }
   readonly restart: RestartPolicy
   /** Moves that a container rehearses, and milliseconds for which a roll-out waits for that. */
   readonly rehearsals: RehearsalPlan
@@ -77,6 +82,12 @@ export function plan(config: Config, options: PlanOptions): Plan {
       count: options.channel === 'native' ? config.warmPool : 0,
       entry: WARM,
       words: [options.provider, config.certificates],
+      settings: {
+        name: 'warm',
+        channel: options.channel,
+        provider: options.provider,
+        logLevel: options.logLevel,
+      },
     },
     bounds,
     restart: restartPolicy(config),
@@ -145,7 +156,7 @@ function containerSpec(
     retries,
     routes,
     certificate: one.keys === 'signer' ? undefined : certificateFiles(one, config),
-    tls: config.tls,
+    tls: containersTls(config),
     clientAuthorities: one.clientAuthorities,
     timers: timers(config),
     quietMilliseconds: connection.quietSeconds * 1000,
@@ -169,6 +180,11 @@ function containerSpec(
     digest: digest?.(one),
     confinement: confinement(one, config, files),
   }
+}
+
+/** What of TLS is a container's affair. */
+function containersTls({ tls: { acme: _, ...tls } }: Config): WorkerSettings['tls'] {
+  return tls
 }
 
 /** The container that keeps asynchronous calls: that of a function of which nothing else is written down. */

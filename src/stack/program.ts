@@ -131,7 +131,15 @@ function alone(path: string): never {
 }
 
 function forkOf({ environment, pool = 0, maxInflight }: ProgramKeys, place: Place): ProgramConfig['fork'] {
-  const { exec_timeout, write_timeout, content_type, combine_output, cgi_headers, max_inflight } = environment
+  const {
+    exec_timeout,
+    write_timeout,
+    content_type,
+    combine_output,
+    cgi_headers,
+    max_inflight,
+    write_debug,
+  } = environment
   const bound = maxInflight || Number(max_inflight) || MOST
   const time = seconds(exec_timeout, 'exec_timeout', place) || seconds(write_timeout, 'write_timeout', place)
   return {
@@ -140,6 +148,7 @@ function forkOf({ environment, pool = 0, maxInflight }: ProgramKeys, place: Plac
     timeMilliseconds: time * 1000,
     contentType: content_type === '' ? undefined : content_type,
     combineOutput: isTrue(combine_output, false),
+    writeDebug: isTrue(write_debug, false),
     cgiHeaders: isTrue(cgi_headers, true),
   }
 }
@@ -160,7 +169,7 @@ function seconds(text: string | undefined, name: string, place: Place): number {
 }
 
 /** Bytes that a process may write for one request. */
-const OUTPUT_BYTES = 16_777_216
+export const OUTPUT_BYTES = 16_777_216
 /** The part of a container's time to become ready that its program has. */
 const START_SHARE = 0.8
 

@@ -30,7 +30,9 @@ export interface Confinement {
   /** The first and the last user id that functions may be given. */
   readonly uids: UidRange
   /** Bytes of memory, and cores; undefined: as much as there is. */
-  readonly limits: { readonly memory?: number | undefined; readonly cpu?: number | undefined }
+  readonly limits: Resources
+  /** The same that is set aside for it. */
+  readonly requests: Resources
   /** Files and directories, absolute, that its function is made of; it starts where the first one is. */
   readonly made: readonly string[]
   /** Whether it connects sockets, and loads no code of others itself: it asks a program. */
@@ -39,6 +41,12 @@ export interface Confinement {
   readonly hidden: readonly string[]
   /** Of the platform. */
   readonly runDirectory: string
+}
+
+/** Bytes of memory, and cores. */
+export interface Resources {
+  readonly memory?: number | undefined
+  readonly cpu?: number | undefined
 }
 
 /** Secrets of one function. */

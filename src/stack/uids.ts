@@ -7,14 +7,14 @@ export interface UidRange {
 }
 
 /** Above those of people and below those that systems keep for themselves. */
-const USUAL: UidRange = { first: 58_000, last: 58_999 }
+export const USUAL_UIDS: UidRange = { first: 58_000, last: 58_999 }
 /** The last one but the two that mean no user. */
 const MOST = 2 ** 32 - 3
 
 /** User ids that functions may be given: as `58000-58999`, or as a map with both. */
 export const uidRange: Reader<UidRange> = scalar(
   `two user ids from 1 to ${MOST}, the smaller one first, as 58000-58999`,
-  () => USUAL,
+  () => USUAL_UIDS,
   value => {
     const [, from, to] = /^(\d{1,10})-(\d{1,10})$/.exec(String(value)) ?? []
     const range =
@@ -28,7 +28,7 @@ export const uidRange: Reader<UidRange> = scalar(
       { type: 'string', pattern: '^[0-9]{1,10}-[0-9]{1,10}$' },
       { type: 'object', properties: { first: { type: 'integer' }, last: { type: 'integer' } } },
     ],
-    default: `${USUAL.first}-${USUAL.last}`,
+    default: `${USUAL_UIDS.first}-${USUAL_UIDS.last}`,
   },
 )
 

@@ -5,7 +5,7 @@ import type { Replica } from './replica.ts'
 export class Expectations {
   readonly #clock: Clock
   readonly #timeout: number
-  readonly #expected = new Map<Replica, (error?: Error) => void>()
+  readonly #expected = new Map<Replica, Set<(error?: Error) => void>>()
 
   /** @param timeout milliseconds that each has */
   constructor(clock: Clock, timeout: number) {
@@ -18,18 +18,21 @@ export class Expectations {
     return new Promise((resolve, reject) => {
       const settle = (error?: Error): void => {
         timer.stop()
-        this.#expected.delete(replica)
+        waiting.delete(settle)
         if (error === undefined) resolve()
         else reject(error)
       }
+      const waiting = this.#expected.get(replica) ?? new Set()
       const late = new Error(`${replica.name} was not ready in time`)
       const timer = this.#clock.after(this.#timeout, () => settle(late))
-      this.#expected.set(replica, settle)
+      this.#expected.set(replica, waiting.add(settle))
     })
   }
 
   /** It is ready, or, with an error, is not going to be. */
   settle(replica: Replica, error?: Error): void {
-    this.#expected.get(replica)?.(error)
+    const waiting = this.#expected.get(replica) ?? []
+    this.#expected.delete(replica)
+    for (const settle of waiting) settle(error)
   }
 }

@@ -11,7 +11,10 @@ import { IpcBroker } from '../transfer/channels/ipc.ts'
 import { createPair, NativeChannel, type PairEnd } from '../transfer/channels/native.ts'
 import type { ControlMessage, Peer, PeerRole } from '../transfer/control.ts'
 import type { Budget } from '../wire/index.ts'
+import type { Cgroups } from './cgroups/cgroups.ts'
+import type { Group } from './cgroups/group.ts'
 import { inherited } from './environment.ts'
+import { shareOf } from './isolation/bounds.ts'
 import { type Prepared, plain, prepare } from './isolation/launch.ts'
 import { Payload } from './isolation/payload.ts'
 import { Uids } from './isolation/uids.ts'
@@ -30,6 +33,8 @@ export interface Member {
   present: Peer | undefined
   /** The same, once it can work. */
   peer: Peer | undefined
+  /** The gateways that expect it, of a process that has been warm. */
+  readonly early: Set<number> | undefined
   /** Why it says that it cannot start. */
   failure: string | undefined
   /** How many answers it was asked for, by their kind, and has not given. */
@@ -42,8 +47,16 @@ export interface Member {
 export interface Switchboard {
   readonly channel: Channel
   start(id: number, spec: MemberSpec): Member
-  /** The same for one that waits for what it is told. @param words for its command line */
-  startWaiting(id: number, entry: URL, words: readonly string[]): WaitingProcess
+  /**
+   * The same for one that waits for what it is told.
+   * @param words for its command line @param known what it is told at once
+   */
+  startWaiting(
+    id: number,
+    entry: URL,
+    words: readonly string[],
+    known: MemberSpec['settings'],
+  ): WaitingProcess
   /** A pair for two processes; nothing on the ipc channel, where the supervisor passes everything on. */
   pair(): readonly [PairEnd, PairEnd] | readonly [readonly [], readonly []]
 }
@@ -69,14 +82,14 @@ const BUDGET: Budget = { perSecond: 1000, burst: 4000 }
  */
 const SPAWNING = 8
 
-/** Opens the supervisor's end of the channels. */
-export function openSwitchboard(kind: Channel['kind'], clock: Clock): Switchboard {
-  return kind === 'native' ? nativeSwitchboard(clock) : ipcSwitchboard(clock)
+/** Opens the supervisor's end of the channels. @param cgroups of containers; undefined: they get none */
+export function openSwitchboard(kind: Channel['kind'], clock: Clock, cgroups?: Cgroups): Switchboard {
+  const means = { uids: new Uids(), cgroups }
+  return kind === 'native' ? nativeSwitchboard(clock, means) : ipcSwitchboard(clock, means)
 }
 
-function nativeSwitchboard(clock: Clock): Switchboard {
+function nativeSwitchboard(clock: Clock, means: Means): Switchboard {
   const channel = NativeChannel.open(SUPERVISOR, BUDGET)
-  const uids = new Uids()
   return {
     channel,
     pair: createPair,
@@ -84,7 +97,7 @@ function nativeSwitchboard(clock: Clock): Switchboard {
       const [ours, theirs] = createPair()
       try {
         const fds = theirs.map(descriptor => descriptor.fd)
-        const { payload, tell } = start(id, spec, fds, uids)
+        const { payload, tell } = start(id, spec, fds, means)
         channel.addPeer(id, ours)
         tell(spec.settings)
         return member(id, spec, payload, clock.steady())
@@ -95,15 +108,17 @@ function nativeSwitchboard(clock: Clock): Switchboard {
         for (const descriptor of theirs) descriptor.close()
       }
     },
-    startWaiting(id, entry, words) {
+    startWaiting(id, entry, words, known) {
       const [ours, theirs] = createPair()
       try {
         const fds = theirs.map(descriptor => descriptor.fd)
-        const { payload, tell } = start(id, { entry, words }, fds, uids)
+        const { payload, tell } = start(id, { entry, words }, fds, means)
         channel.addPeer(id, ours)
+        tell(known, true)
         const become = (spec: MemberSpec): Member => {
+          payload.group?.set(shareOf(spec.confinement))
           tell(spec.settings)
-          return member(id, spec, payload, clock.steady())
+          return { ...member(id, spec, payload, clock.steady()), early: new Set() }
         }
         return { id, child: payload.child, become }
       } catch (error) {
@@ -116,14 +131,13 @@ function nativeSwitchboard(clock: Clock): Switchboard {
   }
 }
 
-function ipcSwitchboard(clock: Clock): Switchboard {
+function ipcSwitchboard(clock: Clock, means: Means): Switchboard {
   const channel = new IpcBroker(SUPERVISOR, BUDGET)
-  const uids = new Uids()
   return {
     channel,
     pair: () => [[], []],
     start(id, spec) {
-      const { payload, tell } = start(id, spec, ['ipc'], uids)
+      const { payload, tell } = start(id, spec, ['ipc'], means)
       channel.attach(id, payload.child)
       tell(spec.settings)
       return member(id, spec, payload, clock.steady())
@@ -137,13 +151,25 @@ function ipcSwitchboard(clock: Clock): Switchboard {
 /** What is started: a member, or a process that is to become one. */
 type Startable = MemberSpec | { readonly entry: URL; readonly words: readonly string[] }
 
-/** A process, and how it is told what it is for, once. */
-interface Started {
-  readonly payload: Payload
-  readonly tell: (settings: MemberSpec['settings']) => void
+/** What processes are given of the machine. */
+interface Means {
+  readonly uids: Uids
+  readonly cgroups: Cgroups | undefined
 }
 
-function start(id: number, spec: Startable, channel: readonly ('ipc' | number)[], uids: Uids): Started {
+/** A process, and how it is told what it is for. */
+interface Started {
+  readonly payload: Payload
+  /** @param more something follows, as another line */
+  readonly tell: (settings: MemberSpec['settings'], more?: boolean) => void
+}
+
+function start(
+  id: number,
+  spec: Startable,
+  channel: readonly ('ipc' | number)[],
+  { uids, cgroups }: Means,
+): Started {
   const descriptors = 'words' in spec ? [] : (spec.descriptors ?? [])
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...channel, ...descriptors] as const
   const environment = inherited(process.env)
@@ -159,14 +185,17 @@ function start(id: number, spec: Startable, channel: readonly ('ipc' | number)[]
     const given = descriptors.map((_, index) => stdio.length - descriptors.length + index)
     mustBeFree(SPAWNING + stdio.length + more.length)
     const words = 'words' in spec ? spec.words : []
+    const group = groupFor(id, spec, cgroups)
     const child = spawn(command.file, [...command.args, ...words], {
       env: command.environment,
       stdio: [...stdio, ...more],
       serialization: 'json',
       ...(command.directory === undefined ? {} : { cwd: command.directory }),
     })
+    const payload = new Payload(child, command.wrappers, prepared.ended, group)
+    const enclosed = payload.enclose().catch((error: unknown) => cgroups?.lost(error))
     const supervisor = command.parent ?? process.pid
-    const tell = (settings: MemberSpec['settings']): void => {
+    const tell = (settings: MemberSpec['settings'], more = false): void => {
       const told: MemberSettings = {
         ...settings,
         ...prepared.settings,
@@ -174,23 +203,36 @@ function start(id: number, spec: Startable, channel: readonly ('ipc' | number)[]
         supervisor,
         descriptors: given,
       }
-      feed(child, DESCRIPTORS.settings, JSON.stringify(told))
+      const text = `${JSON.stringify(told)}\n`
+      void enclosed.then(() => feed(child, DESCRIPTORS.settings, text, more))
     }
     const firstFeed = stdio.length + prepared.descriptors.length
-    for (const [index, bytes] of command.feeds.entries()) feed(child, firstFeed + index, bytes)
-    return { payload: new Payload(child, command.wrappers, prepared.ended), tell }
+    // What wraps a container waits for these.
+    void enclosed.then(() => {
+      for (const [index, bytes] of command.feeds.entries()) feed(child, firstFeed + index, bytes)
+    })
+    return { payload, tell }
   } finally {
     for (const fd of prepared.descriptors) closeSync(fd)
   }
 }
 
-/** Writes into one of a child's pipes and closes it. */
-function feed(child: ChildProcess, fd: number, bytes: Uint8Array | string): void {
+/** A runtime of OCI makes that of its container itself. */
+function groupFor(id: number, spec: Startable, cgroups: Cgroups | undefined): Group | undefined {
+  if ('words' in spec) return cgroups?.make(`warm-${id}`, shareOf(undefined))
+  const { confinement, name } = spec
+  if (confinement === undefined || confinement.level === 'oci') return undefined
+  return cgroups?.make(`${name}-${id}`, shareOf(confinement))
+}
+
+/** Writes into one of a child's pipes, and closes it unless more follows. */
+function feed(child: ChildProcess, fd: number, bytes: Uint8Array | string, more = false): void {
   // There are no pipes if no process could be started.
   const pipe = child.stdio?.[fd] as Writable | null | undefined
   // One that has ended before it read them is started again like any other.
   pipe?.on('error', () => {})
-  pipe?.end(bytes, () => pipe.destroy())
+  if (more) pipe?.write(bytes)
+  else pipe?.end(bytes, () => pipe.destroy())
 }
 
 /** Opens that many descriptors and closes them again. @throws Error EMFILE: there are not so many */
@@ -213,8 +255,35 @@ function member(id: number, spec: MemberSpec, payload: Payload, now: number): Me
     startedAt: now,
     present: undefined,
     peer: undefined,
+    early: undefined,
     failure: undefined,
     owed: new Map(),
     offences: 0,
   }
+}
+
+/**
+ * Who the other one is to a process, as soon as both may talk; undefined before. A signer speaks to
+ * containers alone, and to them as soon as they have a key.
+ */
+export function acquaintance({ role }: Pick<Member, 'role'>, other: Member): Peer | undefined {
+  if (role === 'signer') return other.role === 'container' ? other.present : undefined
+  return other.role === 'signer' && role !== 'container' ? undefined : other.peer
+}
+
+/** Whether both have been told of each other. */
+export function areKnown(one: Member, other: Member): boolean {
+  if (one.early?.has(other.id) === true || other.early?.has(one.id) === true) return true
+  return acquaintance(other, one) !== undefined && acquaintance(one, other) !== undefined
+}
+
+/**
+ * Why a container has ended whose memory is limited, if neither it nor we say so: the kernel's SIGKILL, or
+ * that of V8, which has given up.
+ * @param memory the limit, in bytes
+ */
+export function presumed(how: string, memory: number | undefined): string | undefined {
+  if (memory === undefined || !/^(SIGKILL|SIGABRT|SIGTRAP|exit code (137|134|133))$/.test(how))
+    return undefined
+  return `most likely it needed more than its memory of ${Math.round(memory / 2 ** 20)} MiB`
 }

@@ -15,9 +15,19 @@ import {
 } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError, equal } from '../wire/index.ts'
+import { Cgroups } from './cgroups/cgroups.ts'
+import type { Controller } from './cgroups/hierarchy.ts'
 import { type LogSink, type OutputSource, readOutput } from './child-output.ts'
 import { LimitWatch, type Watched } from './isolation/limit-watch.ts'
-import { type Member, openSwitchboard, type Switchboard, type WaitingProcess } from './member.ts'
+import {
+  acquaintance,
+  areKnown,
+  type Member,
+  openSwitchboard,
+  presumed,
+  type Switchboard,
+  type WaitingProcess,
+} from './member.ts'
 import type { Replica } from './replica.ts'
 import { SecretMounts } from './secrets/mounts.ts'
 import { type Waiting, WarmPool } from './sleep/warm-pool.ts'
@@ -64,7 +74,7 @@ const TOLD = 8
 const FAREWELL = 1000
 
 /** What only the first process of a replica is told. */
-export type FirstSettings = Pick<WorkerSettings, 'rehearsesAtOnce' | 'followsCalls'>
+export type FirstSettings = Pick<WorkerSettings, 'rehearsesAtOnce' | 'followsCalls' | 'awaited'>
 
 /** A process, and the replica that it fills. */
 export interface Process {
@@ -83,6 +93,8 @@ interface Warm extends Waiting {
   readonly process: WaitingProcess
   /** Whose output it is. */
   readonly source: OutputSource
+  /** As soon as it waits. */
+  publicKey: Uint8Array | undefined
 }
 
 /** Whether nothing sets such a process apart from its beginning. */
@@ -106,8 +118,10 @@ export class Processes {
   readonly #switchboard: Switchboard
   readonly #byId = new Map<number, Process>()
   readonly #secrets = new SecretMounts()
+  readonly #cgroups: Cgroups
   readonly #limits: LimitWatch<Watched & Process>
   readonly #warmPool: WarmPool<Warm>
+  readonly #warm = new Map<number, Warm>()
   /** What is still read of the output of processes, also of those that have ended. */
   readonly #reading = new Set<Promise<void>>()
   #nextId = SUPERVISOR + 1
@@ -116,7 +130,8 @@ export class Processes {
 
   constructor(options: ProcessesOptions) {
     this.#options = options
-    this.#switchboard = openSwitchboard(options.channel, options.clock)
+    this.#cgroups = new Cgroups(options.clock, options.log)
+    this.#switchboard = openSwitchboard(options.channel, options.clock, this.#cgroups)
     const count = (): number => options.warmPool().count
     this.#warmPool = new WarmPool({ ...options, count, start: () => this.#startWarm() })
     this.#switchboard.channel.onMessage = (from, payload, descriptors) => {
@@ -136,6 +151,11 @@ export class Processes {
     return this.#byId.get(id)
   }
 
+  /** What the kernel holds for containers, by cgroups of ours. */
+  get held(): ReadonlySet<Controller> {
+    return this.#cgroups.held
+  }
+
   /** Processes that wait for a function. */
   get warmPool(): WarmPool<Warm> {
     return this.#warmPool
@@ -143,8 +163,8 @@ export class Processes {
 
   /** One that waits for a function: it has loaded all that a container needs. */
   #startWarm(): Warm {
-    const { entry, words } = this.#options.warmPool()
-    const process = this.#switchboard.startWaiting(this.#nextId++, entry, words)
+    const { entry, words, settings } = this.#options.warmPool()
+    const process = this.#switchboard.startWaiting(this.#nextId++, entry, words, settings)
     const { child, id } = process
     const source = { name: 'warm', functionName: '' }
     this.#read(child, source)
@@ -152,8 +172,10 @@ export class Processes {
       child.once('exit', resolve)
       child.on('error', () => resolve())
     })
-    void ended.then(() => this.#byId.has(id) || this.#switchboard.channel.forget(id))
-    return { process, source, ended, kill: () => child.kill('SIGKILL') }
+    void ended.then(() => this.#warm.delete(id) && this.#switchboard.channel.forget(id))
+    const warm = { process, source, ended, publicKey: undefined, kill: () => child.kill('SIGKILL') }
+    this.#warm.set(id, warm)
+    return warm
   }
 
   /** Starts one for a replica. @param more settings for this process alone */
@@ -180,8 +202,10 @@ export class Processes {
     const process = { replica, member }
     replica.member = member
     this.#byId.set(id, process)
+    this.#warm.delete(id)
     const { child } = member
     if (warm === undefined) this.#read(child, replica)
+    else if (warm.publicKey !== undefined) this.present(process, warm.publicKey)
     const { log } = this.#options
     child.on('error', error => {
       if (child.pid === undefined) this.#ended(process, unstarted(error))
@@ -229,7 +253,10 @@ export class Processes {
         this.tell(id, message)
   }
 
-  /** A process has a key, and cannot work yet: introduces it to the signers, once. */
+  /**
+   * A process has a key, and cannot work yet: introduces it to the signers, and to the gateways if it has
+   * been warm, once.
+   */
   present(process: Process, publicKey: Uint8Array): void {
     const { member } = process
     if (member.present !== undefined) {
@@ -239,6 +266,15 @@ export class Processes {
     const peer = peerOf(process, publicKey)
     member.present = peer
     this.#introduce(peer, member, ({ role }) => role === 'signer')
+    if (member.early !== undefined) this.#introduceEarly(peer, member, member.early)
+  }
+
+  #introduceEarly(peer: Peer, member: Member, early: Set<number>): void {
+    for (const { member: other } of this.#byId.values()) {
+      if (other.role !== 'gateway' || other.peer === undefined) continue
+      this.#pair(member, other, { kind: 'introduce', peer: other.peer }, { kind: 'expect', peer })
+      early.add(other.id)
+    }
   }
 
   /** Introduces a process that can work to all others, and them to it. @returns false if that was done */
@@ -253,7 +289,9 @@ export class Processes {
     const peer = peerOf(process, publicKey)
     member.present = peer
     member.peer = peer
-    this.#introduce(peer, member, ({ role }) => !(known && role === 'signer'))
+    const { early } = member
+    this.#introduce(peer, member, ({ id, role }) => !(known && role === 'signer') && early?.has(id) !== true)
+    for (const id of early ?? []) this.tell(id, { kind: 'begins', id: member.id })
     return true
   }
 
@@ -261,22 +299,28 @@ export class Processes {
     for (const { replica, member: other } of this.#byId.values()) {
       const known = acquaintance(member, other)
       if (other === member || known === undefined || !whom(other)) continue
-      // The newcomer first: when the others hear of it, it knows them already.
-      let pair: ReturnType<Switchboard['pair']>
-      try {
-        pair = this.#switchboard.pair()
-      } catch (error) {
-        // No descriptor is free: it is started again, and introduced then.
-        this.#end({ replica: this.#byId.get(member.id)!.replica, member }, unstarted(error))
-        return
-      }
-      const [one, two] = pair
-      this.tell(member.id, { kind: 'introduce', peer: known }, one)
+      if (!this.#pair(member, other, { kind: 'introduce', peer: known }, { kind: 'introduce', peer })) return
       if (!replica.life.stays) this.tell(member.id, { kind: 'draining', id: other.id })
-      this.tell(other.id, { kind: 'introduce', peer }, two)
-      // From here on only the two have them.
-      for (const descriptor of [...one, ...two]) descriptor.close()
     }
+  }
+
+  /** Makes two known to each other. @returns false if that is not possible: the newcomer is ended */
+  #pair(member: Member, other: Member, toIt: ControlMessage, toOther: ControlMessage): boolean {
+    let pair: ReturnType<Switchboard['pair']>
+    try {
+      pair = this.#switchboard.pair()
+    } catch (error) {
+      // No descriptor is free: it is started again, and introduced then.
+      this.#end({ replica: this.#byId.get(member.id)!.replica, member }, unstarted(error))
+      return false
+    }
+    const [one, two] = pair
+    // The newcomer first: when the others hear of it, it knows them already.
+    this.tell(member.id, toIt, one)
+    this.tell(other.id, toOther, two)
+    // From here on only the two have them.
+    for (const descriptor of [...one, ...two]) descriptor.close()
+    return true
   }
 
   /** Tells every process to end, and kills those that have not ended in time. @param timeout milliseconds */
@@ -296,6 +340,7 @@ export class Processes {
     timer?.stop()
     for (const { member } of this.#byId.values()) member.payload.kill()
     await Promise.all(ended)
+    await this.#cgroups.close()
     await Promise.all(this.#reading)
     this.#limits.stop()
     this.#switchboard.channel.close()
@@ -303,20 +348,26 @@ export class Processes {
 
   #receive(from: number, payload: Uint8Array): void {
     const process = this.#byId.get(from)
-    if (process === undefined) return
-    let message: ControlMessage
-    try {
-      message = decodeControl(payload)
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error
-      this.offends(process, `a malformed message: ${error.message}`)
+    if (process === undefined) {
+      this.#receiveFromWarm(this.#warm.get(from), payload)
       return
     }
+    const message = decodeOrNot(payload, why => this.offends(process, `a malformed message: ${why}`))
+    if (message === undefined) return
     const { role } = process.member
     const { kind } = message
     if (!mayReport(role, kind)) this.offends(process, `a message of kind ${kind} from a ${role}`)
     else if (UNASKED.has(kind) || owes(process.member, kind)) this.#options.onMessage(process, message)
     else this.offends(process, `an unrequested message of kind ${kind}`)
+  }
+
+  /** One that waits says its key once, and nothing else. */
+  #receiveFromWarm(warm: Warm | undefined, payload: Uint8Array): void {
+    if (warm === undefined) return
+    const message = decodeOrNot(payload)
+    if (message?.kind === 'present' && warm.publicKey === undefined)
+      warm.publicKey = message.publicKey.slice()
+    else warm.kill()
   }
 
   /** Nothing can be said to it any more, or a gateway cannot speak to it. It may be ending. */
@@ -359,23 +410,11 @@ export class Processes {
     this.#secrets.unmount(id)
     replica.member = undefined
     for (const { member: other } of this.#byId.values())
-      if (acquaintance(other, member) !== undefined && acquaintance(member, other) !== undefined)
-        this.tell(other.id, { kind: 'gone', id })
+      if (areKnown(member, other)) this.tell(other.id, { kind: 'gone', id })
     const why = member.payload.why ?? presumed(how, member.spec.confinement?.limits.memory)
     replica.lastEnd = why === undefined ? how : `${how}: ${why}`
     this.#options.onEnded(process, replica.lastEnd)
   }
-}
-
-/**
- * Why a container has ended whose memory is limited, if neither it nor we say so: the kernel's SIGKILL, or
- * that of V8, which has given up.
- * @param memory the limit, in bytes
- */
-function presumed(how: string, memory: number | undefined): string | undefined {
-  if (memory === undefined || !/^(SIGKILL|SIGABRT|SIGTRAP|exit code (137|134|133))$/.test(how))
-    return undefined
-  return `most likely it needed more than its memory of ${Math.round(memory / 2 ** 20)} MiB`
 }
 
 /** Who a process is, by our own record. */
@@ -384,13 +423,15 @@ function peerOf({ replica, member: { id, role } }: Process, publicKey: Uint8Arra
   return { id, role, name, functionName, publicKey }
 }
 
-/**
- * Who the other one is to a process, as soon as both may talk; undefined before. A signer speaks to
- * containers alone, and to them as soon as they have a key.
- */
-function acquaintance({ role }: Pick<Member, 'role'>, other: Member): Peer | undefined {
-  if (role === 'signer') return other.role === 'container' ? other.present : undefined
-  return other.role === 'signer' && role !== 'container' ? undefined : other.peer
+/** @param failed is called if it is no message */
+function decodeOrNot(payload: Uint8Array, failed?: (why: string) => void): ControlMessage | undefined {
+  try {
+    return decodeControl(payload)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    failed?.(error.message)
+    return undefined
+  }
 }
 
 /** Whether a process was asked for such an answer and has not given it; now it has. */

@@ -8,6 +8,7 @@ import type { ConnectionDescription, ControlMessage } from '../transfer/control.
 import { hex } from '../wire/index.ts'
 import { COUNTERS } from './admin/metrics.ts'
 import { Tally } from './admin/tally.ts'
+import type { Controller } from './cgroups/hierarchy.ts'
 import { type Change, Diary } from './diary.ts'
 import { Expectations } from './expectations.ts'
 import { Inquiries } from './inquiries.ts'
@@ -133,7 +134,7 @@ export class Supervisor {
       replicas: () => this.#containers,
       look: ({ member }) => this.#look(member?.id),
       tellGateways: message => this.#processes.tellAll(message, undefined, 'gateway'),
-      start: replica => this.#processes.start(replica),
+      start: replica => this.#processes.start(replica, { awaited: true }),
       putToSleep: functionName => this.#rollOuts.sleep(functionName),
     })
     this.#start = new Start({
@@ -226,6 +227,11 @@ export class Supervisor {
     return this.#sessions.list()
   }
 
+  /** What the kernel holds for containers, by cgroups of ours. */
+  get held(): ReadonlySet<Controller> {
+    return this.#processes.held
+  }
+
   /** What has become of the replicas lately, the oldest first. */
   get changes(): readonly Change[] {
     return this.#diary.changes
@@ -313,6 +319,9 @@ export class Supervisor {
   async #retire(replica: Replica, report?: (left: number) => void, how: Way = 'drain'): Promise<number> {
     replica.life.drain()
     const { member } = replica
+    // It may have connections already, that a gateway had kept.
+    if (member?.peer === undefined && (member?.early?.size ?? 0) > 0)
+      await this.#expected.untilReady(replica).catch(() => undefined)
     if (member?.peer !== undefined) return this.#retiring.retire(member, how, report)
     const ended = member && new Promise(resolve => member.child.once('exit', resolve).once('error', resolve))
     this.#abandon(replica)

@@ -172,6 +172,9 @@ export const ControlMessage = select(
     sleep: 52,
     wake: 53,
     slumber: 54,
+    expect: 55,
+    thaws: 56,
+    begins: 57,
     present: 29,
     certificates: 30,
     sign: 31,
@@ -279,6 +282,15 @@ export const ControlMessage = select(
     /** From the supervisor, to gateways: what is to be expected of a function that has no container. */
     slumber: struct('Slumber', { functionName: text(1, 63), phase: SlumberPhase }),
     /**
+     * From the supervisor, to a gateway, with an end of the pair of the two: that container is starting. It
+     * is offered nothing before it has said `thaws` itself, or `begins` is said of it.
+     */
+    expect: struct('Expect', { peer: Peer }),
+    /** To a gateway, before `ready`: I go on with connections that you keep, and take no others yet. */
+    thaws: Empty,
+    /** From the supervisor, to a gateway that was told to expect it: that container can work. */
+    begins: struct('Begins', { id: uint32 }),
+    /**
      * To the supervisor, before `ready`: I cannot take work yet, but this is my key (X25519). I am introduced
      * to signers alone. Counts once.
      */
@@ -322,6 +334,8 @@ export type Speaker = 'supervisor' | PeerRole
 /** Messages of the supervisor to the processes that it has started. */
 const ORDERS = kinds(
   'introduce',
+  'expect',
+  'begins',
   'gone',
   'drain',
   'stop',
@@ -342,7 +356,7 @@ const MORE_REPORTS: Readonly<Record<PeerRole, ReadonlySet<ControlMessage['kind']
   container: kinds('present', 'wake'),
   signer: kinds('unreachable'),
 }
-/** Messages among such processes, and those that only a gateway sends. */
+/** Messages among such processes, and those that only a container or a gateway sends. */
 const AMONG_PEERS = kinds(
   'parcel',
   'return',
@@ -354,6 +368,7 @@ const AMONG_PEERS = kinds(
   'loaned',
   'hibernate',
 )
+const FROM_CONTAINERS = kinds('thaws')
 const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots', 'thaw')
 /** What is said between a container and a signer, either way. */
 const FROM_SIGNERS = kinds('keys', 'verdict', 'certificates', 'signed', 'delegated')
@@ -372,7 +387,7 @@ export function mayReport(role: PeerRole, kind: ControlMessage['kind']): boolean
 export function maySay(speaker: Speaker, kind: ControlMessage['kind']): boolean {
   if (speaker === 'supervisor') return ORDERS.has(kind)
   if (speaker === 'signer') return FROM_SIGNERS.has(kind)
-  return AMONG_PEERS.has(kind) || (speaker === 'gateway' && FROM_GATEWAYS.has(kind))
+  return AMONG_PEERS.has(kind) || (speaker === 'gateway' ? FROM_GATEWAYS : FROM_CONTAINERS).has(kind)
 }
 
 /** Whether a signer takes a message of that kind from that speaker. */

@@ -3,6 +3,7 @@ import type { Clock } from '../time/clock.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { DecodeError, decode, encode, utf8 } from '../wire/index.ts'
 import { type Channel, SUPERVISOR } from './channel.ts'
+import { Introductions } from './channels/introductions.ts'
 import { Arrivals } from './consignments/arrivals.ts'
 import {
   type Arrival,
@@ -53,6 +54,8 @@ export interface CourierHandlers extends ConsignmentHandlers {
    */
   slots?(file: Descriptor, slots: number, from: number): void
   introduced(peer: Peer): void
+  /** The same of a container that is still starting. */
+  expected?(peer: Peer): void
   gone(id: number): void
   /**
    * Nothing can be said to that peer any more, and nothing comes from it: it is about to end, or has turned.
@@ -110,6 +113,12 @@ export class Courier {
     channel.onUndeliverable = (_to, payload, started) => this.#keeper.undeliverable(payload, started)
     channel.onLost = (id, reason) => this.#lost(id, reason)
   }
+
+  readonly introductions = new Introductions({
+    introduce: (peer, ends) => this.introduce(peer, ends),
+    introduced: (peer, how) => this.#handlers[how === 'expect' ? 'expected' : 'introduced']?.(peer),
+    senseless: (from, reason) => this.#senseless(from, reason),
+  })
 
   readonly #arrivals = new Arrivals((from, tickets) => {
     if (tickets.length > 1) this.tell(from, { kind: 'taken', parcels: tickets.map(ticket => ({ ticket })) })
@@ -346,9 +355,11 @@ export class Courier {
         this.#slots(from, message.sealed, descriptors)
         return
       case 'introduce':
-        this.#introduced(from, message.peer, descriptors)
+      case 'expect':
+        this.introductions.take(from, message, descriptors)
         return
       case 'gone':
+        if (this.introductions.gone(message.id)) break
         this.forget(message.id)
         this.#handlers.gone(message.id)
         break
@@ -389,19 +400,6 @@ export class Courier {
     this.#sealer.addPeer(peer.id, peer.publicKey)
     this.#channel.addPeer(peer.id, ends)
     this.#speakers.set(peer.id, peer.role)
-  }
-
-  #introduced(from: number, peer: Peer, ends: readonly Descriptor[]): void {
-    try {
-      this.introduce(peer, ends)
-    } catch (error) {
-      for (const end of ends) end.close()
-      if (!(error instanceof RangeError)) throw error
-      // One peer with a key that is none must not end all others.
-      this.#senseless(from, error.message)
-      return
-    }
-    this.#handlers.introduced(peer)
   }
 
   #arrive(from: number, message: Consignment, descriptors: readonly Descriptor[]): void {

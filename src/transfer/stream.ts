@@ -27,6 +27,11 @@ export interface StreamOptions {
    * read to its end. Only for raw streams.
    */
   readonly readsOn?: boolean
+  /**
+   * Over a Unix socket, a peer that has closed it is gone: that is an error (ECONNRESET), and no end. Only
+   * for raw streams, and where there are foreign calls.
+   */
+  readonly hangsUp?: boolean
 }
 
 /**

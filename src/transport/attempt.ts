@@ -19,26 +19,31 @@ export async function attempt(
   const late = clock.after(timeoutMs, () =>
     control.abort(new ConnectError('timeout', `no connection to ${shown(target)} in ${timeoutMs} ms`)),
   )
-  const abort = (): void => control.abort(aborted(target, signal))
-  signal?.addEventListener('abort', abort)
+  const release = onAbort(signal, () => control.abort(aborted(target, signal)))
   try {
-    const connected = await work(control.signal)
-    if (!control.signal.aborted) return connected
-    connected.transport.destroy()
-    throw control.signal.reason
-  } catch (error) {
-    throw control.signal.aborted ? control.signal.reason : error
+    return await orTooLate(work(control.signal), control.signal)
   } finally {
     late.stop()
-    signal?.removeEventListener('abort', abort)
+    release()
   }
+}
+
+/** What comes after it was given up is closed: a kind may be slow to notice. */
+function orTooLate(work: Promise<Connected>, signal: AbortSignal): Promise<Connected> {
+  return new Promise((resolve, reject) => {
+    onAbort(signal, reject)
+    work.then(connected => {
+      if (signal.aborted) connected.transport.destroy()
+      else resolve(connected)
+    }, reject)
+  })
 }
 
 function aborted(target: Target, signal: AbortSignal | undefined): ConnectError {
   return new ConnectError('aborted', `the connection to ${shown(target)} was given up`, signal?.reason)
 }
 
-/** Calls `give up` when the signal says so, until what it returns is called. */
+/** Calls `giveUp` when the signal says so, until what it returns is called. */
 export function onAbort(signal: AbortSignal | undefined, giveUp: (reason: unknown) => void): () => void {
   if (signal === undefined) return () => {}
   const listener = (): void => giveUp(signal.reason)

@@ -1,3 +1,5 @@
+import type { Clock } from '../time/clock.ts'
+import { attempt } from './attempt.ts'
 import {
   ConnectError,
   type Connected,
@@ -5,7 +7,7 @@ import {
   type Connector,
   type Target,
 } from './connector.ts'
-import type { Kind } from './kinds/kind.ts'
+import type { Attempt, Kind } from './kinds/kind.ts'
 
 /** What a kind still has to be given: nothing, where all that it needs is optional. */
 type Given<Needs extends object> = object extends Needs ? [given?: Needs] : [given: Needs]
@@ -16,6 +18,12 @@ type Given<Needs extends object> = object extends Needs ? [given?: Needs] : [giv
  */
 export class Context implements Connector {
   readonly #routes = new Map<string, Route>()
+  readonly #clock: Clock
+
+  /** @param clock what timers go by */
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /**
    * Adds a way. @param where a scheme (`https`, `http+unix`), or an origin (`http://docker.local`), which
@@ -26,14 +34,18 @@ export class Context implements Connector {
     const needs = (given ?? {}) as Needs
     this.#routes.set(where.replace(/\/$/, '').toLowerCase(), {
       name: kind.name,
-      connect: (target, options) => kind.connect(target, options, needs),
+      connect: (target, attempt) => kind.connect(target, attempt, needs),
     })
     return this
   }
 
   /** @throws ConnectError `unsupported` if nothing leads there; what the kind throws */
   async connect(target: Target, options: ConnectOptions = {}): Promise<Connected> {
-    return this.#routeTo(target).connect(target, options)
+    const route = this.#routeTo(target)
+    const { alpn, early } = options
+    const more = { ...(alpn === undefined ? {} : { alpn }), ...(early === undefined ? {} : { early }) }
+    const clock = this.#clock
+    return attempt(target, options, clock, signal => route.connect(target, { signal, clock, ...more }))
   }
 
   /** The name of the kind that leads there. @throws ConnectError `unsupported` if none does */
@@ -53,7 +65,7 @@ export class Context implements Connector {
 
 interface Route {
   readonly name: string
-  connect(target: Target, options: ConnectOptions): Promise<Connected>
+  connect(target: Target, attempt: Attempt): Promise<Connected>
 }
 
 /** The ports that schemes have of their own. */

@@ -8,6 +8,7 @@ import {
   type SessionEvent,
 } from '../tls13/index.ts'
 import { EMPTY, takePortion } from '../wire/index.ts'
+import { onAbort } from './attempt.ts'
 import { Guard } from './guard.ts'
 import type { Transport, TransportHandlers } from './transport.ts'
 import { Turn } from './turn.ts'
@@ -30,8 +31,10 @@ export interface SecureTransport extends Transport {
 export interface SecureOptions {
   /** Milliseconds until the handshake must be over; default: 10 000. */
   readonly patienceMs?: number
-  /** What timers go by. */
-  readonly clock: Clock
+  /** What its timer goes by; without one the handshake may last, because its owner bounds it. */
+  readonly clock?: Clock
+  /** Gives the handshake up; the reason is what the promise is rejected with. */
+  readonly signal?: AbortSignal
 }
 
 export interface SecureClientOptions extends SecureOptions {
@@ -55,7 +58,7 @@ export interface SecureClientOptions extends SecureOptions {
 export function secure(
   transport: Transport,
   config: ServerConfig,
-  options: SecureOptions,
+  options: SecureOptions = {},
 ): Promise<SecureTransport> {
   return new Promise((resolve, reject) => {
     new TlsTransport(transport, () => Session.server(config), options, resolve, reject)
@@ -66,7 +69,7 @@ export function secure(
 export function secureClient(
   transport: Transport,
   config: ClientConfig,
-  options: SecureClientOptions,
+  options: SecureClientOptions = {},
 ): Promise<SecureTransport> {
   return new Promise((resolve, reject) => {
     new TlsTransport(transport, () => Session.client(config), options, resolve, reject)
@@ -82,7 +85,8 @@ class TlsTransport implements SecureTransport {
   readonly #below: Transport
   readonly #secured: (transport: SecureTransport) => void
   readonly #failed: (error: Error) => void
-  readonly #handshakeTimer: Timer
+  readonly #handshakeTimer: Timer | undefined
+  readonly #release: () => void = () => {}
   #handlers: TransportHandlers | undefined
   /** What came as early data, until the engine reads. */
   #early: Uint8Array[] = []
@@ -108,7 +112,7 @@ class TlsTransport implements SecureTransport {
   constructor(
     below: Transport,
     begin: () => Session,
-    { patienceMs = 10_000, clock, early = EMPTY, onTicket }: SecureClientOptions,
+    { patienceMs = 10_000, clock, signal, early = EMPTY, onTicket }: SecureClientOptions,
     secured: (transport: SecureTransport) => void,
     failed: (error: Error) => void,
   ) {
@@ -125,7 +129,11 @@ class TlsTransport implements SecureTransport {
     this.#mayRepeat = early
     const guard = this.#guard
     const late = guard.entrance(() => this.#fail(new Error('no handshake in time')))
-    this.#handshakeTimer = clock.after(patienceMs, late)
+    this.#handshakeTimer = clock?.after(patienceMs, late)
+    this.#release = onAbort(
+      signal,
+      guard.entrance((reason: unknown) => this.#fail(reason as Error)),
+    )
     below.onDrain = guard.entrance(() => this.#drained())
     below.read({
       bytes: guard.entrance((view: Uint8Array) => {
@@ -204,7 +212,8 @@ class TlsTransport implements SecureTransport {
   destroy(): void {
     if (this.#over) return
     this.#over = true
-    this.#handshakeTimer.stop()
+    this.#handshakeTimer?.stop()
+    this.#release()
     this.#turn.stop()
     this.#handlers = undefined
     this.onDrain = undefined
@@ -279,7 +288,8 @@ class TlsTransport implements SecureTransport {
   #on(event: SessionEvent): void {
     switch (event.type) {
       case 'handshake_complete':
-        this.#handshakeTimer.stop()
+        this.#handshakeTimer?.stop()
+        this.#release()
         this.#flush()
         if (this.#sentEarly < this.#mayRepeat.length) this.write([this.#mayRepeat.subarray(this.#sentEarly)])
         this.#secured(this)

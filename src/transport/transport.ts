@@ -11,6 +11,7 @@ export interface Transport {
   readonly unsent: number
   /** Called when that has left. */
   onDrain: (() => void) | undefined
+  /** Begins, or goes on with other handlers; an owner that hands it on pauses it before. */
   read(handlers: TransportHandlers): void
   /** No `bytes` and no `end` until {@link resume}. */
   pause(): void
@@ -55,6 +56,7 @@ class DuplexTransport implements Transport {
   readonly #stream: Duplex
   #handlers: TransportHandlers | undefined
   #ended = false
+  #reading = false
 
   constructor(stream: Duplex) {
     this.#stream = stream
@@ -73,12 +75,15 @@ class DuplexTransport implements Transport {
   }
 
   read(handlers: TransportHandlers): void {
+    const readBefore = this.#reading
+    this.#reading = true
     this.#handlers = handlers
     const stream = this.#stream
     if (stream.destroyed) {
       queueMicrotask(() => this.#gone(new Error('the stream was closed')))
       return
     }
+    if (readBefore) return
     stream.on('end', () => {
       this.#ended = true
       this.#handlers?.end()

@@ -11,13 +11,27 @@ export interface Loop {
   later(callback: () => void): () => void
 }
 
-/** Node's. */
+/** Node's, or that of a browser, which has no setImmediate: a message to oneself comes as soon. */
 export const LOOP: Loop = {
   now: () => performance.now(),
-  later: callback => {
-    const immediate = setImmediate(callback)
-    return () => clearImmediate(immediate)
-  },
+  later: typeof setImmediate === 'function' ? immediately : byMessage,
+}
+
+function immediately(callback: () => void): () => void {
+  const immediate = setImmediate(callback)
+  return () => clearImmediate(immediate)
+}
+
+function byMessage(callback: () => void): () => void {
+  const { port1, port2 } = new MessageChannel()
+  const close = (): void => port1.close()
+  const own = port1 as { onmessage?: () => void }
+  own.onmessage = () => {
+    close()
+    callback()
+  }
+  port2.postMessage(undefined)
+  return close
 }
 
 /** Without turns: work goes on as long as there is any. */

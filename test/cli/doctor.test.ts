@@ -24,7 +24,14 @@ describe('doctor', () => {
     expect(about('node')).toEqual({ what: 'node', state: 'ok', found: process.versions.node })
     expect(about('certificates')?.found).toMatch(/^echo is good for \d+ days$/)
     expect(about('port https')).toEqual({ what: 'port https', state: 'ok', found: 'any free one' })
-    for (const what of ['foreign calls', 'user namespaces', 'cgroups', 'descriptors', 'bwrap', 'age'])
+    for (const what of [
+      'foreign calls',
+      'user namespaces',
+      'cgroups',
+      'descriptors',
+      'isolation: oci',
+      'age',
+    ])
       expect(about(what)?.state, what).toMatch(/^(ok|note)$/)
     for (const { state, without } of findings) expect(without === undefined).toBe(state !== 'note')
   })

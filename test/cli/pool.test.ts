@@ -22,7 +22,9 @@ const of = (functionName: string) => ({ number: 1, at: 0, name: `${functionName}
 const status = {
   pid: 1,
   ports: undefined,
-  functions: [{ name: 'files', min: 1, max: 4, replicas: 1, ready: 0, asleep: false, connections: 0 }],
+  functions: [
+    { name: 'files', min: 1, max: 4, replicas: 1, ready: 0, asleep: false, connections: 0, rooted: 0 },
+  ],
   members: [member, { ...member, name: 'echo-1', functionName: 'echo' }],
   changes: [of('files'), of('echo')],
 } as PlatformStatus

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { connectionTable } from '../../src/cli/platform/status.ts'
+import { connectionTable, functionStatus, statusText } from '../../src/cli/platform/status.ts'
 import type { ConnectionStatus } from '../../src/supervisor/sessions.ts'
 
 const connection = (serverName: string): ConnectionStatus =>
@@ -24,4 +24,19 @@ it('connections stand in lines of at most 110 columns, whatever servers are call
     expect(line).toMatch(/^01234567 +resize-12 /)
     expect(line).toMatch(name.length > 20 ? / long-.*… / : / echo\.local /)
   }
+})
+
+it('a function that cannot sleep because of its connections is named, with how many there are', () => {
+  const member = (functionName: string, rooted: number) =>
+    ({
+      name: `${functionName}-1`,
+      functionName,
+      state: 'ready',
+      counters: { connections: 3, rooted },
+    }) as never
+  const members = [member('chat', 2), member('echo', 0)]
+  const bounds = new Map(['chat', 'echo'].map(name => [name, { min: 1, max: 1 }]))
+  const functions = functionStatus(bounds, members)
+  const text = statusText({ pid: 1, ports: undefined, functions, members, changes: [] })
+  expect(text).toContain('kept awake by connections that cannot leave: chat (2)')
 })

@@ -14,6 +14,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'refused: certificate_required no_certificate',
     'the stranger was told: certificate_required: alert certificate_required from the peer',
   ],
+  client: ['200 one two three', 'connect ECONNREFUSED'],
   'composed-provider': ['X25519MLKEM768 TLS_CHACHA20_POLY1305_SHA256 true'],
   'external-psk': ['connected with TLS_AES_128_GCM_SHA256'],
   'key-schedule': [

@@ -154,8 +154,10 @@ functions:
 it('a file that holds no certificate is named at the start', async () => {
   const file = join(people, 'no-certificate.crt')
   writeFileSync(file, readFileSync(join(people, 'alice.key')))
-  const start = Platform.start({
+  const started = await Platform.start({
     config: CONFIG.replace('hello: {}', `hello: { clientAuthorities: ${file} }`),
   })
-  await expect(start).rejects.toThrow(`${file}: a text that contains no PEM certificate`)
+  expect(started.welcome).toMatch(/^hotpotato: hello-1 cannot start: /m)
+  expect(started.welcome).toContain(`${file}: a text that contains no PEM certificate`)
+  await started.stop()
 })

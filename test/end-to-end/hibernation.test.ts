@@ -28,6 +28,11 @@ export function webSocket(socket, context, state = { count: 0 }) {
   }
 }
 `
+/** What its WebSockets know cannot be carried to another process. */
+const HOLDING = `
+export const webSocket = socket => ({ message: data => void socket.send(data) })
+export default () => new Response('held')
+`
 /** Starts once, and never again. */
 const FAILING = `
 import { appendFileSync, existsSync } from 'node:fs'
@@ -47,6 +52,7 @@ connection:
 functions:
   echo: { handler: ./counting.mjs, idle: 1h }
   hello: { handler: ./counting.mjs, idle: 500ms }
+  held: { handler: ./holding.mjs, idle: 300ms }
   resize: { handler: ./counting.mjs, idle: 1h, ${CARRIER === 'fd' ? 'duplicate: true' : 'carrier: relay'} }
   echo-raw: { handler: ./failing.mjs, idle: 1h }
 `
@@ -56,8 +62,9 @@ let platform: Platform
 let tls: { ca: string; serverName: string }
 
 beforeAll(async () => {
-  const files = { 'counting.mjs': COUNTING, 'failing.mjs': FAILING }
-  platform = await Platform.start({ config: CONFIG, files })
+  const files = { 'counting.mjs': COUNTING, 'failing.mjs': FAILING, 'holding.mjs': HOLDING }
+  const names = ['echo', 'hello', 'held', 'resize', 'echo-raw']
+  platform = await Platform.start({ config: CONFIG, files, certificates: names.map(name => ({ name })) })
   tls = { ca: platform.ca, serverName: 'echo.local' }
 })
 afterAll(() => platform?.stop())
@@ -125,6 +132,25 @@ describe('a function without work', () => {
     const client = await Client.open({ port: platform.http })
     expect((await client.request('/resize')).status).toBe(200)
     await client.close()
+  })
+
+  it('is kept awake by WebSockets that cannot leave its process, over HTTP/2, too, and says so', async () => {
+    const one = new WebSocket(`ws://127.0.0.1:${platform.http}/held`)
+    await once(one, 'open')
+    const client = await Http2Client.open({ port: platform.https, tls: { ...tls, serverName: 'held.local' } })
+    expect(await client.tunnel('/held', 'held.local').status).toBe(200)
+    const rooted = async (): Promise<number> =>
+      (await platform.status()).reduce(
+        (sum, { functionName, counters }) => sum + (functionName === 'held' ? (counters.rooted ?? 0) : 0),
+        0,
+      )
+    expect(await rooted()).toBe(2)
+    // Several times as long as it takes to fall asleep.
+    await new Promise(resolve => setTimeout(resolve, 1500))
+    expect([await rooted(), await asleep('held')]).toEqual([2, false])
+    one.close()
+    await client.close()
+    await eventually(async () => ((await asleep('held')) ? true : undefined), 'held does not sleep')
   })
 
   it('is refused, not waited for, when it does not start any more', async () => {

@@ -127,6 +127,19 @@ describe('a program that serves HTTP', () => {
     await one.close()
   })
 
+  it.skipIf(!PYTHON)(`goes on streaming while its connection is asked for others${WITHOUT}`, async () => {
+    const one = await Http2Client.open({ port: platform.https, tls })
+    const whole = one.request('/clock/?ticks=3&pause=0.4', { authority: 'echo.local' })
+    const between: string[] = []
+    for (let i = 0; i < 3; i++) {
+      const answer = await one.request('/echo', { authority: 'echo.local', method: 'POST', body: bytes('b') })
+      between.push(`${answer.container} ${textOf(answer)}`)
+    }
+    expect(between).toEqual(['echo-1 b', 'echo-1 b', 'echo-1 b'])
+    expect(textOf(await whole)).toBe('tick 1\ntick 2\ntick 3\n')
+    await one.close()
+  })
+
   it('is started again when it dies: its calls get 502, and their connections live on', async () => {
     const [one, two] = [await client(), await client()]
     const before = field(await one.request('/fragile/', { body: bytes('x') }), 'x-program')!

@@ -367,7 +367,7 @@ describe('a container that cannot start', () => {
     await platform.until(name, ({ restarts }) => restarts > looping.restarts)
     expect(await command('status')).toMatch(new RegExp(`^${name} +crash-looping `, 'm'))
     // Who started the platform sees it, too.
-    const notice = `hotpotato: ${name} ended, again and again (a crash loop); it is being restarted`
+    const notice = `hotpotato: ${name} cannot start: `
     await eventually(() => (platform.welcome.includes(notice) ? true : undefined), 'it is not said')
     expect(platform.welcome).toMatch(new RegExp(`^hotpotato: ${name} ended; .*SIGKILL`, 'm'))
     // The others serve meanwhile.

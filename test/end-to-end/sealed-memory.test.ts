@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newIdentity, wrapKey } from '../../src/sealed/age.ts'
@@ -7,10 +7,11 @@ import { newDataKey, sealBundle } from '../../src/sealed/bundle.ts'
 import { writeDataKey } from '../../src/sealed/credential.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { hex, utf8 } from '../../src/wire/index.ts'
-import { Client } from '../support/client.ts'
+import { Client, textOf } from '../support/client.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { findInMemory } from '../support/memory-search.ts'
-import { CARRIER, childrenOf, eventually, makeDirectory, Platform } from '../support/platform.ts'
+import { childrenOf, eventually, makeDirectory, Platform } from '../support/platform.ts'
+import { isInstalled, missing } from '../support/programs.ts'
 
 /** Random, and never one text in this file: only the worker makes it one. */
 const SECRET = hex(node.random(24))
@@ -20,6 +21,7 @@ gateway: { defaultFunction: echo }
 functions:
   echo: {}
   vault: { sealed: { bundle: vault.potato } }
+  pydict: { lang: python3, sealed: { bundle: pydict.potato }, certificate: vault }
 `
 let directory: string
 let platform: Platform
@@ -40,12 +42,22 @@ const held = () => new ReadableStream({ start: controller => controller.enqueue(
 export default (request, ctx) =>
   new Response(ctx.functionPath === '/hold' ? held() : String(word.length))
 `
-  const content = writeArchive({ entry: 'a.mjs', files: [{ path: 'a.mjs', content: utf8(source) }] })
+  const python = `
+import time
+word = '${SECRET}'
+def handle(req):
+    if req == 'hold':
+        time.sleep(600)
+    return len(word)
+`
   const wrappedKey = await wrapKey(dataKey, [made.recipient])
-  writeFileSync(
-    join(directory, 'vault.potato'),
-    sealBundle({ name: 'vault', version: '1', content, dataKey, wrappedKey }, node),
-  )
+  const write = (name: string, path: string, text: string): void => {
+    const content = writeArchive({ entry: path, files: [{ path, content: utf8(text) }] })
+    const bundle = sealBundle({ name, version: '1', content, dataKey, wrappedKey }, node)
+    writeFileSync(join(directory, `${name}.potato`), bundle)
+  }
+  write('vault', 'a.mjs', source)
+  write('pydict', 'handler.py', python)
   platform = await Platform.start({ directory })
 })
 afterAll(async () => {
@@ -70,9 +82,7 @@ async function found(): Promise<string[]> {
 
 const tls = () => ({ ca: platform.ca, serverName: 'vault.local' })
 
-// A leg ends alike for a client that is gone and for one that sends no more: there the worker works on.
-const leaving = it.skipIf(CARRIER === 'relay')
-leaving('while it works, the worker alone has them, and nothing is left when its client goes', async () => {
+it('while it works, the worker alone has them, and nothing is left when its client goes', async () => {
   const client = await Client.open({ port: platform.https, tls: tls() })
   void client.request('/hold', { headers: [['x-hotpotato-key', writeDataKey(dataKey)]] }).catch(() => {})
   const { pid } = await platform.member('vault-1')
@@ -83,6 +93,30 @@ leaving('while it works, the worker alone has them, and nothing is left when its
     expect(readFileSync(`/proc/${process}/limits`, 'utf8')).toMatch(/^Max core file size +0 +0 /m)
   client.reset()
   await eventually(() => (childrenOf(pid!).includes(worker) ? undefined : true), 'the worker does not end')
+  expect(await found()).toEqual([])
+})
+
+const PYTHON = isInstalled('python3', ['--version'])
+it.skipIf(!PYTHON)(`the same in Python${missing(PYTHON, 'python3', 'python3')}`, async () => {
+  const client = await Client.open({ port: platform.https, tls: tls() })
+  const asked = { method: 'POST', headers: [['x-hotpotato-key', writeDataKey(dataKey)] as const] }
+  const answer = await client.request('/pydict', { ...asked, body: utf8('x') })
+  expect([answer.status, textOf(answer)]).toEqual([200, '48\n'])
+  expect(await found()).toEqual([])
+  void client.request('/pydict', { ...asked, body: utf8('hold') }).catch(() => {})
+  const { pid } = await platform.member('pydict-1')
+  const has = (process: number): boolean => findInMemory(process, utf8(SECRET)).length > 0
+  const interpreter = await eventually(
+    () => childrenOf(pid!).flatMap(childrenOf).find(has),
+    'no interpreter has the clear text',
+  )
+  expect((await found()).filter(one => one.includes('clear text'))).toEqual([])
+  for (const file of ['cmdline', 'environ'])
+    expect(readFileSync(`/proc/${interpreter}/${file}`, 'latin1')).not.toContain(SECRET)
+  expect(findInMemory(interpreter, dataKey, utf8(writeDataKey(dataKey).slice(9)))).toEqual([])
+  client.reset()
+  const gone = (): true | undefined => (existsSync(`/proc/${interpreter}`) ? undefined : true)
+  await eventually(gone, 'the interpreter does not end')
   expect(await found()).toEqual([])
 })
 

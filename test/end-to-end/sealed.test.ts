@@ -1,14 +1,17 @@
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { identitiesOf, newIdentity } from '../../src/sealed/age.ts'
 import { readBundle } from '../../src/sealed/bundle.ts'
 import { hex } from '../../src/wire/index.ts'
 import { Client, field, textOf } from '../support/client.ts'
+import { Http2Client } from '../support/http2-client.ts'
 import { eventually, hotpotato, MAIN, makeDirectory, Platform } from '../support/platform.ts'
 import { isInstalled, missing, run } from '../support/programs.ts'
 import { seeded } from '../support/random.ts'
 
+const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
 const CURL = isInstalled('curl', ['--version'])
 
 /** Nothing else on the machine says so. */
@@ -163,19 +166,18 @@ describe('a sealed function', () => {
   })
 
   it('leaves neither the key nor clear text in the log or in any file', () => {
-    const words = [CLEAR, dataKey.slice(9), identity.slice(13)]
-    for (const name of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-      if (!name.isFile()) continue
-      const content = readFileSync(join(name.parentPath, name.name), 'latin1')
-      expect([name.name, words.filter(word => content.includes(word))]).toEqual([name.name, []])
-    }
+    expect(filesWith(CLEAR, dataKey.slice(9), identity.slice(13))).toEqual([])
   })
 })
 
 const there = isInstalled('age', ['--version']) && isInstalled('age-keygen', ['--version'])
+/** RsFaaS's own kind of function: text in, text out. */
+const PYTHON = isInstalled('python3', ['--version'])
 describe('from new to call', () => {
   const words = (...all: string[]) => run(process.execPath, [MAIN, ...all], '', { cwd: directory })
   const key = (): string => join(directory, 'key.txt')
+  const greet =
+    '  greet: { sealed: { bundle: greet.potato }, certificate: vault, hosts: [greet.vault.local] }\n'
 
   it(`works as docs/sealed-functions.md says${missing(there, 'age', 'age')}`, async () => {
     const keygen = there ? run('age-keygen', ['-o', key()]) : words('keygen', '--output', 'key.txt')
@@ -184,8 +186,6 @@ describe('from new to call', () => {
     expect((await words('new', 'greet', '--config', 'other.yml')).code).toBe(0)
     expect((await words('seal', 'greet', '-r', recipient)).stdout.toString()).toMatch(/^greet\.potato: greet/)
     rmSync(join(directory, 'greet'), { recursive: true })
-    const greet =
-      '  greet: { sealed: { bundle: greet.potato }, certificate: vault, hosts: [greet.vault.local] }\n'
     writeFileSync(join(directory, 'hotpotato.yml'), CONFIG + greet)
     expect((await hotpotato(directory, ['reload'])).stderr).toBe('')
     const said = await ask('/', `age-identity ${identitiesOf(readFileSync(key(), 'utf8'))[0]}`, {
@@ -201,6 +201,27 @@ describe('from new to call', () => {
     ])
   })
 
+  it.skipIf(!PYTHON)(`works with Python as well${missing(PYTHON, 'python3', 'python3')}`, async () => {
+    const recipient = /public key: (age1\w+)/.exec(readFileSync(key(), 'utf8'))![1]!
+    expect((await words('new', 'pydict', '--lang', 'python', '--config', 'other.yml')).code).toBe(0)
+    const handler = readFileSync(join(EXAMPLES, 'python/pydict/handler.py'), 'utf8')
+    writeFileSync(join(directory, 'pydict/handler.py'), `${handler}# ${CLEAR}\n`)
+    const sealed = await words('seal', 'pydict', '-r', recipient)
+    expect(sealed.stdout.toString()).toMatch(/^pydict\.potato: pydict, 1 file, /)
+    rmSync(join(directory, 'pydict'), { recursive: true })
+    const pydict = '  pydict: { lang: python3, sealed: { bundle: pydict.potato }, certificate: vault }\n'
+    writeFileSync(join(directory, 'hotpotato.yml'), CONFIG + greet + pydict)
+    expect((await hotpotato(directory, ['reload'])).stderr).toBe('')
+    const invoked = await hotpotato(directory, ['invoke', 'pydict', '--data', 'sealed', '--key', key()])
+    expect([invoked.code, invoked.stdout]).toEqual([0, 'sealed: encrypted for one reader, and no other\n'])
+    expect(filesWith(CLEAR)).toEqual([])
+    const without = await hotpotato(directory, ['invoke', 'pydict', '--data', 'sealed'])
+    expect([without.code, without.stdout + without.stderr]).toEqual([
+      1,
+      expect.stringContaining('key-missing'),
+    ])
+  })
+
   it.skipIf(!there)(`ends with a key that age itself unwraps${missing(there, 'age', 'age')}`, async () => {
     const { wrappedKey } = readBundle(new Uint8Array(readFileSync(join(directory, 'greet.potato'))))
     const { stdout } = await run('age', ['-d', '-i', key()], wrappedKey)
@@ -210,8 +231,8 @@ describe('from new to call', () => {
 })
 
 describe('a request is refused', () => {
-  it('with 401 that brings no key', async () => {
-    const answer = await ask('/')
+  it.each([undefined, ''])('with 401 that brings no key: %j', async key => {
+    const answer = await ask('/', key)
     expect([answer.status, field(answer, 'www-authenticate')]).toEqual([401, 'Hotpotato-Key realm="vault"'])
   })
 
@@ -229,6 +250,24 @@ describe('a request is refused', () => {
     const client = await open()
     const key = ['x-hotpotato-key', dataKey] as const
     expect((await client.request('/', { headers: [key, key] })).status).toBe(400)
+    const over2 = await Http2Client.open({
+      port: platform.https,
+      tls: { ca: platform.ca, serverName: 'vault.local' },
+    })
+    const twice = await over2.request('/', { headers: [key, key], authority: 'vault.local' })
+    expect([twice.status, textOf(twice)]).toEqual([400, expect.stringContaining('two fields')])
+    expect((await over2.request('/', { headers: [key], authority: 'vault.local' })).status).toBe(200)
+    await over2.close()
+  })
+
+  it('for a WebSocket as every other one: it is answered, without one', async () => {
+    const client = await open()
+    const asked = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
+    const headers = Object.entries({ ...asked, 'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==' })
+    const answer = await client.request('/', { headers: [...headers, ['x-hotpotato-key', dataKey]] })
+    expect([answer.status, JSON.parse(textOf(answer)).key]).toEqual([200, null])
+    expect((await client.request('/', { headers })).status).toBe(401)
+    await client.close()
   })
 
   it('with 403 if the key is wrong, and with 429 if that goes on', async () => {
@@ -246,6 +285,17 @@ describe('a request is refused', () => {
     await client.close()
   })
 })
+
+/** Files of the platform, logs included, that have one of those words. */
+function filesWith(...words: readonly string[]): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter(one => one.isFile())
+    .map(one => join(one.parentPath, one.name))
+    .filter(file => {
+      const content = readFileSync(file, 'latin1')
+      return words.some(word => content.includes(word))
+    })
+}
 
 function isThere(pid: number): boolean {
   try {

@@ -67,3 +67,28 @@ it('waits longer with what a dead container had, until one has refused it', () =
   clock.pass(HOLD + 1)
   expect(said.at(-1)).toEqual(['unwanted', 'no container of the function echo is ready'])
 })
+
+it('gives a container that is starting nothing before it says what it takes', () => {
+  dispatch.deliver(CONSIGNMENT)
+  dispatch.deliver({ ...CONSIGNMENT, kept: true, send: ({ name }) => said.push(['woken by', name]) })
+  dispatch.expected(container(3))
+  expect(said).toEqual([])
+  dispatch.thaws(3)
+  dispatch.thaws(3)
+  expect(said).toEqual([['woken by', 'echo-3']])
+  dispatch.begins(3)
+  dispatch.begins(3)
+  expect(said.slice(1)).toEqual([
+    ['sent', 'echo-3'],
+    ['accepted', 'echo-3'],
+  ])
+})
+
+it('gives nothing to one that has ended while it was starting', () => {
+  dispatch.deliver({ ...CONSIGNMENT, kept: true })
+  dispatch.expected(container(4))
+  dispatch.gone(4)
+  dispatch.thaws(4)
+  dispatch.begins(4)
+  expect([said, dispatch.size]).toEqual([[], 1])
+})

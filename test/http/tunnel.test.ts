@@ -16,7 +16,7 @@ import type {
   ServingContext,
 } from '../../src/http/serving.ts'
 import { DEFAULT_TIMERS } from '../../src/http/timers.ts'
-import { serve } from '../../src/transport/serve.ts'
+import { serveConnection } from '../../src/transport/serve.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 import { bytes, text } from '../support/h1-messages.ts'
 
@@ -256,7 +256,7 @@ function echo(request: HttpRequest, response: HttpResponse): void {
 }
 
 describe('a WebSocket', () => {
-  const server = createServer({ allowHalfOpen: true }, socket => serve(socket, { request: echo }))
+  const server = createServer({ allowHalfOpen: true }, socket => serveConnection(socket, { request: echo }))
   beforeAll(async () => {
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')

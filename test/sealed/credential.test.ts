@@ -31,6 +31,10 @@ describe('what a request brings', () => {
     `Data-Key ${'A'.repeat(43)}`,
     'age-identity ',
     'age-identity two words',
+    'age-identity AGE-SECRET-KEY-1QQ QQ',
+    'age-identity age-secret-key-1qqq',
+    `age-identity AGE-SECRET-KEY-1${'Q'.repeat(1010)}`,
+    'AGE-IDENTITY AGE-SECRET-KEY-1QQQ',
     'Bearer abc',
   ])('is nothing else: %j', text => {
     expect(read(text)).toBeUndefined()

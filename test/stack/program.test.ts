@@ -33,7 +33,7 @@ describe('a function that is a program', () => {
     expect(read('{ lang: python3-http, mode: http }').program).toMatchObject({ mode: 'http' })
     const spoken = read(`{ lang: dockerfile, handler: ., environment: {
       fprocess: wc -l, exec_timeout: 1m30s, write_timeout: 5, content_type: text/html, combine_output: true,
-      cgi_headers: false, max_inflight: 3 }, pool: 2 }`).program
+      write_debug: true, cgi_headers: false, max_inflight: 3 }, pool: 2 }`).program
     expect(spoken).toMatchObject({
       command: ['wc', '-l'],
       mode: 'fork',
@@ -43,6 +43,7 @@ describe('a function that is a program', () => {
         timeMilliseconds: 90_000,
         contentType: 'text/html',
         combineOutput: true,
+        writeDebug: true,
         cgiHeaders: false,
       },
     })
@@ -56,6 +57,7 @@ describe('a function that is a program', () => {
       timeMilliseconds: 0,
       contentType: undefined,
       combineOutput: false,
+      writeDebug: false,
       cgiHeaders: true,
     })
   })

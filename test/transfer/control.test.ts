@@ -7,6 +7,7 @@ import {
   encodeControl,
   mayReport,
   maySay,
+  type Speaker,
 } from '../../src/transfer/control.ts'
 import { concat, DecodeError, hex } from '../../src/wire/index.ts'
 
@@ -86,6 +87,8 @@ const MESSAGES: ControlMessage[] = [
   { kind: 'loan', ticket, sealed: new Uint8Array(9) },
   { kind: 'loaned', ticket, sealed: new Uint8Array(9) },
   { kind: 'unreachable', id: 4, reason: 'why' },
+  { kind: 'thaws' },
+  { kind: 'begins', id: 4 },
 ]
 
 describe('a control message', () => {
@@ -145,7 +148,7 @@ describe('who may say what', () => {
 
   it('to the others: orders come from the supervisor, sockets of others from gateways', () => {
     const accepted = ['parcel', 'verdict', 'taken']
-    expect(said(kind => maySay('container', kind))).toEqual([...accepted, 'keys', 'loan', 'loaned'])
+    expect(said(kind => maySay('container', kind))).toEqual([...accepted, 'keys', 'loan', 'loaned', 'thaws'])
     const gateways = [...accepted, 'relayed', 'takeOver', 'slots', 'keys', 'loan', 'loaned']
     expect(said(kind => maySay('gateway', kind))).toEqual(gateways)
     expect(said(kind => maySay('supervisor', kind))).toEqual([
@@ -158,12 +161,14 @@ describe('who may say what', () => {
       'loads',
       'connectionsRequest',
       'move',
+      'begins',
     ])
   })
 
   it('is said of every kind', () => {
     const heard = (kind: ControlMessage['kind']): boolean =>
-      mayReport('gateway', kind) || maySay('gateway', kind) || maySay('supervisor', kind)
+      ['gateway', 'container', 'supervisor'].some(one => maySay(one as Speaker, kind)) ||
+      mayReport('gateway', kind)
     expect(kinds.filter(kind => !heard(kind))).toEqual([])
   })
 })

@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ByteStream, StreamError, StreamKind } from '../../src/transfer/byte-stream.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
+import { openPair, type Pair } from '../../src/transfer/pair.ts'
 import { adopt, chooseStream, Descriptor, openStream } from '../../src/transfer/stream.ts'
 import { probeBindings } from '../../src/transfer/streams/handle.ts'
+import { utf8 } from '../../src/wire/index.ts'
 import { connect, countSockets, sequence } from './channel-cluster.ts'
 
 const clients: net.Socket[] = []
@@ -266,6 +268,37 @@ describe.each<StreamKind>(['raw', 'socket'])('a stream (%s)', kind => {
     }
     await new Promise(resolve => setTimeout(resolve, 20))
     expect(countSockets()).toBe(before)
+  })
+})
+
+describe.runIf(probe().available)('a raw stream over a Unix socket that hangs up', () => {
+  const options = { kind: 'raw', hangsUp: true } as const
+  const pair = () => openPair() as Pair
+
+  it('has an end where its peer sends no more, and an error where that is gone', async () => {
+    const [ours, theirs] = pair()
+    const { events, until } = record(openStream(ours, options))
+    const peer = openStream(theirs, { kind: 'raw' })
+    peer.write([utf8('last words')])
+    peer.end()
+    await until('end')
+    peer.destroy()
+    expect(events).toEqual(['bytes last words', 'end'])
+    const [mine, other] = pair()
+    const second = record(openStream(mine, options))
+    const gone = openStream(other, { kind: 'raw' })
+    gone.write([utf8('cut')])
+    gone.destroy()
+    await second.until('error')
+    expect(second.events).toEqual(['bytes cut', 'error ECONNRESET'])
+  })
+
+  it('has an end in both cases without that', async () => {
+    const [ours, theirs] = pair()
+    const { events, until } = record(openStream(ours, { kind: 'raw' }))
+    theirs.close()
+    await until('end')
+    expect(events).toEqual(['end'])
   })
 })
 

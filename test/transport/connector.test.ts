@@ -8,7 +8,7 @@ import { createServer } from '../../src/tls13/io/net.ts'
 import type { ConnectError, Connected, ConnectOptions } from '../../src/transport/connector.ts'
 import { type Context, targetOf } from '../../src/transport/context.ts'
 import { network } from '../../src/transport/network.ts'
-import { serve } from '../../src/transport/serve.ts'
+import { serveConnection } from '../../src/transport/serve.ts'
 import { text } from '../support/h1-messages.ts'
 import { Certificates } from '../support/tls-programs.ts'
 
@@ -28,8 +28,11 @@ beforeAll(async () => {
   files = await Certificates.make()
   const [cert, key, ca] = ['localhost.crt', 'localhost.key', 'ca.crt'].map(pem) as [string, string, string]
   net = network({ tls: { ca } })
-  plain = `http://localhost:${await listening(createTcpServer(socket => void serve(socket, app)))}`
-  const tls = createServer({ cert, key, alpn: ['h2', 'http/1.1'] }, stream => void serve(stream, app))
+  plain = `http://localhost:${await listening(createTcpServer(socket => void serveConnection(socket, app)))}`
+  const tls = createServer(
+    { cert, key, alpn: ['h2', 'http/1.1'] },
+    stream => void serveConnection(stream, app),
+  )
   secure = `https://localhost:${await listening(tls)}`
   silent = `https://localhost:${await listening(createTcpServer(socket => socket.on('error', () => {})))}`
 })

@@ -11,7 +11,7 @@ import type { HttpHandlers } from '../../src/http/serving.ts'
 import { Session } from '../../src/tls13/index.ts'
 import { TlsDuplex } from '../../src/tls13/io/duplex.ts'
 import { secure } from '../../src/transport/secure.ts'
-import { serve } from '../../src/transport/serve.ts'
+import { serveConnection } from '../../src/transport/serve.ts'
 import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
 import { overDuplex } from '../../src/transport/transport.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
@@ -127,9 +127,9 @@ describe('whatever throws over a served connection', () => {
     await everywhere(async () => {
       const { at } = faults
       const transport = new FakeCarrier()
-      // What throws before belongs to the caller of serve.
+      // What throws before belongs to the caller of serveConnection.
       faults.arm(0)
-      const served = serve(faults.around(transport, 'Transport'), app, { encrypted: false, clock })
+      const served = serveConnection(faults.around(transport, 'Transport'), app, { encrypted: false, clock })
       faults.arm(at)
       let closed = 0
       void served.closed.then(() => closed++)
@@ -151,7 +151,7 @@ describe('whatever throws over a served connection', () => {
       served.destroy()
       await turn()
       const neighbour = new FakeCarrier()
-      const other = serve(neighbour, app, { encrypted: false, clock })
+      const other = serveConnection(neighbour, app, { encrypted: false, clock })
       neighbour.handlers?.bytes(utf8('GET /small HTTP/1.1\r\nHost: a\r\n\r\n'))
       await turn()
       const answered = new TextDecoder().decode(concat(...neighbour.sent)).startsWith('HTTP/1.1 200')

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ErrorCode, H2Client, type H2Event } from '../../src/http/h2/index.ts'
 import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import type { HttpHandlers } from '../../src/http/serving.ts'
-import { type ServeOptions, serve } from '../../src/transport/serve.ts'
+import { type ServeConnectionOptions, serveConnection } from '../../src/transport/serve.ts'
 import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 import { HandClock } from '../support/hand-clock.ts'
@@ -62,10 +62,10 @@ const POST = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n${'x'.
 function world(limit: number) {
   const clock = new HandClock()
   const memory = new MemoryBudget(limit)
-  const open = (options: ServeOptions = {}, blocked = false): Peer => {
+  const open = (options: ServeConnectionOptions = {}, blocked = false): Peer => {
     clock.pass(1000)
     const peer = Object.assign(new Peer(), { blocked })
-    serve(peer, app, { encrypted: true, memory, clock, ...options })
+    serveConnection(peer, app, { encrypted: true, memory, clock, ...options })
     return peer
   }
   return { memory, open }
@@ -122,7 +122,7 @@ describe('what served connections hold together', () => {
   it('nothing when they are gone', () => {
     const { memory, open } = world(0)
     const peers = [open({ alpn: 'http/1.1' }).send(POST), open({ alpn: 'http/1.1' }, true).send(GET)]
-    const served = serve(new Peer(), app, { memory, encrypted: true, alpn: 'h2' })
+    const served = serveConnection(new Peer(), app, { memory, encrypted: true, alpn: 'h2' })
     expect(memory.held).toBeGreaterThan(360_000)
     served.destroy()
     for (const peer of peers) peer.lose()

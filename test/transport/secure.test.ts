@@ -4,7 +4,7 @@ import type { HttpHandlers } from '../../src/http/serving.ts'
 import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { Session } from '../../src/tls13/session.ts'
 import { type SecureTransport, secure } from '../../src/transport/secure.ts'
-import { serve } from '../../src/transport/serve.ts'
+import { serveConnection } from '../../src/transport/serve.ts'
 import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 import { text } from '../support/h1-messages.ts'
@@ -84,7 +84,7 @@ describe('TLS over a transport', () => {
     const { client, transport, give, take } = await scene()
     const one: SecureTransport = await transport
     expect([one.encrypted, one.session.connected, one.earlyBytes]).toEqual([true, true, 0])
-    serve(one, app)
+    serveConnection(one, app)
     client.send(request('/hello'))
     give()
     await turn()
@@ -99,7 +99,7 @@ describe('TLS over a transport', () => {
   it('answers what came before close_notify, and then ends in order', async () => {
     const { below, client, transport, give, take } = await scene()
     let answer = (): void => {}
-    const { closed } = serve(await transport, {
+    const { closed } = serveConnection(await transport, {
       request(_, response) {
         answer = () => response.reply({ status: 200, body: 'late' })
       },
@@ -119,7 +119,7 @@ describe('TLS over a transport', () => {
 
   it('a client that goes without a word is gone', async () => {
     const { below, transport } = await scene()
-    const { closed } = serve(await transport, app)
+    const { closed } = serveConnection(await transport, app)
     await turn()
     below.handlers?.end()
     await closed

@@ -17,8 +17,9 @@ import { node } from '../../src/tls13/crypto/node.ts'
 import { TlsDuplex } from '../../src/tls13/io/duplex.ts'
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
 import { adopt } from '../../src/transfer/stream.ts'
+import type { Served } from '../../src/transport/driver.ts'
 import { secure } from '../../src/transport/secure.ts'
-import { type Served, type ServeOptions, serve } from '../../src/transport/serve.ts'
+import { type ServeConnectionOptions, serveConnection } from '../../src/transport/serve.ts'
 import { utf8 } from '../../src/wire/index.ts'
 import { HandClock } from '../support/hand-clock.ts'
 import { Certificates, has, run } from '../support/tls-programs.ts'
@@ -72,7 +73,7 @@ const KINDS = {
         const config = { provider: node, certificates, alpn: [...ALPN_PROTOCOLS] }
         const stream = TlsDuplex.server(socket, config, { allowHalfOpen: true })
         stream.on('error', () => {})
-        stream.once('secureConnect', () => serve(stream, app))
+        stream.once('secureConnect', () => serveConnection(stream, app))
       }),
     )
   },
@@ -82,7 +83,7 @@ const KINDS = {
     return listening(
       createTcpServer({ allowHalfOpen: true, pauseOnConnect: true }, socket => {
         secure(adopt(socket), config, { clock: SYSTEM_CLOCK }).then(
-          carrier => serve(carrier, app),
+          carrier => serveConnection(carrier, app),
           () => {},
         )
       }),
@@ -97,14 +98,16 @@ const KINDS = {
           ALPNProtocols: [...ALPN_PROTOCOLS],
           allowHalfOpen: true,
         },
-        (stream: TLSSocket) => serve(stream, app),
+        (stream: TLSSocket) => serveConnection(stream, app),
       ),
     ),
   'a plain socket': async () =>
-    listening(createTcpServer({ allowHalfOpen: true }, socket => serve(socket, app))),
+    listening(createTcpServer({ allowHalfOpen: true }, socket => serveConnection(socket, app))),
   'a raw stream': async () =>
     listening(
-      createTcpServer({ allowHalfOpen: true, pauseOnConnect: true }, socket => serve(adopt(socket), app)),
+      createTcpServer({ allowHalfOpen: true, pauseOnConnect: true }, socket =>
+        serveConnection(adopt(socket), app),
+      ),
     ),
 } as const
 
@@ -167,11 +170,11 @@ describe.skipIf(!has('curl')).each(Object.entries(KINDS))(
 /** A served socket and its client. */
 async function pair(
   handlers: HttpHandlers,
-  options?: ServeOptions,
+  options?: ServeConnectionOptions,
 ): Promise<{ client: Socket; served: Served }> {
   let served: Served | undefined
   const server = createTcpServer({ allowHalfOpen: true }, socket => {
-    served = serve(socket, handlers, options)
+    served = serveConnection(socket, handlers, options)
   })
   const client = connect({ port: await listening(server), host: '127.0.0.1', allowHalfOpen: true })
   await once(client, 'connect')
@@ -286,16 +289,16 @@ describe('a connection', () => {
       read() {},
       write: (_chunk, _encoding, callback) => callback(new Error('broken')),
     })
-    const served = serve(stream, app)
+    const served = serveConnection(stream, app)
     stream.push('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
     await served.closed
     expect(stream.destroyed).toBe(true)
     const dead = new Duplex({ read() {}, write() {} }).destroy()
-    await serve(dead, app).closed
+    await serveConnection(dead, app).closed
   })
 
   it('may not be served as what is not HTTP', () => {
     const stream = new Duplex({ read() {}, write() {} })
-    expect(() => serve(stream, app, { alpn: 'smtp' })).toThrow(TypeError)
+    expect(() => serveConnection(stream, app, { alpn: 'smtp' })).toThrow(TypeError)
   })
 })

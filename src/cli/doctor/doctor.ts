@@ -4,6 +4,8 @@ import { checkCertificates, MAKE } from '../../certificates/check.ts'
 import { readChain } from '../../certificates/load.ts'
 import { certificateNames } from '../../stack/certificate-names.ts'
 import type { Config } from '../../stack/config.ts'
+import { USUAL_UIDS } from '../../stack/uids.ts'
+import { chooseChannel } from '../../transfer/channel.ts'
 import { STATUS } from '../line/usage-error.ts'
 import { type FoundConfig, readConfiguration } from '../platform/configuration.ts'
 import { sendCommand } from '../platform/control-socket.ts'
@@ -11,6 +13,7 @@ import { controlSocket } from '../platform/run-directory.ts'
 import type { PlatformStatus } from '../platform/status.ts'
 import { say } from '../terminal/output.ts'
 import { type Finding, fault, note, ok } from './finding.ts'
+import { checkGroups, checkLevels } from './isolation.ts'
 import { checkMachine, checkPackages, checkPrograms } from './machine.ts'
 import { checkPorts } from './ports.ts'
 
@@ -26,12 +29,26 @@ export async function doctor({ config, json }: { config: string | undefined; jso
   const findings = [
     ...(await checkPlatform(config)),
     ...checkMachine(),
+    checkGroups(),
+    ...checkLevels(...isolationOf(config)),
     ...checkPrograms(),
     ...checkPackages(),
   ]
   const faults = findings.filter(({ state }) => state === 'fault').length
   say(json ? JSON.stringify({ ok: faults === 0, findings }) : findingsText(findings))
   if (faults > 0) process.exitCode = STATUS.failed
+}
+
+/** What levels of isolation are asked about, and which of them functions want. */
+function isolationOf(file: string | undefined): Parameters<typeof checkLevels> {
+  const native = chooseChannel().kind === 'native'
+  try {
+    const { isolationUids, functions } = readConfiguration(file, process.env).config
+    const wanted = new Set([...functions.values()].map(({ isolation }) => isolation))
+    return [{ uids: isolationUids, native }, wanted]
+  } catch {
+    return [{ uids: USUAL_UIDS, native }, new Set()]
+  }
 }
 
 async function checkPlatform(file: string | undefined): Promise<Finding[]> {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { probeEvp } from '../../tls13/crypto/evp.ts'
 import { probe } from '../../transfer/native/libc.ts'
 import { programPath } from '../platform/program-path.ts'
@@ -12,15 +12,7 @@ const PATIENCE = 5000
 
 /** What the machine and its kernel allow. */
 export function checkMachine(): Finding[] {
-  return [
-    checkSystem(),
-    checkNode(),
-    checkDescriptors(),
-    checkForeign(),
-    checkEvp(),
-    checkUsers(),
-    checkGroups(),
-  ]
+  return [checkSystem(), checkNode(), checkDescriptors(), checkForeign(), checkEvp(), checkUsers()]
 }
 
 function checkSystem(): Finding {
@@ -78,25 +70,10 @@ function checkUsers(): Finding {
   )
 }
 
-function checkGroups(): Finding {
-  const what = 'cgroups'
-  const root = '/sys/fs/cgroup'
-  const controllers = read(`${root}/cgroup.controllers`).trim()
-  const old = ['memory', 'pids', 'cpu'].filter(name => isWritable(`${root}/${name}`))
-  if (controllers !== '' && isWritable(root)) return ok(what, `version 2: ${controllers}`)
-  if (old.length === 3) return ok(what, `version 1: ${old.join(', ')}`)
-  const found =
-    controllers === '' ? 'none that this user may write' : 'version 2, and not for this user to write'
-  return note(what, found, 'limits of isolation: oci (memory, processes, processor time) are not kept')
-}
-
 /** A program, what it is for, and the package that has it. */
 const PROGRAMS: readonly (readonly [name: string, without: string, packaged: string])[] = [
   ['openssl', 'only commands to try: hotpotato connect does the same', 'openssl'],
   ['curl', 'only commands to try: hotpotato invoke does the same', 'curl'],
-  ['bwrap', 'isolation: sandbox', 'bubblewrap'],
-  ['runc', 'isolation: oci, unless there is crun', 'runc'],
-  ['crun', 'isolation: oci, unless there is runc', 'crun'],
   ['age', 'only that keys for hotpotato seal can be made with it', 'age'],
   ['python3', 'functions in Python', 'python3'],
 ]
@@ -140,14 +117,5 @@ function read(file: string): string {
     return readFileSync(file, 'utf8')
   } catch {
     return ''
-  }
-}
-
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK)
-    return true
-  } catch {
-    return false
   }
 }

@@ -1,5 +1,8 @@
-import type { Config } from '../../stack/config.ts'
+import type { Config, FunctionConfig } from '../../stack/config.ts'
 import { carrierOf } from '../../stack/config.ts'
+import type { Controller } from '../../supervisor/cgroups/hierarchy.ts'
+import { PROCESSES } from '../../supervisor/isolation/bounds.ts'
+import { type Holder, holders } from '../../supervisor/isolation/holders.ts'
 import type { MemberStatus } from '../../supervisor/status.ts'
 import type { Ports } from '../../supervisor/supervisor.ts'
 import { CommandError } from '../line/usage-error.ts'
@@ -23,10 +26,15 @@ export interface FunctionDescription {
   /** Why none of them can start; undefined: one can. */
   readonly broken: string | undefined
   readonly connections: number
+  /** Of these, those that no other container could go on with. */
+  readonly rooted: number
   /** Where it answers; the first is that of `hotpotato invoke`. */
   readonly urls: readonly string[]
   readonly certificate: string
   readonly carrier: string
+  readonly isolation: string
+  /** What one container may use, and who sees to that; bytes, cores, processes. */
+  readonly limits: Readonly<Partial<Record<'memory' | 'cpu' | 'processes', HeldLimit>>>
   /** Names. */
   readonly environment: readonly string[]
   readonly secrets: readonly string[]
@@ -35,12 +43,19 @@ export interface FunctionDescription {
   readonly containers: readonly MemberStatus[]
 }
 
-/** @throws CommandError there is no such function */
+/** A limit; with `nothing` it is not kept here. */
+export interface HeldLimit {
+  readonly most: number
+  readonly heldBy: Holder
+}
+
+/** @param held by cgroups of the supervisor's @throws CommandError there is no such function */
 export function describe(
   name: string,
   config: Config,
   { http, https }: Ports,
   members: readonly MemberStatus[],
+  held: ReadonlySet<Controller>,
 ): FunctionDescription {
   const one = config.functions.get(name)
   if (one === undefined) {
@@ -48,7 +63,7 @@ export function describe(
     throw new CommandError(`there is no function ${name}; there are ${names}`)
   }
   const containers = members.filter(({ functionName }) => functionName === name)
-  const [{ min, max, replicas, ready, connections, broken } = undefined!] = functionStatus(
+  const [{ min, max, replicas, ready, connections, rooted, broken } = undefined!] = functionStatus(
     new Map([[name, one.replicas]]),
     containers,
   )
@@ -62,18 +77,50 @@ export function describe(
     replicas: { min, max, now: replicas, ready },
     broken,
     connections,
+    rooted,
     urls: [
       ...hosts.map(host => `https://${host}:${https}/`),
       `http://${config.gateway.host}:${http}/${name}`,
     ],
     certificate: one.certificate,
     carrier: carrierOf(one, config),
+    isolation: one.isolation,
+    limits: limitsOf(one, held),
     environment: Object.keys(one.environment).sort(),
     secrets: one.secrets ?? [],
     labels: one.labels ?? {},
     annotations: one.annotations ?? {},
     containers,
   }
+}
+
+function limitsOf(
+  { isolation, limits: { memory, cpu } }: FunctionConfig,
+  held: ReadonlySet<Controller>,
+): FunctionDescription['limits'] {
+  const by = holders(isolation, held)
+  return {
+    ...(memory === undefined ? {} : { memory: { most: memory, heldBy: by.memory } }),
+    ...(cpu === undefined ? {} : { cpu: { most: cpu, heldBy: by.cpu } }),
+    processes: { most: PROCESSES, heldBy: by.processes },
+  }
+}
+
+/** What `heldBy` means to people. */
+const HELD: Readonly<Record<Holder, string>> = {
+  kernel: 'held by the kernel',
+  supervisor: 'looked at once a second',
+  nothing: 'not held here',
+}
+
+function limitsText({ memory, cpu, processes }: FunctionDescription['limits']): string {
+  const line = (text: string, one: HeldLimit | undefined): string[] =>
+    one === undefined ? [] : [`${text}, ${HELD[one.heldBy]}`]
+  return [
+    ...line(`memory ${mebibytes(memory?.most ?? 0, 2 ** 20)}`, memory),
+    ...line(`cpu ${cpu?.most}`, cpu),
+    ...line(`processes ${processes?.most}`, processes),
+  ].join('\n')
 }
 
 /** The same for people. */
@@ -93,8 +140,11 @@ export function descriptionText(one: FunctionDescription): string {
     ],
     ['broken', one.broken ?? ''],
     ['connections', String(one.connections)],
+    ['kept awake', one.rooted === 0 ? '' : `by ${one.rooted} that cannot leave its process`],
     ['certificate', one.certificate],
     ['carrier', one.carrier],
+    ['isolation', one.isolation],
+    ['limits', limitsText(one.limits)],
     ['environment', one.environment.join(', ')],
     ['secrets', one.secrets.join(', ')],
     ['labels', pairs(one.labels)],

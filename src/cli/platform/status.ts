@@ -21,6 +21,8 @@ export interface FunctionStatus {
   readonly broken?: string
   /** Of all its containers, those that drain among them. */
   readonly connections: number
+  /** Of these, those that no other container could go on with: the function does not sleep meanwhile. */
+  readonly rooted: number
 }
 
 /** What `hotpotato status --json` prints. */
@@ -64,9 +66,14 @@ export function functionStatus(
       ready,
       asleep: staying.length > 0 && staying.every(({ state }) => state === 'asleep'),
       ...(broken === undefined ? {} : { broken }),
-      connections: containers.reduce((sum, { counters }) => sum + (counters.connections ?? 0), 0),
+      connections: sumOf(containers, 'connections'),
+      rooted: sumOf(containers, 'rooted'),
     }
   })
+}
+
+function sumOf(members: readonly MemberStatus[], counter: string): number {
+  return members.reduce((sum, { counters }) => sum + (counters[counter] ?? 0), 0)
 }
 
 /** How many of a function's replicas can work, or why none can. */
@@ -114,7 +121,12 @@ export function statusText({ functions, members, connections }: PlatformStatus):
   ]
   const broken = functions.filter(one => one.broken !== undefined)
   if (broken.length > 0) tables.push(broken.map(one => `broken: ${one.name}: ${one.broken}`).join('\n'))
-  const hibernating = members.reduce((sum, { counters }) => sum + (counters.hibernating ?? 0), 0)
+  const rooted = functions.filter(one => one.rooted > 0)
+  if (rooted.length > 0) {
+    const each = rooted.map(one => `${one.name} (${one.rooted})`).join(', ')
+    tables.push(`kept awake by connections that cannot leave: ${each}`)
+  }
+  const hibernating = sumOf(members, 'hibernating')
   if (hibernating > 0) tables.push(`hibernating with the gateway: ${hibernating}`)
   if (connections !== undefined) tables.push(connectionTable(connections))
   return tables.join('\n\n')

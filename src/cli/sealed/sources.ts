@@ -14,10 +14,15 @@ export interface Source {
 type ArchivedFile = Archive['files'][number]
 
 /** What no function needs, and must not be given away by mistake. */
-const LEFT_OUT = /^(\.git|\.hg|\.svn|\.env.*|\.npmrc|.*\.potato|.*\.pem|.*\.key)$/
+const LEFT_OUT = /^(\.git|\.hg|\.svn|\.env.*|\.npmrc|\.venv|__pycache__|.*\.pyc|.*\.potato|.*\.pem|.*\.key)$/
 
 /** Entries that a directory may have, the first one counts. */
-const ENTRIES = ['index.mjs', 'index.js', 'handler.mjs', 'handler.js']
+const ENTRIES = ['index.mjs', 'index.js', 'handler.mjs', 'handler.js', 'handler.py']
+/** How a single file that imports a neighbour says so. */
+const NEIGHBOUR = {
+  javascript: /(?:\bfrom|\bimport|\brequire\()\s*\(?\s*['"](\.{1,2}\/[^'"]*)['"]/,
+  python: /^[ \t]*(?:from|import)[ \t]+(\.[\w.]*|function\.\w+)/m,
+}
 
 /** @param entry of a directory; undefined: it is looked for @throws CommandError */
 export function readSource(path: string, entry: string | undefined): Source {
@@ -29,11 +34,10 @@ function fromFile(path: string): Source {
   const content = attempt(path, () => new Uint8Array(readFileSync(path)))
   const file = basename(path)
   const ending = extname(file)
-  if (!['.mjs', '.js', '.cjs'].includes(ending))
-    throw new CommandError(`${path} is no module of JavaScript (.mjs, .js or .cjs): build it first`)
-  const others = /(?:\bfrom|\bimport|\brequire\()\s*\(?\s*['"](\.{1,2}\/[^'"]*)['"]/.exec(
-    Buffer.from(content).toString('utf8'),
-  )
+  if (!['.mjs', '.js', '.cjs', '.py'].includes(ending))
+    throw new CommandError(`${path} is no module of JavaScript (.mjs, .js, .cjs) or Python (.py)`)
+  const neighbour = ending === '.py' ? NEIGHBOUR.python : NEIGHBOUR.javascript
+  const others = neighbour.exec(Buffer.from(content).toString('utf8'))
   if (others !== null)
     throw new CommandError(
       `${path} imports ${others[1]}, which is not in it: seal its directory, or build one file`,

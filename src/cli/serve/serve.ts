@@ -16,7 +16,7 @@ import {
 import { TlsDuplex } from '../../tls13/io/duplex.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
-import { serve as serveHttp } from '../../transport/serve.ts'
+import { serveConnection } from '../../transport/serve.ts'
 import { type FlagValues, wholeNumber } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { note, outlastOutput, say } from '../terminal/output.ts'
@@ -76,7 +76,7 @@ function accept(socket: Socket, config: ServerConfig, memory: MemoryBudget): voi
   connection.once('secureConnect', () => {
     const described = { ...handshake.describe(connection), provider: config.provider.name }
     const onFault = (error: unknown): void => note(`a connection failed: ${reasonOf(error)}`)
-    serveHttp(connection, application(described), { limits: LIMITS, memory, onFault })
+    serveConnection(connection, application(described), { limits: LIMITS, memory, onFault })
   })
 }
 

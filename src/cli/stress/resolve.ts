@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
+import { lookup } from '../../transport/resolve.ts'
 import { UsageError } from '../line/usage-error.ts'
-import { lookup } from '../tls/lookup.ts'
 
 /**
  * Looks names up as `--resolve` says, and others as {@link lookup} does.

@@ -42,7 +42,7 @@ export function ordersFor(
       return { stopped: true }
     },
     describe: running(async ({ running, supervisor, ports }, [name = '']) =>
-      describe(name, running.config, ports, await supervisor.status()),
+      describe(name, running.config, ports, await supervisor.status(), supervisor.held),
     ),
     remove: running(({ running }, [name = ''], report) => running.remove(name, report)),
     drain: running(({ supervisor }, names, report) => supervisor.rollOuts.drain(names, report)),

@@ -4,8 +4,9 @@ import { removeEmpty } from '../../certificates/directory.ts'
 import { type Config, ConfigError } from '../../stack/config.ts'
 import type { PlanOptions } from '../../stack/plan.ts'
 import { Admin } from '../../supervisor/admin/admin.ts'
+import { survey } from '../../supervisor/cgroups/hierarchy.ts'
 import type { LogSink } from '../../supervisor/child-output.ts'
-import { unheld } from '../../supervisor/isolation/check.ts'
+import { unheld } from '../../supervisor/isolation/holders.ts'
 import { LogFile } from '../../supervisor/log-file.ts'
 import { type Ports, Supervisor } from '../../supervisor/supervisor.ts'
 import { watchWallClock } from '../../supervisor/wall-clock.ts'
@@ -55,10 +56,9 @@ export async function up(
   outlastOutput()
   if (shipped) say(`note: there is no ${CONFIGURATION} here: the one that comes with hotpotato is used`)
   for (const warning of warnings) say(`note: ${warning}`)
-  for (const { name, isolation, limits } of config.functions.values()) {
-    const note = unheld(name, isolation, limits)
-    if (note !== undefined) say(`note: ${note}`)
-  }
+  const cgroups = survey()
+  const missing = [...config.functions.values()].flatMap(one => unheld(one, cgroups))
+  for (const note of missing) say(`note: ${note}`)
   checkVariables()
   const provider = chooseProvider()
   await checkValues({ config, at }, provider.name)
@@ -129,6 +129,7 @@ export async function up(
     supervisor = await makeSupervisor(config, options, sink, {
       provider: provider.reason,
       channel: channel.reason,
+      missing,
     })
     running = new Running({ config, warnings }, supervisor, { read, options, how })
   } catch (error) {
@@ -208,13 +209,13 @@ async function reloadNow(running: Running | undefined): Promise<void> {
 
 /**
  * Chooses by which roads connections will move.
- * @param sink the log @param why what was chosen already, and for which reason
+ * @param sink the log @param why what was chosen already, and for which reason; what is missing
  */
 async function makeSupervisor(
   config: Config,
   options: Omit<PlanOptions, 'digest'>,
   sink: LogSink,
-  why: { readonly provider: string; readonly channel: string },
+  why: { readonly provider: string; readonly channel: string; readonly missing: readonly string[] },
 ): Promise<Supervisor> {
   const log = pino({ name: 'supervisor', level: options.logLevel }, { write: sink })
   watchWallClock(SYSTEM_CLOCK, log)
@@ -233,6 +234,7 @@ async function makeSupervisor(
     },
     'starting',
   )
+  for (const note of why.missing) log.warn(note)
   if (channel === 'ipc') say(`note: connections move over Node's IPC, which is slower (${why.channel})`)
   if (stream.missing !== undefined)
     say(`note: connections use net.Socket instead of raw handles, which is slower (${stream.missing})`)

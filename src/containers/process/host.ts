@@ -420,6 +420,13 @@ export class Host implements ConnectionHost<Connection> {
     return busy
   }
 
+  /** Connections that no other process could go on with: WebSockets that do not freeze, or over HTTP/2. */
+  get rooted(): number {
+    let rooted = 0
+    for (const { protocol } of this.#connections) if (protocol.rooted === true) rooted++
+    return rooted
+  }
+
   /**
    * Not all at once: each has to have its verdict in time, and those that still talk want to be served
    * meanwhile.

@@ -185,7 +185,7 @@ export class Reception {
   #open(envelope: Envelope, descriptor: Descriptor, arrival: ConnectionArrival): Arrival {
     try {
       // The gateway has tuned the socket when it accepted it.
-      return this.#begin(envelope, openStream(descriptor, { tuned: true }), arrival)
+      return this.#begin(envelope, openStream(descriptor, { tuned: true, hangsUp: true }), arrival)
     } catch (error) {
       return this.#refuse('descriptor', reasonOf(error))
     }

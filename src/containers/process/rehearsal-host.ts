@@ -1,4 +1,5 @@
 import { type FunctionModule, functionModule } from '../../functions/module.ts'
+import type { WebSocketFunction } from '../../functions/web-socket.ts'
 import type { Field, RequestView, ResponseView } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import type { RouteEntry } from '../../platform/routes.ts'
@@ -158,12 +159,14 @@ export class RehearsalHost {
 
 const LIFETIME = 60
 
-function makeKeyRing({ tls, clock }: RehearsalOptions): KeyRing {
+/** The ring of a function that is not real. */
+export function makeKeyRing({ tls, clock }: Pick<RehearsalOptions, 'tls' | 'clock'>): KeyRing {
   const spans = { rotationSeconds: LIFETIME, lifetimeSeconds: LIFETIME }
   return new KeyRing(tls.provider, { ...spans, now: () => clock.steady() })
 }
 
-function makeHost(options: RehearsalOptions, name: string, keyRing: KeyRing): Host {
+/** A host that has one of the functions that are rehearsed. @param name one of {@link NAMES} */
+export function makeHost(options: RehearsalOptions, name: string, keyRing: KeyRing): Host {
   const { tls, limits, kind, clock, warm = false } = options
   const { provider, certificates } = tls
   // Nothing of this is written down, and no ticket is valid elsewhere.
@@ -176,8 +179,10 @@ function makeHost(options: RehearsalOptions, name: string, keyRing: KeyRing): Ho
   })
   const file = 'rehearsal'
   const side = name === NAMES[0] ? 0 : 1
-  const { handle, fetch } = FUNCTIONS[side]
-  const module = functionModule(kind === 'raw' ? { kind, file, handle } : { kind, file, fetch })
+  const { handle, fetch, webSocket } = FUNCTIONS[side]
+  const module = functionModule(
+    kind === 'raw' ? { kind, file, handle, webSocket } : { kind, file, fetch, webSocket },
+  )
   const http = { ...limits.http, requests: Number.MAX_SAFE_INTEGER }
   return new Host({
     container: name,
@@ -197,14 +202,22 @@ function makeHost(options: RehearsalOptions, name: string, keyRing: KeyRing): Ho
 
 const TEXT: readonly Field[] = [['content-type', 'text/plain']]
 
+/** Says back what it is told. */
+const webSocket: WebSocketFunction = (socket, _context, state) => ({
+  message: data => void socket.send(data),
+  freeze: () => state,
+})
+
 /** What the hosts answer with: two functions, because what calls one alone is compiled for that one. */
 const FUNCTIONS = [
   {
     handle: ({ path }: RequestView): ResponseView => ({ status: 200, body: path }),
     fetch: (): Response => new Response('rehearsed', { headers: { 'content-type': 'text/plain' } }),
+    webSocket,
   },
   {
     handle: ({ body }: RequestView): ResponseView => ({ status: 200, headers: TEXT, body }),
     fetch: async (request: Request): Promise<Response> => new Response(await request.arrayBuffer()),
+    webSocket,
   },
 ] as const

@@ -5,34 +5,23 @@ import { decodeEnvelope, encodeEnvelope, freshEnvelope } from '../../transfer/en
 import { containerTls } from './shapes.ts'
 import { pretended } from './signing.ts'
 
-/** How often; enough for the engine to have compiled what it is going to compile early. */
+/** How often at most; enough for the engine to have compiled what it is going to compile early. */
 const ROUNDS = 20
 
 /**
  * Runs the path of a connection in memory, from the handshake to a move and an answer, so that the first
  * client does not pay for lazy loading (2–28 ms where that was measured). Tickets and key log are left out:
  * nothing of it is real.
+ * @param rehearsals how many moves may be practised at most; 0: nothing is
  */
-export function warmUp(config: ServerConfig, limits: H1Limits, clock: Clock): void {
+export function warmUp(config: ServerConfig, limits: H1Limits, clock: Clock, rehearsals = ROUNDS): void {
+  if (rehearsals === 0) return
   const { provider, certificates } = config
   const own = containerTls({ provider, certificates: pretended(certificates), alpn: ['http/1.1'] })
-  const server = Session.server(own)
-  // The server is this process itself: the certificate is not looked at, its signature is not checked.
-  const trusting = {
-    ...provider,
-    signatureAlgorithms: provider.signatureAlgorithms.map(one => ({ ...one, verify: () => true })),
-  }
-  const verify = () => ({ publicKey: Uint8Array.of(0) })
-  const client = Session.client({
-    provider: trusting,
-    alpn: ['http/1.1'],
-    serverName: 'warm.invalid',
-    verify,
-  })
-  shakeHands(client, server)
+  const { client, server } = practisedSessions(own)
   const http = new H1Client()
   let owner = server
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < Math.min(ROUNDS, rehearsals); round++) {
     client.send(
       http.request(
         { method: 'POST', target: '/warm', headers: [['host', 'warm.invalid']] },
@@ -60,6 +49,26 @@ export function warmUp(config: ServerConfig, limits: H1Limits, clock: Clock): vo
         if (event.type === 'application_data') http.receive(event.data)
     }
   }
+}
+
+/** Both ends of a session after its handshake. */
+export function practisedSessions(own: ServerConfig): { readonly client: Session; readonly server: Session } {
+  const server = Session.server(own)
+  // The server is this process itself: the certificate is not looked at, its signature is not checked.
+  const { provider } = own
+  const trusting = {
+    ...provider,
+    signatureAlgorithms: provider.signatureAlgorithms.map(one => ({ ...one, verify: () => true })),
+  }
+  const verify = () => ({ publicKey: Uint8Array.of(0) })
+  const client = Session.client({
+    provider: trusting,
+    alpn: ['http/1.1'],
+    serverName: 'warm.invalid',
+    verify,
+  })
+  shakeHands(client, server)
+  return { client, server }
 }
 
 function shakeHands(client: Session, server: Session): void {

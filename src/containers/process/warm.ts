@@ -1,6 +1,6 @@
-import { read } from 'node:fs'
+import { Socket } from 'node:net'
+import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
 import { pino } from 'pino'
 import { throwAwayKey } from '../../certificates/throw-away-key.ts'
 import { installGlobals, prepare } from '../../functions/light/globals.ts'
@@ -8,7 +8,14 @@ import { moduleFile } from '../../functions/module-file.ts'
 import { limitsFor } from '../../http/h2/index.ts'
 import { DEFAULT_TIMERS } from '../../http/timers.ts'
 import { compileEarly } from '../../platform/engine.ts'
-import { DESCRIPTORS, loadProvider, settingsAre, waitForSettings } from '../../platform/own-process.ts'
+import {
+  DESCRIPTORS,
+  loadProvider,
+  type MemberSettings,
+  ownSettings,
+  waitForSettings,
+} from '../../platform/own-process.ts'
+import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import type { ProviderName } from '../../tls13/crypto/provider-names.ts'
 import { select } from '../../tls13/crypto/selection.ts'
@@ -17,8 +24,10 @@ import { probe } from '../../transfer/native/libc.ts'
 import { probeBindings } from '../../transfer/streams/handle.ts'
 import { KeyRing } from './key-ring.ts'
 import { Rehearsal } from './rehearsal.ts'
+import { restrain } from './restraint.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
 import { warmUp } from './warm-up.ts'
+import { warmWakes } from './warm-wakes.ts'
 import { warmWords } from './warm-words.ts'
 
 /** Moves that are rehearsed, and milliseconds between a few of them. */
@@ -37,17 +46,17 @@ async function main(): Promise<void> {
   const [, , provider = 'node', certificates = ''] = process.argv
   waitForSettings()
   const worker = await import('./worker.ts')
-  const told = settingsOfOurs()
   let late = false
-  void told.then(() => {
+  const known = told()
+  const settings = told()
+  void settings.then(() => {
     late = true
   })
   await warm(provider as ProviderName, certificates, () => late)
-  const settings = await told
-  // The supervisor has ended.
-  if (settings === '') process.exit(0)
-  settingsAre(settings)
-  await worker.main()
+  const begin = await worker.enter(ownSettings<MemberSettings>(await known))
+  const own = JSON.parse(await settings) as WorkerSettings
+  restrain(own.restraint)
+  await begin(own)
 }
 
 /**
@@ -76,26 +85,23 @@ async function warm(name: ProviderName, directory: string, late: () => boolean):
   prepare()
   await import(`${pathToFileURL(moduleFile('hello', '/')).href}?warm`)
   // Connections come at once where a function wakes.
-  const rehearsal = new Rehearsal({
-    tls,
-    limits,
-    clock: SYSTEM_CLOCK,
-    kind: 'fetch',
-    varied: true,
-    warm: false,
-  })
+  const options = { tls, limits, clock: SYSTEM_CLOCK, kind: 'fetch', varied: true, warm: false } as const
+  await warmWakes(options, late)
+  const rehearsal = new Rehearsal(options)
   await rehearsal.run(PAUSE, () => late() || rehearsal.moves >= MOVES).catch(() => undefined)
 }
 
-/** What the supervisor writes into the pipe, to its end. */
-async function settingsOfOurs(): Promise<string> {
-  const pieces: Uint8Array[] = []
-  const next = promisify(read)
-  for (;;) {
-    const { bytesRead, buffer } = await next(DESCRIPTORS.settings, Buffer.alloc(65_536), 0, 65_536, null)
-    if (bytesRead === 0) return Buffer.concat(pieces).toString('utf8')
-    pieces.push(buffer.subarray(0, bytesRead))
-  }
+/** What the supervisor writes into the pipe of settings. */
+const lines = createInterface(
+  new Socket({ fd: DESCRIPTORS.settings, readable: true, writable: false }).on('error', () => {}),
+)[Symbol.asyncIterator]()
+
+/** @returns the next line of it */
+async function told(): Promise<string> {
+  const { value, done } = await lines.next()
+  // The supervisor has ended.
+  if (done === true) process.exit(0)
+  return value
 }
 
 await main()

@@ -1,4 +1,4 @@
-import { loadCertificate } from '../../certificates/load.ts'
+import { prepare } from '../../functions/light/globals.ts'
 import { loadFunction } from '../../functions/load.ts'
 import type { FunctionModule } from '../../functions/module.ts'
 import type { Program } from '../../functions/programs/program.ts'
@@ -9,28 +9,34 @@ import { bounded, wrapped } from '../../platform/counters/calls.ts'
 import { memoryCounters } from '../../platform/counters/memory.ts'
 import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
-import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
+import {
+  giveUp,
+  join,
+  type MemberSettings,
+  type Membership,
+  readSettings,
+  renamedLog,
+} from '../../platform/membership.ts'
 import { waitsForSettings } from '../../platform/own-process.ts'
 import { tableOf } from '../../platform/routing/route-table.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
-import { select } from '../../tls13/crypto/selection.ts'
-import { certificateWithKey, type ServerConfig } from '../../tls13/index.ts'
-import { keyLogFile } from '../../tls13/io/key-log-file.ts'
+import type { Certificate } from '../../tls13/index.ts'
 import { SUPERVISOR } from '../../transfer/channel.ts'
-import type { ControlMessage } from '../../transfer/control.ts'
+import type { ControlMessage, Peer } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import { AccessLog } from '../protocol/access-log.ts'
 import { pendingCalls } from '../protocol/pending.ts'
-import { type Demand, demandOf } from './client-rules.ts'
+import { demandOf } from './client-rules.ts'
 import { handlersOf, Place } from './handlers.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
+import { fillCertificates, signingOf, tlsConfig } from './own-tls.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
 import { restrain } from './restraint.ts'
-import { connectionLimits, containerTls } from './shapes.ts'
-import { Signing } from './signing.ts'
+import { connectionLimits } from './shapes.ts'
+import type { Signing } from './signing.ts'
 import { surviveStrays } from './strays.ts'
 import { giveVariables } from './variables.ts'
 import { warmUp } from './warm-up.ts'
@@ -44,6 +50,15 @@ export async function main(): Promise<void> {
   compileEarly()
   const settings = readSettings<WorkerSettings>()
   restrain(settings.restraint)
+  const begin = await enter(settings)
+  await begin(settings)
+}
+
+/**
+ * Joins the others, as a container whose function need not be known yet.
+ * @returns what makes it that container, to be called once
+ */
+export async function enter(known: MemberSettings): Promise<(settings: WorkerSettings) => Promise<void>> {
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
   let program: Program | undefined
@@ -52,15 +67,23 @@ export async function main(): Promise<void> {
   let strays = { uncaught: 0 }
   /** Moves, and whether more of them are underway without pauses. */
   const rehearsed = { rehearsed: 0, rehearsing: 0 }
-  const handlers = handlersOf(place, {
-    control: (message, from) => control(message, from),
-    nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a malformed message'),
-  })
-  const membership = await join(settings, handlers)
-  const { courier, log, provider, publicKey } = membership
-  const signing = signingOf(settings, provider, clock, courier)
-  // The signer tells the ring of our function meanwhile, and for which certificates it signs.
-  if (settings.signer) courier.tell(SUPERVISOR, { kind: 'present', publicKey })
+  let signing: Signing | undefined
+  let ready = false
+  const handlers = {
+    ...handlersOf(place, {
+      control: (message, from) => control(message, from),
+      nonsense: (from, reason) => log.warn({ from, reason }, 'a malformed message'),
+    }),
+    introduced: (peer: Peer) => {
+      place.introduced(peer)
+      if (!ready && peer.role === 'gateway') courier.tell(peer.id, { kind: 'thaws' })
+    },
+  }
+  const membership = await join(known, handlers)
+  const { courier, provider, publicKey } = membership
+  let { log } = membership
+  courier.introductions.defer(['signer', 'gateway', 'container'])
+  if (waitsForSettings()) courier.tell(SUPERVISOR, { kind: 'present', publicKey })
 
   const control = (message: ControlMessage, from: number): void => {
     if (message.kind === 'stop') void stop(clock, host, program ?? sealed, membership)
@@ -100,71 +123,108 @@ export async function main(): Promise<void> {
     }
   }
 
-  try {
-    const demand = await demandOf(provider, settings.functionName, settings.clientAuthorities)
-    const spans = settings.tls.tickets
-    program = await programOf(settings, clock, log)
-    sealed = await sealedOf(settings, clock, membership)
-    const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
-    const certificates = await certificatesOf(settings, provider, signing)
-    const tls = tlsConfig(settings, provider, certificates, keyRing, demand, text => log.warn(text))
-    giveVariables(settings.environment, process.env)
-    host = new Host({
-      keyRing,
-      container: settings.name,
-      functionName: settings.functionName,
-      module: program?.module ?? sealed ?? (await moduleOf(settings, clock, log)),
-      environment: settings.environment,
-      secrets: secretsIn(settings.secretsDirectory),
-      functionNames: new Set(settings.functionNames),
-      retries: new Map(Object.entries(settings.retries)),
-      signing,
-      tls,
-      routes: settings.routes,
-      limits: connectionLimits({
-        timers: settings.timers,
-        quietMilliseconds: settings.quietMilliseconds,
-        http: settings.http,
-        http2: limitsFor(settings.http.headBytes, settings.streams),
-      }),
-      clock,
-      log,
-      memoryBytes: settings.memoryBytes,
-      maxInflight: settings.maxInflight,
-      accessLog: AccessLog.of(settings.accessLog, log, clock),
-      warm: settings.warm,
-    })
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    log.fatal({ err: error }, 'cannot start')
-    courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
-    giveUp(clock)
-    return
+  return begin
+
+  async function begin(settings: WorkerSettings): Promise<void> {
+    const { warmed = false } = settings
+    if (warmed) log = renamedLog(settings)
+    signing = signingOf(settings, provider, clock, courier)
+    const certificates: Certificate[] = signing?.certificates ?? []
+    const certify = (): Promise<void> => fillCertificates(certificates, settings, provider, signing)
+    const failed = (error: unknown): void => {
+      const reason = error instanceof Error ? error.message : String(error)
+      log.fatal({ err: error }, 'cannot start')
+      courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
+      giveUp(clock)
+    }
+    // The signer tells the ring of our function meanwhile, and for which certificates it signs.
+    if (settings.signer && !warmed) courier.tell(SUPERVISOR, { kind: 'present', publicKey })
+    courier.introductions.admit('signer')
+    try {
+      const demand = await demandOf(provider, settings.functionName, settings.clientAuthorities)
+      const spans = settings.tls.tickets
+      program = await programOf(settings, clock, log)
+      sealed = await sealedOf(settings, clock, membership)
+      const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
+      if (!warmed) await certify()
+      const tls = tlsConfig(settings, provider, certificates, keyRing, demand, text => log.warn(text))
+      giveVariables(settings.environment, process.env)
+      host = new Host({
+        keyRing,
+        container: settings.name,
+        functionName: settings.functionName,
+        module: program?.module ?? sealed ?? (await moduleOf(settings, clock, log)),
+        environment: settings.environment,
+        secrets: secretsIn(settings.secretsDirectory),
+        functionNames: new Set(settings.functionNames),
+        retries: new Map(Object.entries(settings.retries)),
+        signing,
+        tls,
+        routes: settings.routes,
+        limits: connectionLimits({
+          timers: settings.timers,
+          quietMilliseconds: settings.quietMilliseconds,
+          http: settings.http,
+          http2: limitsFor(settings.http.headBytes, settings.streams),
+        }),
+        clock,
+        log,
+        memoryBytes: settings.memoryBytes,
+        maxInflight: settings.maxInflight,
+        accessLog: AccessLog.of(settings.accessLog, log, clock),
+        warm: settings.warm,
+      })
+    } catch (error) {
+      failed(error)
+      return
+    }
+    strays = surviveStrays(clock, log)
+    if (settings.followsCalls) pendingCalls.follow()
+    host.connect(courier)
+    place.open(host)
+    clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
+    if (!warmed && settings.awaited !== true) practise(host, settings.rehearsals)
+    if (settings.signer) await ringOrNot(place, clock, log)
+    // What a gateway that knows us already has kept comes first: that takes no certificate.
+    courier.introductions.admit('gateway')
+    if (warmed) {
+      await new Promise<void>(resolve => clock.after(THAWING, resolve))
+      try {
+        await certify()
+      } catch (error) {
+        host.sleep()
+        failed(error)
+        return
+      }
+    }
+    ready = true
+    courier.introductions.admit('container')
+    const { rehearsesAtOnce = 0 } = settings
+    rehearsed.rehearsing = rehearsesAtOnce > 0 ? 1 : 0
+    courier.tell(SUPERVISOR, { kind: 'ready', publicKey })
+    log.info(
+      { functionName: settings.functionName, provider: provider.name, channel: settings.channel },
+      'ready',
+    )
+    const end = clock.steady() + rehearsesAtOnce
+    const late = (): boolean => clock.steady() >= end
+    const goesOn = rehearsesAtOnce === 0 || (await rehearse(host, settings, rehearsed, 0, late, log))
+    rehearsed.rehearsing = 0
+    if (goesOn) await rehearse(host, settings, rehearsed, PAUSE, () => false, log)
   }
-  strays = surviveStrays(clock, log)
-  if (settings.followsCalls) pendingCalls.follow()
-  host.connect(courier)
-  place.open(host)
-  clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
-  if (settings.warmed !== true) {
-    // Without a certificate there is no handshake to practise.
-    if (host.tls.certificates.length > 0) warmUp(host.tls, host.limits.http, clock)
-    warmWords()
-  }
-  if (settings.signer) await ringOrNot(place, clock, log)
-  const { rehearsesAtOnce = 0 } = settings
-  rehearsed.rehearsing = rehearsesAtOnce > 0 ? 1 : 0
-  courier.tell(SUPERVISOR, { kind: 'ready', publicKey })
-  log.info(
-    { functionName: settings.functionName, provider: provider.name, channel: settings.channel },
-    'ready',
-  )
-  const end = clock.steady() + rehearsesAtOnce
-  const late = (): boolean => clock.steady() >= end
-  const goesOn = rehearsesAtOnce === 0 || (await rehearse(host, settings, rehearsed, 0, late, log))
-  rehearsed.rehearsing = 0
-  if (goesOn) await rehearse(host, settings, rehearsed, PAUSE, () => false, log)
 }
+
+/** What the first clients would wait for otherwise. @param rehearsals as in {@link warmUp} */
+function practise({ tls, limits, clock, module }: Host, rehearsals: number): void {
+  if (rehearsals === 0) return
+  // Without a certificate there is no handshake to practise.
+  if (tls.certificates.length > 0) warmUp(tls, limits.http, clock, rehearsals)
+  warmWords()
+  if (module.kind === 'fetch') prepare()
+}
+
+/** Milliseconds in which what a gateway has kept comes, before this process reads its certificate. */
+const THAWING = 4
 
 /** Milliseconds that a start waits for the ring of its function: a signer that hangs is replaced by then. */
 const RING = 10_000
@@ -246,71 +306,6 @@ async function sealedOf(
   return loadSealed(settings, { crypto, clock, log })
 }
 
-/**
- * The certificate of the function, with its key, or those that the signer signs for: then what is in the list
- * changes when the signer says so.
- */
-async function certificatesOf(
-  { certificate, queue }: WorkerSettings,
-  given: ServerConfig['provider'],
-  signing: Signing | undefined,
-): Promise<ServerConfig['certificates']> {
-  if (queue !== undefined) return []
-  if (certificate === undefined) {
-    // Without them no client can be served; a start has its time.
-    await signing!.ready
-    return signing!.certificates
-  }
-  const { directory, name, inherited } = certificate
-  const { chain, privateKey } = loadCertificate(directory, name, inherited)
-  return [certificateWithKey(given, chain, privateKey)]
-}
-
-/** Undefined if the container has the key of its certificate itself. */
-function signingOf(
-  { certificate, queue, tls }: WorkerSettings,
-  provider: ServerConfig['provider'],
-  clock: Clock,
-  courier: Courier,
-): Signing | undefined {
-  if (certificate !== undefined || queue !== undefined) return undefined
-  const tell = (signer: number, message: ControlMessage): boolean => courier.tell(signer, message)
-  return new Signing(provider, clock, tls.signatureSeconds * 1000, tell)
-}
-
-/**
- * The TLS configuration of a container: its own certificate, and tickets under keys that its function's
- * replicas share.
- */
-function tlsConfig(
-  { tls, http2 }: WorkerSettings,
-  given: ServerConfig['provider'],
-  certificates: ServerConfig['certificates'],
-  keyRing: KeyRing,
-  { clientCertificates }: Demand,
-  warn: (text: string) => void,
-): ServerConfig {
-  const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
-  const keyLog = process.env.SSLKEYLOGFILE
-  return containerTls({
-    provider,
-    certificates,
-    alpn: [...(http2 ? ['h2'] : []), 'http/1.1', 'http/1.0'],
-    sharesMemory: true,
-    ...(clientCertificates === undefined ? {} : { clientCertificates }),
-    ...(tls.tickets.count === 0
-      ? {}
-      : {
-          tickets: {
-            sealer: keyRing.tickets,
-            count: tls.tickets.count,
-            lifetimeSeconds: Math.floor(tls.tickets.lifetimeSeconds),
-          },
-        }),
-    ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog, warn) }),
-  })
-}
-
 function status(
   host: Host,
   { inCustody, carriedBytes }: Courier,
@@ -322,6 +317,7 @@ function status(
     ...named(host.exceeded),
     connections: host.size,
     busy: host.busy,
+    rooted: host.rooted,
     keyRing: host.keyRing.size,
     inCustody,
     carriedBytes,

@@ -173,6 +173,10 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     return this.#calls.timed || this.#waiting.size > 0 || this.http.input.inHeaders
   }
 
+  get rooted(): boolean {
+    return this.#calls.tunnelled
+  }
+
   /** What has come whole is answered all the same. */
   inputEnded(): void {
     // What is held back has not been looked at.

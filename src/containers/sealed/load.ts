@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { FunctionError } from '../../functions/module-file.ts'
-import { launch } from '../../functions/sealed/launch.ts'
+import { type Interpreted, launch } from '../../functions/sealed/launch.ts'
 import { type SealedModule, sealedFunction } from '../../functions/sealed/sealed-function.ts'
 import { StateFiles } from '../../functions/sealed/state-files.ts'
 import type { Log } from '../../platform/log.ts'
@@ -27,6 +28,18 @@ function keepToOurselves(log: Log): void {
   native.libc.limit('core', 0)
 }
 
+/**
+ * The interpreter itself: a worker has no environment by which what stands for it could find it.
+ * @returns undefined: the function is JavaScript @throws FunctionError it cannot be started
+ */
+function interpreterOf(lang = ''): Interpreted | undefined {
+  if (!lang.startsWith('python')) return undefined
+  const { stdout } = spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' })
+  const program = stdout?.trim()
+  if (program) return { program, http: lang.startsWith('python3-http') }
+  throw new FunctionError('missing', 'there is no program python3 in PATH, which a function in Python needs')
+}
+
 /** The function of a bundle, which stays sealed. @throws FunctionError there is no bundle that is one */
 export function loadSealed(
   {
@@ -39,21 +52,25 @@ export function loadSealed(
   { crypto, clock, log }: { readonly crypto: CryptoProvider; readonly clock: Clock; readonly log: Log },
 ): SealedModule | undefined {
   if (sealed === undefined) return undefined
-  const { bundle: file, cacheMilliseconds, directory } = sealed
+  const { bundle: file, cacheMilliseconds, warm, directory, fork } = sealed
   keepToOurselves(log)
+  const python = interpreterOf(lang)
+  const readable = secretsDirectory === undefined ? [] : [secretsDirectory]
   try {
     return sealedFunction({
       functionName,
       lang,
+      fork,
       file,
       bundle: new Uint8Array(readFileSync(file)),
       cacheMilliseconds,
+      warm,
       timeout: timers.handler,
       crypto,
       clock,
       log,
       keeper: new StateFiles(directory),
-      launch: () => launch(WORKER, secretsDirectory === undefined ? [] : [secretsDirectory]),
+      launch: () => launch(WORKER, readable, python),
     })
   } catch (error) {
     if (!(error instanceof SealedError) && (error as NodeJS.ErrnoException).code === undefined) throw error

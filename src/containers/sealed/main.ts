@@ -6,5 +6,11 @@ import { surviveStrays } from '../process/strays.ts'
 import { Worker } from './worker.ts'
 
 /** Entry point of the process in which a sealed function is opened and runs. */
-const worker = new Worker(new Socket({ fd: STREAM_FD }), node, SYSTEM_CLOCK, () => process.exit(0))
+const [program, kind, ...readable] = process.argv.slice(2)
+const started = async (file: string) =>
+  new (await import('./python.ts')).Python(file, kind === 'http', readable)
+const python = program === undefined ? undefined : await started(program)
+const worker = new Worker(new Socket({ fd: STREAM_FD }), { crypto: node, clock: SYSTEM_CLOCK, python }, () =>
+  process.exit(0),
+)
 surviveStrays(SYSTEM_CLOCK, worker.log)

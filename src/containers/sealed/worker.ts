@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Environment } from '../../functions/contract.ts'
 import { installGlobals } from '../../functions/light/globals.ts'
 import { functionOf } from '../../functions/load.ts'
+import { type FunctionModule, functionModule } from '../../functions/module.ts'
 import type { CallHead, Frame, LogLine, Refused } from '../../functions/sealed/frames.ts'
 import { jsonOf, Link } from '../../functions/sealed/link.ts'
 import { SealedModules } from '../../functions/sealed/modules.ts'
@@ -11,7 +12,7 @@ import { secretsIn } from '../../functions/secrets.ts'
 import type { Log, LogMethod } from '../../platform/log.ts'
 import { thrown } from '../../platform/thrown.ts'
 import { AgeError, unwrapKey } from '../../sealed/age.ts'
-import { readArchive } from '../../sealed/archive.ts'
+import { type Archive, readArchive } from '../../sealed/archive.ts'
 import { openBundle, readBundle } from '../../sealed/bundle.ts'
 import type { SealedCrypto } from '../../sealed/crypto.ts'
 import { SealedError } from '../../sealed/error.ts'
@@ -19,11 +20,20 @@ import type { Clock } from '../../time/clock.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { giveVariables } from '../process/variables.ts'
 import type { Callee } from '../protocol/call-context.ts'
+import type { Python } from './python.ts'
 import { RemoteShelf } from './shelf.ts'
 import { WorkerCall } from './worker-call.ts'
 
 /** Most bytes of a frame: a bundle is one. */
 const MOST = 2 ** 32 - 1
+
+/** What a worker works with. */
+export interface WorkerTools {
+  readonly crypto: SealedCrypto
+  readonly clock: Clock
+  /** What runs the function, if that is no JavaScript. */
+  readonly python: Python | undefined
+}
 
 /**
  * The worker of a sealed function: it is given a key and a bundle once, and then calls, until its container
@@ -34,15 +44,17 @@ export class Worker {
   readonly #crypto: SealedCrypto
   readonly #shelf: RemoteShelf
   readonly #clock: Clock
+  readonly #python: Python | undefined
   readonly log: Log
   readonly #calls = new Map<number, WorkerCall>()
   #callee: Callee | undefined
   #key: Uint8Array = EMPTY
 
   /** @param onEnd the container is gone */
-  constructor(stream: Duplex, crypto: SealedCrypto, clock: Clock, onEnd: () => void) {
-    this.#crypto = crypto
-    this.#clock = clock
+  constructor(stream: Duplex, tools: WorkerTools, onEnd: () => void) {
+    this.#crypto = tools.crypto
+    this.#clock = tools.clock
+    this.#python = tools.python
     this.#link = new Link(stream, MOST)
     this.log = logTo(this.#link)
     this.#shelf = new RemoteShelf(this.#link)
@@ -96,10 +108,8 @@ export class Worker {
     const environment: Environment = Object.fromEntries(
       opening.environment.map(({ name, value }) => [name, value]),
     )
-    giveVariables(environment, process.env)
-    installGlobals()
     const archive = readArchive(content)
-    const module = functionOf(await new SealedModules(archive).load(), archive.entry, opening.lang)
+    const module = await this.#moduleOf(archive, opening, environment)
     if (module.webSocket !== undefined) this.log.warn('a sealed function has no WebSockets')
     return {
       clock: this.#clock,
@@ -112,6 +122,18 @@ export class Worker {
       log: this.log,
       waitUntil: () => {},
     }
+  }
+
+  async #moduleOf(archive: Archive, opening: Opening, environment: Environment): Promise<FunctionModule> {
+    const { entry } = archive
+    installGlobals()
+    if (this.#python !== undefined) {
+      const handler = this.#python.open(archive, opening, { clock: this.#clock, log: this.log })
+      return functionModule({ kind: 'raw', file: entry, handle: handler.handle.bind(handler) })
+    }
+    if (entry.endsWith('.py')) throw new RangeError(`${entry} is in Python: that needs lang: python3`)
+    giveVariables(environment, process.env)
+    return functionOf(await new SealedModules(archive).load(), entry, opening.lang)
   }
 
   #begin(id: number, head: CallHead): void {

@@ -7,7 +7,7 @@ import { colour, headingOf, markdown } from './markup.ts'
 import { type Content, escaped, indexPage, PAGE_END, page, pageStart, textContent } from './pages.ts'
 import { filePath } from './path.ts'
 import { type Representation, tagOf, whole } from './representation.ts'
-import { listBelow, type Opened, openBelow } from './root.ts'
+import { type Entry, listBelow, type Opened, openBelow } from './root.ts'
 import { Shelf } from './shelf.ts'
 
 /** Bytes of a file of which a page is made in memory; of a larger text the page is made as it is sent. */
@@ -84,13 +84,26 @@ async function directory(
       await index?.handle.close()
     }
     const { entries, more } = await listBelow(settings.directory, names, opened)
-    const name = READMES.find(one => entries.some(entry => entry.name === one && !entry.directory))
-    const readme = name === undefined ? '' : await readmeOf(settings, [...names, name])
+    const readme = await explanation(settings, names, more ? undefined : entries)
     const html = page(indexPage(names, entries, more, readme), names, names.length)
     return await answer(request, pageOf(html, undefined))
   } finally {
     await opened.handle.close()
   }
+}
+
+/** HTML of a text that explains a directory. @param entries all of it; undefined: there are too many */
+async function explanation(
+  settings: Settings,
+  names: readonly string[],
+  entries: readonly Entry[] | undefined,
+): Promise<string> {
+  const listed = (name: string): boolean => entries?.some(one => one.name === name && !one.directory) ?? true
+  for (const name of READMES.filter(listed)) {
+    const html = await readmeOf(settings, [...names, name])
+    if (html !== '') return html
+  }
+  return ''
 }
 
 async function readmeOf({ directory }: Settings, names: readonly string[]): Promise<string> {

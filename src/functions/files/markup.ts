@@ -1,4 +1,5 @@
 import { optionalPackage } from '../../platform/optional-package.ts'
+import { bounded } from './bounded.ts'
 import { escaped } from './pages.ts'
 
 /** Characters beyond which a text is shown without colour: the time for it grows with the text. */
@@ -14,19 +15,28 @@ export async function colour(text: string, language: string | undefined): Promis
   if (language === undefined || text.length > MOST_COLOURED) return escaped(text)
   const highlight = await highlighter()
   if (highlight?.getLanguage(language) === undefined) return escaped(text)
-  return highlight.highlight(text, { language, ignoreIllegals: true }).value
+  // What it makes of a language at its first use must be whole.
+  highlight.highlight('', { language, ignoreIllegals: true })
+  return bounded(() => highlight.highlight(text, { language, ignoreIllegals: true }).value) ?? escaped(text)
 }
 
-/** HTML of a Markdown text; undefined: it is to be shown as text. HTML in it is shown as it is written. */
+/**
+ * HTML of a Markdown text. HTML in it is shown as it is written.
+ * @returns undefined: it is to be shown as text, because it is too long, or takes too long
+ */
 export async function markdown(text: string): Promise<string | undefined> {
   if (text.length > MOST_MARKDOWN) return undefined
   const renderer = await markdownRenderer()
-  return renderer?.render(text)
+  return renderer && bounded(() => renderer.render(text))
 }
 
 /** The first heading of a Markdown text. */
 export function headingOf(text: string): string | undefined {
-  return /^#[ \t]+(.+?)[ \t#]*$/m.exec(text)?.[1]
+  const line = /^#[ \t]+(.*)$/m.exec(text)?.[1] ?? ''
+  // A pattern for what ends it would be tried at each of its characters.
+  let end = line.length
+  while (end > 0 && ' \t#'.includes(line[end - 1]!)) end--
+  return line.slice(0, end) || undefined
 }
 
 /** What is used of highlight.js. Its own types would bring those of a browser into all of the project. */

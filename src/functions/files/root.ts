@@ -61,6 +61,9 @@ export async function listBelow(
 ): Promise<{ readonly entries: readonly Entry[]; readonly more: boolean }> {
   const path = BY_DESCRIPTOR ? descriptorPath(handle) : [root, ...names].join('/')
   const found = (await readdir(path, { withFileTypes: true })).filter(({ name }) => isServed(name))
+  // Which ones are listed must not depend on how the file system keeps them.
+  const last = (one: Dirent): number => Number(!one.isDirectory())
+  found.sort((a, b) => last(a) - last(b) || compare(a.name, b.name))
   const entries: Entry[] = []
   for (const one of found.slice(0, MOST_ENTRIES)) {
     const entry = await entryOf(one, path, root, names)

@@ -4,13 +4,23 @@ import type { Log } from '../../platform/log.ts'
 import type { ProgramSettings } from '../../platform/program-settings.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Context, Endings, RawHandler, RawResponse } from '../contract.ts'
+import { WarmPool } from '../warm-pool.ts'
 import { badGateway } from './answers.ts'
 import { requestVariables, type ToldRequest } from './environment.ts'
 import { OutputLog } from './output-log.ts'
 import { ProgramProcess } from './process.ts'
 import { PATIENCE } from './program.ts'
 import { type Ending, Run } from './run.ts'
-import { WarmPool } from './warm-pool.ts'
+
+/** What starts processes that learn all of a request from a pipe, and may put a head before the answer. */
+export interface Interpreter {
+  /** @throws Error as {@link ProgramProcess} does */
+  start(): ProgramProcess
+  /** All but the content. */
+  tell(process: ProgramProcess, request: ToldRequest, variables: Readonly<Record<string, string>>): void
+  /** @throws Error the output is no answer */
+  answerOf(output: Uint8Array): Partial<RawResponse>
+}
 
 export interface ForksOptions {
   readonly settings: ProgramSettings
@@ -18,6 +28,8 @@ export interface ForksOptions {
   readonly environment: Readonly<Record<string, string>>
   readonly clock: Clock
   readonly log: Log
+  /** undefined: the program's command is started, and its output is the content of the answer. */
+  readonly interpreter?: Interpreter
 }
 
 /** How often its share all processes at work may have written together, in bytes that are kept. */
@@ -30,7 +42,7 @@ const TOGETHER = 4
  */
 export class Forks implements RawHandler {
   readonly #options: ForksOptions
-  readonly #pool: WarmPool
+  readonly #pool: WarmPool<ProgramProcess>
   readonly #output: OutputLog
   readonly #runs = new Set<Run>()
   #kept = 0
@@ -53,13 +65,14 @@ export class Forks implements RawHandler {
       const detail = `the function ${functionName} has ${most} processes at work, and may have no more`
       return problem({ name: 'too-many-requests', status: 429, detail, headers: [['retry-after', '1']] })
     }
+    const asked = told(request, context.functionPath)
     const variables = {
-      ...(cgiHeaders ? requestVariables(told(request, context.functionPath)) : {}),
+      ...(cgiHeaders ? requestVariables(asked) : {}),
       HOTPOTATO_CALL_ID: context.callId,
     }
     let process: ProgramProcess
     try {
-      process = this.#process(variables)
+      process = this.#process(asked, variables)
     } catch (error) {
       log.error({ err: error, callId: context.callId }, 'a process of the program cannot be started')
       if ((error as NodeJS.ErrnoException).code !== 'E2BIG')
@@ -92,13 +105,14 @@ export class Forks implements RawHandler {
 
   #run(process: ProgramProcess, context: Context): Run {
     const { settings, functionName, clock } = this.#options
-    const { timeMilliseconds, outputBytes, combineOutput } = settings.fork
+    const { timeMilliseconds, outputBytes, combineOutput, writeDebug } = settings.fork
     const keep = (bytes: number): boolean => {
       this.#kept += bytes
       return this.#kept <= TOGETHER * outputBytes
     }
     const run = new Run(process, { timeMilliseconds, outputBytes, combineOutput, keep, clock })
     const fields = { function: functionName, program: process.pid, callId: context.callId }
+    if (writeDebug) this.#output.follow(process.child.stdout!, 'stdout', fields)
     if (!combineOutput) this.#output.follow(process.child.stderr!, 'stderr', fields)
     this.#runs.add(run)
     void run.ending.then(() => {
@@ -109,7 +123,14 @@ export class Forks implements RawHandler {
   }
 
   /** One that waits, or a new one. */
-  #process(variables: Record<string, string>): ProgramProcess {
+  #process(request: ToldRequest, variables: Record<string, string>): ProgramProcess {
+    const { interpreter, environment } = this.#options
+    if (interpreter !== undefined) {
+      const process = interpreter.start()
+      this.#started++
+      interpreter.tell(process, request, { ...variables, ...environment })
+      return process
+    }
     const warm = this.#pool.take()
     if (warm === undefined) return this.#spawn(variables, false)
     ;(warm.child.stdio[3] as NodeJS.WritableStream).end(`${JSON.stringify(variables)}\n`)
@@ -129,7 +150,8 @@ export class Forks implements RawHandler {
     const { functionName, settings } = this.#options
     if (ending.kind === 'answered') {
       const type = settings.fork.contentType ?? requestType ?? 'text/plain; charset=utf-8'
-      return { status: 200, headers: [['content-type', type]], body: ending.output }
+      const answer = this.#options.interpreter?.answerOf(ending.output)
+      return { status: 200, headers: [['content-type', type]], body: ending.output, ...answer }
     }
     this.#failed++
     const program = `the program of ${functionName}`

@@ -11,8 +11,16 @@ export interface Launched {
   readonly stream: Duplex
   /** Ends it, whatever it does. */
   kill(): void
-  /** @param then called once it has ended, with how */
-  onExit(then: (how: string) => void): void
+  /** Settled when it has ended, with how. */
+  readonly ended: Promise<string>
+}
+
+/** The interpreter of a function that is no JavaScript. */
+export interface Interpreted {
+  /** Absolute. */
+  readonly program: string
+  /** Its template has answers with a head. */
+  readonly http: boolean
 }
 
 /** Of util-linux; without it a worker that hangs outlives a container that is killed. */
@@ -23,17 +31,19 @@ const CONFINED = ['--pdeathsig', 'KILL', '--no-new-privs', '--inh-caps=-all']
 
 /**
  * Starts the process of a worker: with an empty environment, no descriptor but its stream and the log, and
- * leave of Node to read its own program and nothing else, to write nothing and to start nothing.
- * @param entry its program @param readable further folders that it may read
+ * leave of Node to read its own program and nothing else, to write nothing and to start nothing. One for an
+ * interpreter has no module of a bundle, and may start that.
+ * @param entry its program @param readable further folders that it, or its interpreter, may read
  */
-export function launch(entry: URL, readable: readonly string[] = []): Launched {
+export function launch(entry: URL, readable: readonly string[] = [], python?: Interpreted): Launched {
   const file = fileURLToPath(entry)
   const flags = [
     ...permissions([...programFolders(file), ...readable]),
-    '--experimental-vm-modules',
+    python === undefined ? '--experimental-vm-modules' : '--allow-child-process',
     '--no-warnings',
     ...(supports('--disable-sigusr1') ? ['--disable-sigusr1'] : []),
     file,
+    ...(python === undefined ? [] : [python.program, python.http ? 'http' : 'text', ...readable]),
   ]
   const root = process.getuid?.() === 0 ? ['--bounding-set=-all'] : []
   const [program, args] =
@@ -49,10 +59,10 @@ function launched(child: ChildProcess): Launched {
     pid: child.pid,
     stream: child.stdio[STREAM_FD] as Duplex,
     kill: () => void child.kill('SIGKILL'),
-    onExit(then) {
-      child.once('error', error => then(error.message))
-      child.once('exit', (code, signal) => then(signal ?? `exit code ${code}`))
-    },
+    ended: new Promise(settle => {
+      child.once('error', error => settle(error.message))
+      child.once('exit', (code, signal) => settle(signal ?? `exit code ${code}`))
+    }),
   }
 }
 

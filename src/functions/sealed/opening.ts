@@ -19,6 +19,8 @@ export const Opening = struct('Opening', {
   functionName: text(1, 63),
   /** The template that it is written for. */
   lang: optional(text(1, 63)),
+  /** Of a program: JSON of what holds for one process a request, {@link ForkSettings}. */
+  fork: optional(text(1, 65_535)),
   functions: vector(text(1, 63), 0, 2 ** 24 - 1),
   environment: vector(Variable, 0, 2 ** 24 - 1),
   secretsDirectory: optional(text(1, 4096)),

@@ -1,4 +1,5 @@
 import type { Log } from '../../platform/log.ts'
+import type { ForkSettings } from '../../platform/program-settings.ts'
 import { type Bundle, fits, readBundle } from '../../sealed/bundle.ts'
 import { type Credential, readCredential } from '../../sealed/credential.ts'
 import { type SealedCrypto, suiteOf } from '../../sealed/crypto.ts'
@@ -6,6 +7,7 @@ import type { Clock, Timer } from '../../time/clock.ts'
 import { equal } from '../../wire/index.ts'
 import type { Context, Environment } from '../contract.ts'
 import { type FunctionModule, functionModule } from '../module.ts'
+import { WarmPool } from '../warm-pool.ts'
 import {
   bundleDamaged,
   Denied,
@@ -33,11 +35,15 @@ export interface SealedOptions {
   readonly functionName: string
   /** The template that it is written for; undefined: the platform's own contract. */
   readonly lang?: string | undefined
+  /** What holds for one process a request, of one in Python. */
+  readonly fork?: ForkSettings | undefined
   /** Where it comes from, for messages. */
   readonly file: string
   readonly bundle: Uint8Array
   /** That a key is remembered, and a worker waits for the next request with it. */
   readonly cacheMilliseconds: number
+  /** Empty workers that are started ahead. Each is for one key, as all are. */
+  readonly warm: number
   /** That the function has to begin its response; 0: for ever. */
   readonly timeout: number
   readonly crypto: SealedCrypto
@@ -86,6 +92,7 @@ class SealedFunction {
   readonly #wrong: WrongKeys
   readonly #cache: KeyCache
   readonly #places = new Set<Place>()
+  readonly #pool: WarmPool<Launched>
 
   constructor(options: SealedOptions) {
     this.#options = options
@@ -93,6 +100,7 @@ class SealedFunction {
     suiteOf(options.crypto, this.#bundle.header.cipherSuite)
     this.#wrong = new WrongKeys(options.clock)
     this.#cache = new KeyCache(options.clock, options.cacheMilliseconds)
+    this.#pool = new WarmPool(options.warm, options.launch, options.clock, options.log)
   }
 
   async fetch(request: Request, env: Environment, context: Context): Promise<Response> {
@@ -121,6 +129,7 @@ class SealedFunction {
   /** Ends all workers, and forgets all keys. */
   stop(): void {
     for (const place of this.#places) this.#end(place)
+    for (const process of this.#pool.close()) process.kill()
     this.#cache.wipe()
   }
 
@@ -134,7 +143,7 @@ class SealedFunction {
     const { functionName, crypto, clock } = this.#options
     const { tls, remoteAddress } = context.connection
     if (!tls) throw keyInClear(functionName, value !== undefined)
-    if (value === undefined) throw keyMissing(functionName)
+    if (value === undefined || value.length === 0) throw keyMissing(functionName)
     if (value.every(byte => byte === STAR)) throw keyForgotten(functionName)
     const wait = this.#wrong.wait(remoteAddress)
     if (wait > 0) throw tooManyKeys(wait)
@@ -158,10 +167,10 @@ class SealedFunction {
   }
 
   #start(credential: Credential, env: Environment, context: Context): Place {
-    const { functionName, lang, bundle, clock, log, keeper, launch } = this.#options
+    const { functionName, lang, fork, bundle, clock, log, keeper, launch } = this.#options
     for (const place of this.#places) if (place.worker.ended) this.#end(place)
     if (this.#places.size >= WORKERS) throw tooBusy(functionName)
-    const worker = new SealedWorker(launch(), { clock, log, keeper })
+    const worker = new SealedWorker(this.#pool.take() ?? launch(), { clock, log, keeper })
     const known = credential.kind === 'age-identity' ? this.#cache.get(credential.key) : undefined
     const wrapped = credential.kind === 'age-identity' && known === undefined
     const own = { ...credential, key: copyOf(credential.key) }
@@ -169,6 +178,7 @@ class SealedFunction {
       .open(known ?? credential.key, {
         functionName,
         lang,
+        fork: fork === undefined ? undefined : JSON.stringify(fork),
         functions: context.functions ?? [],
         environment: Object.entries(env).map(([name, value]) => ({ name, value })),
         secretsDirectory: context.secrets.directory,

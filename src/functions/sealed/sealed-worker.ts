@@ -56,7 +56,7 @@ export class SealedWorker {
     this.#link = new Link(process.stream, MOST)
     this.#link.onFrame = frame => this.#take(frame)
     this.#link.onEnd = reason => this.#lost(reason)
-    process.onExit(how => this.#lost(`it ended (${how})`))
+    void process.ended.then(how => this.#lost(`it ended (${how})`))
   }
 
   get pid(): number | undefined {

@@ -191,6 +191,7 @@ export class Hibernation {
     let refusals = 0
     this.#dispatch.deliver({
       functionName,
+      kept: true,
       bytes: 0,
       send: ({ id }, settle) => {
         rest.generation++

@@ -126,6 +126,12 @@ export class BodyReader {
     for (const [name] of trailers.fields) {
       if (!isTrailer(name)) throw new H1Error(400, `${name} among the trailers`)
     }
+    if (trailers.key !== undefined) {
+      // It is none here, and must not be left.
+      const { value, at } = trailers.key
+      queue.bytes.fill(0, queue.start + at, queue.start + at + value.length)
+      value.fill(0)
+    }
     queue.skip(trailers.length)
     this.trailers = trailers.fields
     this.done = true

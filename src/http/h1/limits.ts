@@ -11,6 +11,11 @@ export interface H1Limits {
   readonly bodyBytes: number
   /** Requests on one connection; the response to the last one says `Connection: close`. */
   readonly requests: number
+  /**
+   * CONNECT (RFC 9110 §9.3.6) is announced as other requests are, to be granted by `upgrade`; without this it
+   * is refused with 501.
+   */
+  readonly tunnels?: boolean
 }
 
 /** What a server allows by default. */

@@ -27,15 +27,17 @@ export interface IncomingRequest {
 }
 
 /**
- * Judges a scanned request. @param connection see {@link originOf} @throws H1Error with the status to answer
+ * Judges a scanned request. @param connection see {@link originOf} @param tunnels whether CONNECT is taken
+ * @throws H1Error with the status to answer
  */
 export function readRequest(
   { start, fields, length, key }: ScannedHead,
   connection?: Scheme,
+  tunnels?: boolean,
 ): IncomingRequest {
   const [method, target, protocol] = start as readonly [string, string, string]
   const version = protocol === 'HTTP/1.1' ? '1.1' : '1.0'
-  const { path, query, scheme, authority } = parseTarget(method, target)
+  const { path, query, scheme, authority } = parseTarget(method, target, tunnels)
   const framing = readFraming(version, fields)
   if (framing.host === undefined && version === '1.1') throw new H1Error(400, 'no Host field')
   const origin = originOf({ scheme, authority, host: framing.host, fields }, connection)

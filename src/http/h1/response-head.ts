@@ -152,6 +152,22 @@ export function serialiseInterim(status: number, headers: readonly Field[]): str
 }
 
 /**
+ * The head that grants CONNECT: it has neither Content-Length nor Transfer-Encoding (RFC 9110 §9.3.6).
+ * @throws TypeError for a field that must not be sent
+ */
+export function serialiseTunnel(headers: readonly Field[]): string {
+  let text = 'HTTP/1.1 200 OK\r\n'
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase()
+    if (lower === 'connection') continue
+    if (FRAMING.has(lower) || lower === 'upgrade')
+      throw new TypeError(`${name} has no place in a tunnel's head`)
+    text += fieldLine(name, value)
+  }
+  return `${text}\r\n`
+}
+
+/**
  * The last chunk and what follows it (RFC 9112 §7.1.2). @throws TypeError for a field that must not
  * be sent, or not behind the content
  */

@@ -13,6 +13,7 @@ import {
   serialiseHead,
   serialiseInterim,
   serialiseTrailers,
+  serialiseTunnel,
 } from './response-head.ts'
 import { HeadScanner } from './scanner.ts'
 import { type H1State, INBOUND_CEILING } from './state.ts'
@@ -194,20 +195,21 @@ export class H1Server {
   /**
    * Grants the upgrade that the accepted request asks for (RFC 9110 §7.8) when it has been read
    * whole: 101 (Switching Protocols) is HTTP's last word here, and the connection belongs to the other
-   * protocol.
-   * @param headers Upgrade, which must name one of what was asked for, and others; Connection is ours
+   * protocol. CONNECT (§9.3.6) is granted by 200 in the same way.
+   * @param headers Upgrade, which must name one of what was asked for, and others; Connection is ours. For
+   * CONNECT no Upgrade
    * @returns the bytes to send, and what has been received behind the request
    * @throws Error if nothing was asked for or the request has not ended; TypeError for fields that must not
    * be sent
    */
   upgrade(headers: readonly Field[]): { readonly head: Uint8Array; readonly rest: Uint8Array } {
     const exchange = this.#exchange
-    if (exchange?.request.upgrade === undefined || this.#responded || this.#failed) {
-      throw new Error('no request waits for an upgrade')
-    }
+    const connects = exchange?.request.head.method === 'CONNECT'
+    const asked = exchange !== undefined && (connects || exchange.request.upgrade !== undefined)
+    if (!asked || this.#responded || this.#failed) throw new Error('no request waits for an upgrade')
     if (exchange.reading === 'content' && !exchange.body.done)
       throw new Error('the request has not been read whole')
-    const head = latin1Bytes(serialiseInterim(101, headers))
+    const head = latin1Bytes(connects ? serialiseTunnel(headers) : serialiseInterim(101, headers))
     const rest = this.#queue.copy()
     this.#requestsServed++
     this.#upgraded = true
@@ -336,7 +338,7 @@ export class H1Server {
     const scanned = this.#scanner.scan(queue.bytes, queue.start, queue.end)
     queue.guard(this.#scanner.hasKey(queue.bytes, queue.start, queue.end))
     if (scanned === undefined) return undefined
-    const request = readRequest(scanned, this.#scheme)
+    const request = readRequest(scanned, this.#scheme, this.#limits.tunnels)
     this.#announced = request
     const { head, expectsContinue, bodyLength, upgrade } = request
     return { type: 'request', head, expectsContinue, bodyLength, upgrade }

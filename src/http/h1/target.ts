@@ -14,10 +14,11 @@ const ABSOLUTE = /^([a-z][a-z0-9+.-]*):\/\/([^/?]*)(.*)$/i
 /**
  * Reads a request target (RFC 9112 §3.2): origin-form, absolute-form, or `*` for OPTIONS.
  * @param target characters of the target class of `syntax.ts` alone
- * @throws H1Error 400 for anything else, 501 for CONNECT
+ * @param tunnels whether CONNECT is taken, with its authority-form
+ * @throws H1Error 400 for anything else, 501 for CONNECT where there are no tunnels
  */
-export function parseTarget(method: string, target: string): Target {
-  if (method === 'CONNECT') throw new H1Error(501, 'this server opens no tunnels')
+export function parseTarget(method: string, target: string, tunnels = false): Target {
+  if (method === 'CONNECT') return tunnelTarget(target, tunnels)
   if (target.charCodeAt(0) === 0x2f) return split(target, undefined, undefined)
   if (target === '*') {
     if (method !== 'OPTIONS') throw new H1Error(400, 'the target * belongs to OPTIONS')
@@ -30,6 +31,14 @@ export function parseTarget(method: string, target: string): Target {
   // §3.2.4: OPTIONS with neither path nor query asks about the server.
   if (rest === '') return { path: method === 'OPTIONS' ? '*' : '/', query: '', scheme, authority }
   return split(rest.startsWith('/') ? rest : `/${rest}`, scheme, authority)
+}
+
+/** §3.2.3: where a tunnel is to lead, a host and always a port. */
+function tunnelTarget(authority: string, tunnels: boolean): Target {
+  if (!tunnels) throw new H1Error(501, 'this server opens no tunnels')
+  if (!/:[0-9]+$/.test(authority) || parseHost(authority) === undefined)
+    throw new H1Error(400, 'the target of CONNECT is not a host and a port')
+  return { path: '', query: '', scheme: undefined, authority }
 }
 
 /**

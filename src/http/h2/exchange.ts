@@ -216,7 +216,8 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
     if (this.#mute) return CLOSED_TUNNEL
-    if (this.protocol === undefined) throw new Error('no request waits for an upgrade')
+    if (this.protocol === undefined && this.method !== 'CONNECT')
+      throw new Error('no request waits for an upgrade')
     // RFC 8441 §5: Upgrade and the like have no place here, and 200 is what 101 is elsewhere.
     const kept = headers.filter(([name]) => name.toLowerCase() !== 'upgrade')
     this.begin({ status: 200, headers: kept, length: undefined })

@@ -1,5 +1,6 @@
 import { lengthOf } from '../field-values.ts'
 import { isFieldValue, isToken } from '../h1/syntax.ts'
+import { neitherOf } from '../key-field.ts'
 import type { Field } from '../message.ts'
 import type { H2Request } from './event.ts'
 import { Entry } from './hpack/table.ts'
@@ -89,8 +90,7 @@ export function readRequest(entries: readonly Entry[], allowProtocol: boolean): 
     }
     regular = true
     if (entry.key !== undefined) {
-      if (key !== undefined) throw new Malformed('two keys')
-      key = entry.key
+      key = key === undefined ? entry.key : neitherOf(key, entry.key)
       continue
     }
     if (kind === Kind.bad) throw new Malformed(`the field ${JSON.stringify(entry.name)}`)
@@ -165,8 +165,12 @@ export function readResponse(entries: readonly Entry[]): ResponseFields {
   return { status: Number(status), headers, contentLength }
 }
 
-/** Reads the list of trailers, which has no pseudo-header fields. @throws Malformed */
+/**
+ * Reads the list of trailers, which has no pseudo-header fields. A key among them is none, and is wiped.
+ * @throws Malformed
+ */
 export function readTrailers(entries: readonly Entry[]): Field[] {
+  wipeKeys(entries)
   return entries
     .filter(({ key }) => key === undefined)
     .map(entry => {
@@ -176,6 +180,11 @@ export function readTrailers(entries: readonly Entry[]): Field[] {
       }
       return entry.field
     })
+}
+
+/** Of a list from which no request is made. */
+export function wipeKeys(entries: readonly Entry[]): void {
+  for (const { key } of entries) key?.fill(0)
 }
 
 /** @throws TypeError for a field that must not be sent. @param name in lower case */

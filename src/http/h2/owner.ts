@@ -24,6 +24,8 @@ export interface H2Owner {
   readonly settings: TimerSettings
   /** Bytes of content that a request may have; more is answered with 413. */
   readonly bodyBytes: number
+  /** Whether CONNECT is announced rather than refused; default: refused. */
+  readonly tunnels?: boolean
   /** Sent with every response. */
   readonly fields: readonly Field[]
   /** The client gets nothing any more. */

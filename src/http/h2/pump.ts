@@ -19,6 +19,7 @@ export class H2Pump implements HttpServing, H2Owner {
   readonly unaccepted: Iterable<number> = []
   readonly scheme: Scheme
   readonly bodyBytes: number
+  readonly tunnels: boolean
   readonly timers: ClockTimers
   readonly #context: ServingContext
   readonly #serving: H2Serving
@@ -31,16 +32,18 @@ export class H2Pump implements HttpServing, H2Owner {
   #finished = false
   #over = false
 
-  /** @param bodyBytes of content that a request may have */
+  /** @param bodyBytes of content that a request may have @param tunnels whether CONNECT is taken */
   constructor(
     context: ServingContext,
     scheme: Scheme,
     limits?: H2Limits,
     bodyBytes = Number.POSITIVE_INFINITY,
+    tunnels = false,
   ) {
     this.#context = context
     this.scheme = scheme
     this.bodyBytes = bodyBytes
+    this.tunnels = tunnels
     this.timers = new ClockTimers(context.timers, context.now)
     this.#serving = new H2Serving(this, limits)
     this.#ticked = context.now()

@@ -4,7 +4,7 @@ import { checkTrailers, type Field, type ResponseView } from '../message.ts'
 import { H2Connection } from './connection.ts'
 import { ErrorCode, type Exceeded, H2Error, LimitError } from './error.ts'
 import { type H2Event, requestEvent } from './event.ts'
-import { Malformed, type RequestFields, readPriority, readRequest, readTrailers } from './fields.ts'
+import { Malformed, type RequestFields, readPriority, readRequest, readTrailers, wipeKeys } from './fields.ts'
 import { MAX_STREAM_ID } from './frame.ts'
 import type { FrameReader } from './frame-reader.ts'
 import type { Entry } from './hpack/table.ts'
@@ -228,9 +228,10 @@ export class H2Server extends H2Connection {
   ): void {
     try {
       if (stream.headReceived) this.#onTrailers(stream, list, endStream, tooLong)
-      else if (tooLong) this.#refuseHead(stream)
+      else if (tooLong) this.#refuseHead(stream, list)
       else this.#onRequest(stream, readRequest(list, this.settings.enableConnectProtocol), endStream)
     } catch (error) {
+      wipeKeys(list)
       if (!(error instanceof Malformed)) throw error
       throw new H2Error('PROTOCOL_ERROR', error.message, stream.id)
     }
@@ -264,7 +265,8 @@ export class H2Server extends H2Connection {
     this.deliver(stream, { type: 'trailers', streamId: stream.id, headers: readTrailers(list) })
   }
 
-  #refuseHead(stream: Stream): void {
+  #refuseHead(stream: Stream, list: readonly Entry[]): void {
+    wipeKeys(list)
     this.exceeded.headerList++
     spend(this.spent, 'resets', this.limits)
     this.sender.headers(stream, [[':status', '431']], [], true)

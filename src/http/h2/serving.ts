@@ -188,7 +188,7 @@ export class H2Serving implements ExchangeOwner {
   #announced(event: Announced): void {
     let head: RequestHead
     try {
-      head = requestHead(event, this.owner.scheme)
+      head = requestHead(event, this.owner.scheme, this.owner.tunnels)
     } catch (error) {
       if (!(error instanceof H1Error)) throw error
       this.#refuse(event, error.status, error.message)

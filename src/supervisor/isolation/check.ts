@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url'
 import type { IsolationName } from '../../stack/isolation.ts'
 import type { Circumstances, Problem } from './isolation.ts'
 import { LEVELS } from './levels.ts'
-import { mayChangeUser } from './uids.ts'
 import { firstClosed, functionFiles, platformFiles } from './visible.ts'
 
 /** What was found out about a level in this process: to try it starts a process. */
@@ -31,16 +30,4 @@ export function mustBeReadable(level: IsolationName, made: readonly string[]): v
     `with isolation: user it has a user id of its own, to which ${closed} is closed; ` +
       `open it to others (chmod o+rX ${closed}), or choose isolation: sandbox`,
   )
-}
-
-/** What a function may use that nothing holds it to here, in a sentence; undefined: all is held. */
-export function unheld(
-  name: string,
-  level: IsolationName,
-  { cpu }: { readonly cpu?: number | undefined },
-): string | undefined {
-  if (cpu === undefined || (level === 'oci' && mayChangeUser())) return undefined
-  const remedy =
-    level === 'oci' ? 'root has to start hotpotato' : 'choose isolation: oci, and start it as root'
-  return `functions.${name}.limits.cpu is not held: that takes a cgroup; ${remedy}`
 }

@@ -1,5 +1,6 @@
 import type { IsolationName } from '../../stack/isolation.ts'
 import type { UidRange } from '../../stack/uids.ts'
+import type { Share } from '../cgroups/knobs.ts'
 
 /** A process that is to be started, as every level is told of it. */
 export interface Launch {
@@ -22,19 +23,9 @@ export interface Launch {
   readonly uid: number | undefined
   /** As in {@link Needs}. */
   readonly connects: boolean
-  readonly limits: Limits
+  readonly share: Share
   /** A directory of the platform that its functions never see, for files of this process. */
   readonly bundles: string
-}
-
-/** What one container may use. */
-export interface Limits {
-  /** Bytes. */
-  readonly memory?: number | undefined
-  /** Cores. */
-  readonly cpu?: number | undefined
-  /** Processes and threads. */
-  readonly processes?: number | undefined
 }
 
 /** How a process is started. */

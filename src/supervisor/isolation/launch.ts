@@ -5,6 +5,7 @@ import { isFunctionName } from '../../platform/function-name.ts'
 import type { CertificateSettings, WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Confinement, MemberSpec, OfOneProcess } from '../../stack/spec.ts'
 import { giveSecrets } from '../secrets/mounts.ts'
+import { shareOf, TASKS } from './bounds.ts'
 import type { Command, Launch } from './isolation.ts'
 import { LEVELS } from './levels.ts'
 import { mayChangeUser, type Uids } from './uids.ts'
@@ -21,8 +22,6 @@ export interface Prepared {
     Partial<Pick<WorkerSettings, 'certificate' | 'handler'>>
 }
 
-/** Processes and threads of one container; beyond, it is ended. */
-export const PROCESSES = 256
 /** Bytes of the largest file that a function with a user of its own may write. */
 const FILE_BYTES = 2 ** 30
 /** Of a limit on memory, what JavaScript's old objects may take; the rest is for all else. */
@@ -80,7 +79,7 @@ export function prepare(
     workingDirectory: made[0] === undefined ? '/' : folderOf(made[0]),
     uid,
     connects,
-    limits: { ...limits, processes: PROCESSES },
+    share: shareOf(spec.confinement),
     bundles: join(runDirectory, 'oci'),
   }
   const { command, ended } = LEVELS[level]
@@ -90,7 +89,7 @@ export function prepare(
     ended: ended && (() => ended(launch)),
     descriptors,
     settings: {
-      restraint: { processes: 4 * PROCESSES, fileBytes: FILE_BYTES },
+      restraint: { processes: TASKS, fileBytes: FILE_BYTES },
       ...(certificate === undefined ? {} : { certificate: { ...certificate, inherited } }),
       ...(isFunctionName(handler) ? {} : { handler: realpathSync(handler) }),
     },

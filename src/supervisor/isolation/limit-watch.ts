@@ -1,6 +1,5 @@
 import type { Clock, Timer } from '../../time/clock.ts'
-import type { Limits } from './isolation.ts'
-import { PROCESSES } from './launch.ts'
+import { PROCESSES } from './bounds.ts'
 import type { Payload } from './payload.ts'
 import { type Usage, usageOf } from './usage.ts'
 
@@ -11,6 +10,13 @@ const PERIOD = 1000
 export interface Watched {
   readonly payload: Payload
   readonly limits: Limits
+}
+
+/** What one container may use. */
+export interface Limits {
+  /** Bytes. */
+  readonly memory?: number | undefined
+  readonly processes?: number | undefined
 }
 
 /** Why a container has to end; undefined: it keeps to its limits. */
@@ -24,6 +30,18 @@ function mebibytes(bytes: number): number {
   return Math.round(bytes / 2 ** 20)
 }
 
+/** The same of one that runs. In a cgroup it is the kernel that counts, and none is left out. */
+function excessOf({ payload: { pid, group }, limits }: Watched): string | undefined {
+  if (pid === undefined) return undefined
+  const { processes = PROCESSES } = limits
+  const refused = group?.excess()
+  if (refused !== undefined) return refused
+  const memory = group?.holds('memory') ? undefined : limits.memory
+  if (group === undefined || memory !== undefined)
+    return excess({ memory, processes }, usageOf(pid, processes + 1))
+  return excess({ processes }, { memory: 0, processes: group.processes })
+}
+
 /**
  * Ends containers that use more than they may. The kernel does not do it where there are no cgroups, and
  * where it does it says nothing to the supervisor.
@@ -35,9 +53,7 @@ export class LimitWatch<W extends Watched> {
   constructor(clock: Clock, all: () => Iterable<W>, end: (watched: W, why: string) => void) {
     this.#timer = clock.every(PERIOD, () => {
       for (const watched of [...all()]) {
-        const { pid } = watched.payload
-        if (pid === undefined) continue
-        const why = excess(watched.limits, usageOf(pid, (watched.limits.processes ?? PROCESSES) + 1))
+        const why = excessOf(watched)
         if (why !== undefined) end(watched, why)
       }
     })

@@ -1,3 +1,4 @@
+import { CPU_PERIOD, quotaOf, type Share, sharesOf } from '../cgroups/knobs.ts'
 import type { Launch } from './isolation.ts'
 import { type Condition, ERRORS, type Rule, rules } from './rules.ts'
 import { confined, SCRATCH } from './sandbox.ts'
@@ -33,8 +34,6 @@ export interface OciPlace {
   readonly isFolder: (path: string) => boolean
 }
 
-/** Microseconds in which a share of the processors is counted. */
-const PERIOD = 100_000
 const ARCHITECTURES = { x64: ['SCMP_ARCH_X86_64'], arm64: ['SCMP_ARCH_AARCH64'] } as const
 /** Of /proc, what tells of the machine and what would change it, as container engines mask it. */
 const MASKED = ['acpi', 'kcore', 'keys', 'latency_stats', 'timer_list', 'timer_stats', 'sched_debug', 'scsi']
@@ -42,7 +41,7 @@ const READ_ONLY = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger']
 
 /** A bundle's configuration for a container; its root file system is empty but for mount points and links. */
 export function ociConfig(launch: Launch, place: OciPlace): OciConfig {
-  const { name, id, command, uid, workingDirectory, limits } = launch
+  const { name, id, command, uid, workingDirectory, share } = launch
   const environment = Object.entries(confined(launch)).filter(([, value]) => value !== undefined)
   // In a user namespace the runtime wants a root: the supervisor's user, without any rights.
   const user = uid ?? 0
@@ -83,7 +82,7 @@ export function ociConfig(launch: Launch, place: OciPlace): OciConfig {
       maskedPaths: [...MASKED.map(path => `/proc/${path}`), '/sys/firmware'],
       readonlyPaths: READ_ONLY.map(path => `/proc/${path}`),
       seccomp: seccomp(rules(launch), place.architecture),
-      ...(place.cgroups ? { cgroupsPath: cgroupsPath(name, id), resources: resources(limits) } : {}),
+      ...(place.cgroups ? { cgroupsPath: cgroupsPath(name, id), resources: resources(share) } : {}),
     },
   }
 }
@@ -120,15 +119,16 @@ function bind(destination: string, source = destination): OciMount {
   return { destination, type: 'bind', source, options: ['rbind', 'ro', 'nosuid', 'nodev'] }
 }
 
-function resources({ memory: bytes, cpu, processes }: Launch['limits']): object {
+function resources({ memory, cpu, tasks, requests = {} }: Share): object {
   return {
     // Nothing but what the runtime adds by itself: null, zero, full, random, urandom, tty.
     devices: [{ allow: false, access: 'rwm' }],
-    ...(bytes === undefined ? {} : { memory: { limit: bytes } }),
-    ...(cpu === undefined
-      ? {}
-      : { cpu: { period: PERIOD, quota: Math.max(1000, Math.round(cpu * PERIOD)) } }),
-    ...(processes === undefined ? {} : { pids: { limit: processes } }),
+    memory: { limit: memory, reservation: requests.memory },
+    cpu: {
+      ...(cpu === undefined ? {} : { period: CPU_PERIOD, quota: quotaOf(cpu) }),
+      ...(requests.cpu === undefined ? {} : { shares: sharesOf(requests.cpu) }),
+    },
+    ...(tasks === undefined ? {} : { pids: { limit: tasks } }),
   }
 }
 

@@ -112,7 +112,7 @@ function trial(program: string): string | undefined {
       workingDirectory: '/',
       uid: mayChangeUser() ? TRIAL_UID : undefined,
       connects: false,
-      limits: {},
+      share: {},
     })
     const args = [...root(named), 'run', '--bundle', bundleOf(named), idOf(named)]
     const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8', timeout: 10_000 })

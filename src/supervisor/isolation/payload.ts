@@ -1,17 +1,30 @@
 import type { ChildProcess } from 'node:child_process'
+import type { Group } from '../cgroups/group.ts'
 import { family, firstChild } from './usage.ts'
 
 /** A process that was started, and behind wrappers perhaps the one that it was started for. */
 export class Payload {
   readonly child: ChildProcess
+  /** Its cgroup, if it has one of ours. */
+  readonly group: Group | undefined
   readonly #wrappers: number
   #why: string | undefined
 
   /** @param wrappers processes between ours and the container's own @param ended called after its end */
-  constructor(child: ChildProcess, wrappers: number, ended?: () => void) {
+  constructor(child: ChildProcess, wrappers: number, ended?: () => void, group?: Group) {
     this.child = child
+    this.group = group
     this.#wrappers = wrappers
     if (ended !== undefined) child.once('close', ended)
+    if (group === undefined) return
+    if (child.pid === undefined) group.end()
+    child.once('exit', () => group.end())
+  }
+
+  /** Puts it into its cgroup, with what wraps it. What it runs is told nothing before that. */
+  async enclose(): Promise<void> {
+    const { pid } = this.child
+    if (pid !== undefined) await this.group?.take(() => family(pid, MOST))
   }
 
   /** The container's own process, as this machine counts; that of a wrapper as long as there is no other. */
@@ -31,7 +44,7 @@ export class Payload {
 
   /** Why it was ended; undefined: by nothing that we know of. */
   get why(): string | undefined {
-    return this.#why
+    return this.#why ?? this.group?.excess()
   }
 
   /** Ends the container; its wrappers then end, too. @param why as the log and the status say it */
@@ -46,6 +59,8 @@ export class Payload {
   /** Ends it with all that it has started, which would not end by itself where it has no namespace. */
   killAll(why: string): void {
     const { pid } = this
+    this.#why ??= why
+    this.group?.kill()
     const stopped = new Set<number>()
     // What is stopped starts nothing any more.
     for (let round = 0; pid !== undefined && round < ROUNDS; round++) {

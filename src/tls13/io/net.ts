@@ -142,6 +142,23 @@ export interface ServerOptions
  * @param onConnection called when a handshake is over @throws TypeError for options that make no sense
  */
 export function createServer(options: ServerOptions, onConnection: (connection: TlsDuplex) => void): Server {
+  const { allowHalfOpen, handshakeTimeout, keyLog, clock, ...others } = options
+  const config = toServerConfig(others)
+  checkPatience(handshakeTimeout)
+  const duplexOptions = defined({ allowHalfOpen, handshakeTimeout, keyLog, clock })
+  const server = createSocketServer({ allowHalfOpen: true, noDelay: true }, socket => {
+    const connection = TlsDuplex.server(socket, config, duplexOptions)
+    connection.on('error', error => server.emit('tlsClientError', error, connection))
+    server.emit('tlsConnection', connection)
+    connection.once('secureConnect', () => onConnection(connection))
+  })
+  return server
+}
+
+/** A server's configuration, with what options say in files' words. @throws TypeError for no sense in them */
+export function toServerConfig(
+  options: Omit<ServerOptions, keyof TlsDuplexOptions | 'keyLog'>,
+): ServerConfig {
   const {
     provider = node,
     certificates,
@@ -150,9 +167,9 @@ export function createServer(options: ServerOptions, onConnection: (connection: 
     tickets,
     clientCertificates,
     earlyData,
-    ...others
+    keyLogFile: _file,
+    ...config
   } = options
-  const { allowHalfOpen, handshakeTimeout, keyLog, keyLogFile: _file, ...config } = others
   const ours = certificatesOf(provider, defined({ certificates, cert, key }))
   if (ours.length === 0) throw new TypeError('a server needs a certificate')
   const serverConfig: ServerConfig = {
@@ -165,15 +182,7 @@ export function createServer(options: ServerOptions, onConnection: (connection: 
     ...(tickets === false ? {} : { tickets: tickets ?? ownTickets(provider) }),
   }
   checkConfig(serverConfig)
-  checkPatience(handshakeTimeout)
-  const duplexOptions = defined({ allowHalfOpen, handshakeTimeout, keyLog })
-  const server = createSocketServer({ allowHalfOpen: true, noDelay: true }, socket => {
-    const connection = TlsDuplex.server(socket, serverConfig, duplexOptions)
-    connection.on('error', error => server.emit('tlsClientError', error, connection))
-    server.emit('tlsConnection', connection)
-    connection.once('secureConnect', () => onConnection(connection))
-  })
-  return server
+  return serverConfig
 }
 
 function wanted({
@@ -204,7 +213,9 @@ function ownTickets(provider: CryptoProvider): NonNullable<ServerConfig['tickets
 }
 
 /** All listeners for secrets in one function; nothing if there are none. */
-function secretsOf(options: CommonOptions & Pick<CommonConfig, 'onSecret'>): Pick<CommonConfig, 'onSecret'> {
+function secretsOf(
+  options: Pick<CommonOptions, 'keyLogFile'> & Pick<CommonConfig, 'onSecret'>,
+): Pick<CommonConfig, 'onSecret'> {
   const path = options.keyLogFile ?? process.env.SSLKEYLOGFILE
   if (path === undefined || path === '') return {}
   const { onSecret } = options

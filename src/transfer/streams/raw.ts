@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import { concat, Scratch } from '../../wire/index.ts'
 import type { WriteResult } from '../byte-stream.ts'
@@ -33,6 +34,14 @@ export function prepend(prefix: Uint8Array, bytes: Uint8Array): Uint8Array {
 const GATHERED = new Scratch(8192)
 /** libuv's code for the end of a stream, on every system. */
 const UV_EOF = -4095
+const UV_ECONNRESET = -constants.errno.ECONNRESET
+
+/** See `StreamOptions`. */
+interface RawOptions {
+  readonly readsOn?: boolean
+  readonly tuned?: boolean
+  readonly hangsUp?: boolean
+}
 
 /** A {@link ByteStream} directly over Node's handle, without `net.Socket`: a tenth of its cost per hop. */
 export class RawStream extends StreamLife {
@@ -41,6 +50,7 @@ export class RawStream extends StreamLife {
   readonly #handle: StreamHandle
   readonly #descriptor: Descriptor
   readonly #readsOn: boolean
+  readonly #hangsUp: boolean
   #reading = false
   #writes = 0
   /** Writes that fail and end nothing else make this false. */
@@ -52,11 +62,12 @@ export class RawStream extends StreamLife {
     descriptor: Descriptor,
     unread: Uint8Array,
     bindings: Bindings,
-    { readsOn = false, tuned = false }: { readonly readsOn?: boolean; readonly tuned?: boolean } = {},
+    { readsOn = false, tuned = false, hangsUp = false }: RawOptions = {},
   ) {
     super(unread)
     this.#bindings = bindings
     this.#readsOn = readsOn
+    this.#hangsUp = hangsUp
     this.#handle = handleFor(descriptor, bindings)
     this.#descriptor = Descriptor.fromHandle(this.#handle)
     if (!tuned) this.#handle.setNoDelay?.(true)
@@ -100,7 +111,8 @@ export class RawStream extends StreamLife {
     if (count > 0) this.onBytes(READ_BUFFER.first(count))
     else if (count === UV_EOF) {
       this.stopReading()
-      this.onEnd()
+      if (this.#hangsUp && isClosed(this.fd)) this.#fail(UV_ECONNRESET, 'read')
+      else this.onEnd()
     } else if (count < 0) this.#fail(count, 'read')
   }
 
@@ -190,6 +202,16 @@ export class RawStream extends StreamLife {
   #fail(status: number, call: string): void {
     if (this.#readsOn && call !== 'read') this.#sends = false
     else this.fail(errorOf(status, call))
+  }
+}
+
+/** Whether the peer of a Unix socket has closed it, and has not only said that it sends no more. */
+function isClosed(fd: number): boolean {
+  const native = probe()
+  try {
+    return native.available && native.libc.domainOf(fd) === 'unix' && native.libc.isUnread(fd)
+  } catch {
+    return false
   }
 }
 

@@ -1,51 +1,23 @@
-import { connect, type NetConnectOpts, type Socket } from 'node:net'
-import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
-import { attempt, onAbort } from '../attempt.ts'
-import { ConnectError, type Connected, shown, type Target } from '../connector.ts'
-import { overDuplex } from '../transport.ts'
-import type { Kind } from './kind.ts'
+import { type DialOptions, dial } from '../dial.ts'
+import type { ListeningKind } from './kind.ts'
+import { listening, plainly } from './sockets.ts'
 
-/** Plain TCP to host and port. */
-export const tcp: Kind = {
+/** Where a TCP server is found. */
+export interface TcpPlace {
+  /** 0: any that is free. */
+  readonly port: number
+  /** Default: this machine alone, 127.0.0.1; `::` is every address of the machine. */
+  readonly host?: string
+  /** Connections that wait to be accepted; default: Node's 511. */
+  readonly backlog?: number
+}
+
+/** Plain TCP to host and port: of several addresses the first one that answers (RFC 8305). */
+export const tcp: ListeningKind<{ readonly dial?: DialOptions }, TcpPlace> = {
   name: 'tcp',
-  connect: (target, options) =>
-    attempt(target, options, SYSTEM_CLOCK, async signal => {
-      const { host, port } = target
-      return plainly(await open(target, { host, port, noDelay: true }, signal))
-    }),
-}
-
-/** A plain connection over a socket that is there. */
-export function plainly(socket: Socket): Connected {
-  return { transport: overDuplex(socket), alpn: undefined, secure: false, stream: socket }
-}
-
-/** @throws ConnectError if there is no server, or the signal says that it is too late */
-export function open(target: Target, how: NetConnectOpts, signal: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ ...how, allowHalfOpen: true })
-    const release = onAbort(signal, reason => {
-      socket.destroy()
-      reject(reason)
-    })
-    const failed = (cause: Error): void => {
-      release()
-      reject(new ConnectError(kindOf(cause), `cannot connect to ${shown(target)}: ${wordsFor(cause)}`, cause))
-    }
-    socket.once('error', failed)
-    socket.once('connect', () => {
-      release()
-      // An error that comes before the next reader would end the process.
-      socket.off('error', failed).on('error', () => {})
-      resolve(socket)
-    })
-  })
-}
-
-function kindOf(cause: Error): 'resolve' | 'connect' {
-  return (cause as NodeJS.ErrnoException).syscall === 'getaddrinfo' ? 'resolve' : 'connect'
-}
-
-function wordsFor(cause: Error): string {
-  return (cause as NodeJS.ErrnoException).code ?? cause.message
+  async connect(target, { signal, clock }, given) {
+    return plainly(await dial(target, given.dial ?? {}, clock, signal))
+  },
+  listen: ({ port, host = '127.0.0.1', backlog }) =>
+    listening({ port, host, ...(backlog === undefined ? {} : { backlog }) }),
 }

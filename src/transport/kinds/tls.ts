@@ -1,55 +1,42 @@
 import { X509Certificate } from 'node:crypto'
-import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { TlsError } from '../../tls13/index.ts'
-import { type ClientOptions, toClientConfig } from '../../tls13/io/net.ts'
-import { attempt, onAbort } from '../attempt.ts'
-import {
-  ConnectError,
-  type Connected,
-  type ConnectOptions,
-  type HttpName,
-  shown,
-  type Target,
-} from '../connector.ts'
+import { type ClientOptions, type ServerOptions, toClientConfig, toServerConfig } from '../../tls13/io/net.ts'
+import { ConnectError, type Connected, type HttpName, shown, type Target } from '../connector.ts'
+import { ourTls, type TlsLayer } from '../layer.ts'
 import { type SecureTransport, secureClient } from '../secure.ts'
-import type { Kind } from './kind.ts'
+import type { Attempt, Kind } from './kind.ts'
 
 /** What our TLS is given: whom to trust, certificates of our own and so on; ALPN is the client's to say. */
 export type TlsOptions = Omit<ClientOptions, 'alpn' | 'serverName' | 'resume' | 'earlyData'>
 
 /** What clients of HTTP speak, in the order of preference. */
-const CLIENT_ALPN = ['h2', 'http/1.1'] as const
+export const CLIENT_ALPN: readonly string[] = ['h2', 'http/1.1']
 
 /** Our TLS 1.3 over any other kind. `tls.ca`: whom to trust; default: the roots that come with Node. */
 export function tls<Needs extends object>(below: Kind<Needs>): Kind<Needs & { readonly tls?: TlsOptions }> {
   return {
     name: `tls over ${below.name}`,
-    connect: (target, options, given) =>
-      attempt(target, options, SYSTEM_CLOCK, async signal => {
-        const carrier = await below.connect(target, { signal }, given)
-        return secured(carrier, target, options, signal, given.tls ?? {})
-      }),
+    async connect(target, attempt, given) {
+      const carrier = await below.connect(target, attempt, given)
+      return secured(carrier, target, attempt, given.tls ?? {})
+    },
   }
 }
 
 async function secured(
   carrier: Connected,
   target: Target,
-  { alpn = CLIENT_ALPN, early }: ConnectOptions,
-  signal: AbortSignal,
+  { alpn = CLIENT_ALPN, early, signal }: Attempt,
   tls: TlsOptions,
 ): Promise<Connected> {
   const below = carrier.transport
-  const release = onAbort(signal, () => below.destroy())
   try {
     const config = toClientConfig({ ...tls, alpn }, target.serverName ?? target.host)
-    const more = { clock: SYSTEM_CLOCK, ...(early === undefined ? {} : { early }) }
-    return described(await secureClient(below, config, more), carrier)
+    const options = { signal, ...(early === undefined ? {} : { early }) }
+    return described(await secureClient(below, config, options), carrier)
   } catch (cause) {
     below.destroy()
-    throw signal.aborted ? signal.reason : failure(cause as Error, target)
-  } finally {
-    release()
+    throw signal.aborted ? signal.reason : noTls(target, cause as Error)
   }
 }
 
@@ -78,7 +65,19 @@ export function namesOf(der: Uint8Array): readonly string[] {
   })
 }
 
-function failure(cause: Error, target: Target): ConnectError {
+/** What it means that TLS has failed. */
+export function noTls(target: Target, cause: Error): ConnectError {
   const why = cause instanceof TlsError ? `${cause.message} (${cause.reason})` : cause.message
   return new ConnectError('tls', `no TLS with ${shown(target)}: ${why}`, cause)
+}
+
+/** What our TLS is given by a server: `cert` and `key`, PEM, and more; ALPN is the server's to say. */
+export type TlsServerOptions = Omit<
+  ServerOptions,
+  'alpn' | 'allowHalfOpen' | 'handshakeTimeout' | 'keyLog' | 'clock'
+>
+
+/** Our TLS 1.3 for servers, over any transport. @throws TypeError for options that make no sense */
+export function tlsServer(options: TlsServerOptions): TlsLayer {
+  return ourTls(alpn => toServerConfig({ ...options, alpn }))
 }

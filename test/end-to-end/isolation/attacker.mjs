@@ -228,6 +228,17 @@ const ATTACKS = {
     setInterval(() => spawn('sleep', ['30'], { stdio: 'ignore' }).on('error', () => {}), 2)
     return 'forks'
   },
+  /** Processes whose parents have ended: no children of its own any more. */
+  orphans() {
+    const one = 'for i in $(seq 30); do (sleep 97 &); done'
+    for (let i = 0; i < 12; i++) spawn('sh', ['-c', one], { stdio: 'ignore' }).on('error', () => {})
+    return 'leaves'
+  },
+  /** Each starts two, at once. It is tried only where the kernel holds it. */
+  bomb() {
+    spawn('sh', ['-c', 'b() { b | b & }; b'], { stdio: 'ignore' }).on('error', () => {})
+    return 'bursts'
+  },
   eat() {
     const eaten = []
     setInterval(() => eaten.push(Buffer.alloc(8 * 1024 * 1024, 1)), 10)

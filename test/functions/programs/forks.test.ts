@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -32,6 +32,7 @@ const FORK: ForkSettings = {
   outputBytes: 1_000_000,
   contentType: undefined,
   combineOutput: false,
+  writeDebug: false,
   cgiHeaders: true,
 }
 
@@ -56,6 +57,7 @@ const typeOf = ({ headers }: Answer): string | undefined => header(headers, 'con
 function forking(
   command: readonly string[],
   fork: Partial<ForkSettings> = {},
+  folder = directory,
 ): {
   forks: Forks
   entries: [object, string][]
@@ -67,7 +69,7 @@ function forking(
   const settings = {
     mode: 'fork' as const,
     command,
-    directory,
+    directory: folder,
     runDirectory: directory,
     ready: undefined,
     startMilliseconds: 1000,
@@ -119,6 +121,16 @@ describe('one process a request', () => {
     expect(entries).toEqual([])
   })
 
+  it('has what it answers in the log as well, if it is to', async () => {
+    const { ask, entries } = forking(shell('echo one; echo two >&2'), { writeDebug: true })
+    expect(textOf(await ask())).toBe('one\n')
+    const said = entries.map(([fields, line]) => [(fields as { stream: string }).stream, line])
+    expect(said.sort()).toEqual([
+      ['stderr', 'two'],
+      ['stdout', 'one'],
+    ])
+  })
+
   it('has none of the fields in its environment, if it is not to', async () => {
     const { ask } = forking(shell('env | grep -c "^Http_"; echo $GIVEN'), { cgiHeaders: false })
     expect(textOf(await ask())).toBe('0\nyes\n')
@@ -147,6 +159,25 @@ describe('one process a request', () => {
       expect(textOf(await ask(post('pötato ')))).toBe('said\nPÖTATO POST\n')
     }
   })
+})
+
+it.skipIf(!PYTHON)('the folder that the template python3 builds runs as it is', async () => {
+  const folder = join(directory, 'built')
+  mkdirSync(join(folder, 'function'), { recursive: true })
+  const write = (path: string, text: string): void => writeFileSync(join(folder, path), text)
+  write('requirements.txt', '')
+  write('function/__init__.py', '')
+  write('function/requirements.txt', '')
+  write('function/handler.py', 'from .words import shout\n\ndef handle(req):\n    return shout(req)\n')
+  write('function/words.py', 'def shout(text):\n    return text.upper()\n')
+  write(
+    'index.py',
+    'import sys\nfrom function import handler\n\ndef get_stdin():\n    return "".join(sys.stdin)\n\n' +
+      'if __name__ == "__main__":\n    ret = handler.handle(get_stdin())\n    if ret is not None:\n' +
+      '        print(ret)\n',
+  )
+  const { ask } = forking(['python3', 'index.py'], {}, folder)
+  expect(textOf(await ask(post('potato\npotato')))).toBe('POTATO\nPOTATO\n')
 })
 
 it.skipIf(!PYTHON)(`a handler that waits is not called for nothing when its container is gone`, async () => {

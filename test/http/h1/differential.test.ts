@@ -6,7 +6,7 @@ import { H1Client, type H1ClientEvent, H1Server } from '../../../src/http/h1/ind
 import type { Field, RequestHead } from '../../../src/http/message.ts'
 import type { HttpHandlers } from '../../../src/http/serving.ts'
 import { wholeContent } from '../../../src/http/serving.ts'
-import { serve } from '../../../src/transport/serve.ts'
+import { serveConnection } from '../../../src/transport/serve.ts'
 import { concat, EMPTY } from '../../../src/wire/index.ts'
 import { bytes, NOW, text } from '../../support/h1-messages.ts'
 
@@ -170,7 +170,7 @@ describe('what Node’s client sends, our server reads', () => {
           },
         }
         const [ours, theirs] = duplexPair()
-        serve(ours, app)
+        serveConnection(ours, app)
         const outgoing = nodeRequest({ method, path, createConnection: () => theirs as never, host: 'a' })
         for (const [name, one] of asked.fields) outgoing.setHeader(name, one)
         const bodiless = method === 'GET' || method === 'HEAD' || method === 'DELETE'

@@ -18,7 +18,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { H2Client, type H2Event } from '../../../src/http/h2/index.ts'
 import type { Field } from '../../../src/http/message.ts'
 import { type HttpHandlers, wholeContent } from '../../../src/http/serving.ts'
-import { serve } from '../../../src/transport/serve.ts'
+import { serveConnection } from '../../../src/transport/serve.ts'
 import { concat, utf8 } from '../../../src/wire/index.ts'
 import { moved } from '../../support/h2-frames.ts'
 
@@ -224,7 +224,7 @@ describe('what Node’s client sends, our server reads', () => {
   }
 
   beforeAll(async () => {
-    server = createTcpServer(socket => void serve(socket, app)).listen(0, '127.0.0.1')
+    server = createTcpServer(socket => void serveConnection(socket, app)).listen(0, '127.0.0.1')
     await once(server, 'listening')
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   })

@@ -17,7 +17,7 @@ export function launch(more: Partial<Launch> = {}): Launch {
     workingDirectory: '/srv/echo',
     uid: undefined,
     connects: false,
-    limits: {},
+    share: {},
     bundles: '/srv/echo/run/oci',
     ...more,
   }

@@ -46,11 +46,14 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 
 describe('the configuration of an OCI bundle', () => {
   const plain = ociConfig(launch(), PLACE)
-  const rooted = ociConfig(launch({ uid: 58_001, limits: { memory: 2 ** 28, cpu: 0.5, processes: 256 } }), {
-    ...PLACE,
-    self: { uid: 0, gid: 0 },
-    cgroups: true,
-  })
+  const rooted = ociConfig(
+    launch({ uid: 58_001, share: { memory: 2 ** 28, cpu: 0.5, tasks: 1024, requests: { cpu: 2 } } }),
+    {
+      ...PLACE,
+      self: { uid: 0, gid: 0 },
+      cgroups: true,
+    },
+  )
 
   it.each([
     ['of a user without rights', plain],
@@ -103,8 +106,8 @@ describe('the configuration of an OCI bundle', () => {
     expect(linuxOf(rooted).resources).toEqual({
       devices: [{ allow: false, access: 'rwm' }],
       memory: { limit: 2 ** 28 },
-      cpu: { period: 100_000, quota: 50_000 },
-      pids: { limit: 256 },
+      cpu: { period: 100_000, quota: 50_000, shares: 2048 },
+      pids: { limit: 1024 },
     })
     expect(linuxOf(rooted).cgroupsPath).toMatch(/^\/hotpotato-\d+-echo-1-7$/)
   })

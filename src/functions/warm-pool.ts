@@ -1,24 +1,31 @@
-import type { Log } from '../../platform/log.ts'
-import type { Clock, Timer } from '../../time/clock.ts'
-import type { ProgramProcess } from './process.ts'
+import type { Log } from '../platform/log.ts'
+import type { Clock, Timer } from '../time/clock.ts'
 
 /** Milliseconds until the next try when one has ended before it was used: doubled each time, at most this. */
 const FIRST = 100
 const MOST = 10_000
 
+/** A process as a pool sees it. */
+export interface Poolable {
+  /** Settled when it has ended, with how. */
+  readonly ended: Promise<string>
+  /** Ends it at once. */
+  kill(): void
+}
+
 /** Processes that have been started ahead, and wait for their request. Each of them is used once. */
-export class WarmPool {
+export class WarmPool<Process extends Poolable> {
   readonly #size: number
-  readonly #start: () => ProgramProcess
+  readonly #start: () => Process
   readonly #clock: Clock
   readonly #log: Log
-  #waiting: ProgramProcess[] = []
+  #waiting: Process[] = []
   #failures = 0
   #retry: Timer | undefined
   #closed = false
 
   /** @param start may throw */
-  constructor(size: number, start: () => ProgramProcess, clock: Clock, log: Log) {
+  constructor(size: number, start: () => Process, clock: Clock, log: Log) {
     this.#size = size
     this.#start = start
     this.#clock = clock
@@ -31,7 +38,7 @@ export class WarmPool {
   }
 
   /** The one that has waited longest; another one is started in its place. */
-  take(): ProgramProcess | undefined {
+  take(): Process | undefined {
     const process = this.#waiting.shift()
     if (process === undefined) return undefined
     this.#failures = 0
@@ -40,7 +47,7 @@ export class WarmPool {
   }
 
   /** @returns those that wait */
-  close(): readonly ProgramProcess[] {
+  close(): readonly Process[] {
     this.#closed = true
     this.#retry?.stop()
     return this.#waiting
@@ -48,7 +55,7 @@ export class WarmPool {
 
   #fill(): void {
     while (!this.#closed && this.#waiting.length < this.#size) {
-      let process: ProgramProcess
+      let process: Process
       try {
         process = this.#start()
       } catch (error) {

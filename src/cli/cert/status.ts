@@ -1,0 +1,64 @@
+import type { AcmeStore } from '../../acme/store.ts'
+import { table } from '../terminal/table.ts'
+
+/** One certificate of an authority of the web, as `cert status` and `status` show it. Moments in ms. */
+export interface CertificateStatus {
+  readonly name: string
+  readonly names: readonly string[]
+  readonly directory: string
+  /** Undefined: there is none yet. */
+  readonly notAfter: number | undefined
+  readonly renewAt: number | undefined
+  /** Whether the server has suggested that time (RFC 9773). */
+  readonly suggested: boolean
+  readonly failures: number
+  readonly error: { readonly at: number; readonly message: string } | undefined
+  readonly tryAt: number | undefined
+}
+
+const DAY = 86_400_000
+
+/** What is kept of a certificate that was asked for. */
+export function certificateStatus(store: AcmeStore, name: string): CertificateStatus {
+  const record = store.record(name)!
+  const { names, directory, notAfter, renewAt, window, failures, error, tryAt } = record
+  const there = store.isOurs(name)
+  return {
+    name,
+    names,
+    directory,
+    notAfter: there ? notAfter : undefined,
+    renewAt: there ? renewAt : undefined,
+    suggested: window !== undefined,
+    failures,
+    error,
+    tryAt,
+  }
+}
+
+/** @param now milliseconds since 1970 */
+export function statusTable(all: readonly CertificateStatus[], now: number): string {
+  const rows = table(
+    ['CERTIFICATE', 'HOSTS', 'DAYS LEFT', 'RENEWAL', 'AUTHORITY'],
+    all.map(({ name, names, notAfter, renewAt, suggested, directory }) => [
+      name,
+      names.length > 2 ? `${names.slice(0, 2).join(',')},…` : names.join(','),
+      notAfter === undefined ? undefined : Math.floor((notAfter - now) / DAY),
+      renewAt === undefined ? undefined : `${minute(renewAt)}${suggested ? ' (suggested)' : ''}`,
+      new URL(directory).host,
+    ]),
+  )
+  const errors = all.flatMap(({ name, error, failures, tryAt }) =>
+    error === undefined
+      ? []
+      : [
+          `${name} failed ${failures} times, last ${minute(error.at)}: ${error.message}` +
+            `${tryAt === undefined ? '' : `; tried again ${minute(tryAt)}`}`,
+        ],
+  )
+  return [rows, ...errors].join('\n')
+}
+
+function minute(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 16)}Z`
+}

@@ -1,0 +1,157 @@
+import type { Socket } from 'node:net'
+import type { Clock, Timer } from '../time/clock.ts'
+import type { Connected } from '../transport/connector.ts'
+import { Guard } from '../transport/guard.ts'
+import type { Transport } from '../transport/transport.ts'
+import { ClientError, timedOut } from './error.ts'
+import type { Exchange, Protocol } from './exchange.ts'
+import type { Timeouts } from './options.ts'
+
+/** Interim responses to one request: nothing holds a server back here, so there is an end. */
+export const INTERIM = 32
+/** Milliseconds that a server has to close its side when we have closed ours. */
+const LINGER = 1000
+
+/** Who has a connection among others. */
+export interface ConnectionOwner {
+  /** It takes a request that waits, perhaps. */
+  available(connection: Connection): void
+  /** It takes none any more: forget it. */
+  gone(connection: Connection): void
+}
+
+/** What a connection is told. */
+export interface ConnectionSettings {
+  readonly clock: Clock
+  readonly timeouts: Timeouts
+}
+
+/**
+ * A connection to a server with requests on it: what HTTP/1 and HTTP/2 have in common. It owns its transport,
+ * and nothing that is thrown over it leaves it.
+ */
+export abstract class Connection {
+  abstract readonly protocol: Protocol
+  /** Requests that it takes now. */
+  abstract readonly room: number
+  /** Requests that are on it. */
+  abstract readonly underway: number
+  readonly connected: Connected
+  protected readonly guard: Guard
+  protected readonly transport: Transport
+  protected readonly settings: ConnectionSettings
+  protected readonly owner: ConnectionOwner
+  readonly #timer: Timer
+  /** Requests that have been sent over it. */
+  protected sent = 0
+  #over = false
+  #closing = false
+
+  constructor(connected: Connected, owner: ConnectionOwner, settings: ConnectionSettings) {
+    this.connected = connected
+    this.transport = connected.transport
+    this.owner = owner
+    this.settings = settings
+    this.guard = new Guard(cause =>
+      this.fail(new ClientError('protocol', 'the connection failed', { cause })),
+    )
+    // What is underway holds the process by its socket.
+    this.#timer = settings.clock.timer(this.guard.entrance(() => this.onTime())).unref()
+  }
+
+  /** Sends a request. Only if there is {@link room}. */
+  abstract send(exchange: Exchange): void
+  /** Bytes of the server, valid until it returns. */
+  protected abstract onBytes(view: Uint8Array): void
+  /** The server sends no more. */
+  protected abstract onEnd(): void
+  /** What was queued has left. */
+  protected abstract onDrain(): void
+  /** The time has come that {@link ring} was told of. */
+  protected abstract onTime(): void
+  /** Tells all requests that are on it: they get nothing more. */
+  protected abstract failAll(error: ClientError): void
+
+  /** No request has been sent over it yet. */
+  get unused(): boolean {
+    return this.sent === 0
+  }
+
+  get over(): boolean {
+    return this.#over
+  }
+
+  /** No new request: it ends when those that are on it have ended. */
+  get closing(): boolean {
+    return this.#closing
+  }
+
+  /** Begins to read. */
+  protected open(): void {
+    const { guard, transport } = this
+    transport.onDrain = guard.entrance(() => {
+      if (!this.#over) this.onDrain()
+    })
+    transport.read({
+      bytes: guard.entrance((view: Uint8Array) => {
+        if (!this.#over) this.onBytes(view)
+      }),
+      end: guard.entrance(() => {
+        if (this.#over) this.transport.destroy()
+        else this.onEnd()
+      }),
+      error: guard.entrance((cause: Error) =>
+        this.fail(new ClientError('protocol', `the connection broke: ${cause.message}`, { cause })),
+      ),
+    })
+  }
+
+  /** Has {@link onTime} called, and not when it was going to be. @param milliseconds 0: not at all */
+  protected ring(milliseconds: number): void {
+    if (milliseconds > 0) this.#timer.after(milliseconds)
+    else this.#timer.stop()
+  }
+
+  /** Whether the process lives for its sake: not while it is unused. */
+  protected hold(on: boolean): void {
+    const stream = this.connected.stream as Partial<Socket> | undefined
+    if (on) stream?.ref?.()
+    else stream?.unref?.()
+  }
+
+  protected late(timeout: 'headers' | 'body', what: string): ClientError {
+    return timedOut(timeout, this.settings.timeouts[timeout], what)
+  }
+
+  /** Takes no new request, and ends when nothing is underway. */
+  drain(): void {
+    this.#closing = true
+    if (this.underway === 0) this.close()
+  }
+
+  /** Ends it in order; nothing is underway. What the server still says is for no request. */
+  close(): void {
+    this.guard.run(() => {
+      if (this.#over) return
+      this.#leave()
+      this.transport.end()
+      this.transport.resume()
+      this.settings.clock.after(LINGER, () => this.transport.destroy()).unref()
+    })
+  }
+
+  /** Ends it at once. */
+  fail(error: ClientError): void {
+    if (this.#over) return
+    this.#leave()
+    this.transport.destroy()
+    this.failAll(error)
+  }
+
+  #leave(): void {
+    this.#over = true
+    this.#closing = true
+    this.#timer.stop()
+    this.owner.gone(this)
+  }
+}

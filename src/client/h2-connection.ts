@@ -1,0 +1,260 @@
+import { ErrorCode, H2Client, type H2Event, type H2Limits } from '../http/h2/index.ts'
+import { CLIENT_H2_LIMITS } from '../http/h2/limits.ts'
+import type { Field } from '../http/message.ts'
+import type { Connected } from '../transport/connector.ts'
+import { Connection, type ConnectionOwner, type ConnectionSettings, INTERIM } from './connection.ts'
+import { ClientError } from './error.ts'
+import type { Exchange } from './exchange.ts'
+import { H2Stream, type StreamOwner } from './h2-stream.ts'
+import { pathOf } from './outgoing.ts'
+
+const LIMITS: H2Limits = {
+  ...CLIENT_H2_LIMITS,
+  streamWindow: 1_048_576,
+  connectionWindow: 16_777_216,
+  headerListSize: 65_536,
+  headerBlockBytes: 65_536,
+}
+/** Milliseconds between two looks at what has run out. */
+const TICK = 500
+
+/** A connection that speaks HTTP/2: many requests at once. */
+export class H2Connection extends Connection implements StreamOwner {
+  readonly protocol = 'h2'
+  readonly #http = new H2Client(LIMITS)
+  readonly #streams = new Map<number, H2Stream>()
+  #ticked: number
+  #idleSince: number
+  #receiving = false
+  #scheduled = false
+  readonly #soon = this.guard.entrance(() => {
+    this.#scheduled = false
+    this.#flush()
+  })
+
+  constructor(connected: Connected, owner: ConnectionOwner, settings: ConnectionSettings) {
+    super(connected, owner, settings)
+    this.#ticked = this.#idleSince = settings.clock.steady()
+    this.open()
+    this.guard.run(() => this.#flush())
+    this.ring(TICK)
+  }
+
+  get room(): number {
+    return !this.closing && this.#http.canRequest ? 1 : 0
+  }
+
+  get underway(): number {
+    return this.#streams.size
+  }
+
+  send(exchange: Exchange): void {
+    this.guard.run(() => this.#send(exchange))
+  }
+
+  #send(exchange: Exchange): void {
+    const { method, url, fields, content, length } = exchange.outgoing
+    const headers: Field[] = [...fields]
+    const streams = content instanceof ReadableStream
+    const size = streams ? length : content?.length
+    if (size !== undefined) headers.push(['content-length', String(size)])
+    const scheme = url.protocol.slice(0, -1)
+    const waits = content !== undefined && fields.some(field => isExpectation(field))
+    let id: number
+    try {
+      const head = { method, scheme, authority: url.host, path: pathOf(url), headers }
+      id = this.#http.request(head, content === undefined)
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+      exchange.fail(error, 'answered')
+      return
+    }
+    if (this.#streams.size === 0) this.hold(true)
+    const stream = new H2Stream(id, exchange, this)
+    this.#streams.set(id, stream)
+    exchange.begin(stream, this.sent++ > 0)
+    if (content !== undefined) stream.give(content, waits)
+    this.#wake()
+  }
+
+  /** Of one stream: see {@link H2Client.write}. */
+  write(id: number, bytes: Uint8Array): number {
+    const taken = this.#http.write(id, bytes)
+    this.#wake()
+    return taken
+  }
+
+  /** Ends the content. */
+  end(id: number): void {
+    this.#http.end(id)
+    this.#wake()
+  }
+
+  consumed(id: number, bytes: number): void {
+    this.#http.consume(id, bytes)
+    this.#wake()
+  }
+
+  /** Ends a stream; nothing more is told of it. */
+  reset(id: number, code: number = ErrorCode.CANCEL): void {
+    this.#http.reset(id, code)
+    this.#forget(id)
+    this.#wake()
+  }
+
+  /** Milliseconds of a clock that only goes forward. */
+  get now(): number {
+    return this.settings.clock.steady()
+  }
+
+  protected onBytes(view: Uint8Array): void {
+    this.#http.receive(view)
+    this.#receiving = true
+    try {
+      this.#events()
+    } finally {
+      this.#receiving = false
+    }
+    this.#flush()
+  }
+
+  protected onEnd(): void {
+    if (this.#streams.size === 0) this.close()
+    else this.fail(new ClientError('protocol', 'the connection ended before the response'))
+  }
+
+  protected onDrain(): void {
+    this.#flush()
+  }
+
+  protected onTime(): void {
+    const { now } = this
+    this.#http.tick(now - this.#ticked)
+    this.#ticked = now
+    const { idle } = this.settings.timeouts
+    if (this.#streams.size === 0 && idle > 0 && now - this.#idleSince >= idle) {
+      this.#http.shutdown()
+      this.#flush()
+      this.close()
+      return
+    }
+    for (const stream of this.#streams.values()) this.#judge(stream, now)
+    this.#flush()
+    this.ring(TICK)
+  }
+
+  #judge(stream: H2Stream, now: number): void {
+    const { answered, since, exchange } = stream
+    if (stream.waits && now - since >= TICK) stream.proceed()
+    const which = answered ? 'body' : 'headers'
+    const most = this.settings.timeouts[which]
+    if (most === 0 || now - since < most || (answered && exchange.full)) return
+    this.reset(stream.id)
+    stream.fail(this.late(which, answered ? 'no more of the response' : 'no response'))
+  }
+
+  protected failAll(error: ClientError): void {
+    const streams = [...this.#streams.values()]
+    this.#streams.clear()
+    for (const stream of streams) stream.fail(error)
+  }
+
+  #events(): void {
+    for (let event = this.#http.next(); event !== undefined; event = this.#http.next()) {
+      if (this.over) return
+      this.#on(event)
+    }
+    if (this.over) return
+    for (const stream of this.#streams.values()) if (stream.answered) stream.exchange.settle()
+  }
+
+  #on(event: H2Event): void {
+    if (event.type === 'goaway') {
+      this.owner.gone(this)
+      this.drain()
+      return
+    }
+    if (event.type === 'error') {
+      const { code, reason } = event
+      this.#flush()
+      this.fail(new ClientError('protocol', reason, { http2Code: code }))
+      return
+    }
+    const stream = this.#streams.get(event.streamId)
+    if (stream === undefined) return
+    stream.since = this.now
+    switch (event.type) {
+      case 'informational':
+        if (stream.inform(event.status, event.headers)) return
+        this.reset(event.streamId, ErrorCode.ENHANCE_YOUR_CALM)
+        stream.fail(new ClientError('protocol', `more than ${INTERIM} interim responses`))
+        return
+      case 'response':
+        stream.respond(event.status, event.headers, event.endStream)
+        if (event.endStream) this.#ended(stream, [])
+        return
+      case 'data':
+        stream.exchange.data(event.data)
+        if (event.endStream) this.#ended(stream, [])
+        return
+      case 'trailers':
+        this.#ended(stream, event.headers)
+        return
+      case 'drain':
+        stream.drained()
+        return
+      case 'reset': {
+        const { code, retryable } = event
+        this.#forget(event.streamId)
+        const what = `the stream was reset (${nameOf(code)})`
+        stream.fail(new ClientError('protocol', what, { http2Code: code }), retryable)
+      }
+    }
+  }
+
+  #ended(stream: H2Stream, trailers: readonly Field[]): void {
+    // What is left of the request is not wanted (RFC 9113 §8.1).
+    if (stream.uploading) this.#http.reset(stream.id, ErrorCode.NO_ERROR)
+    stream.end(trailers)
+    this.#forget(stream.id)
+  }
+
+  #forget(id: number): void {
+    if (!this.#streams.delete(id)) return
+    if (this.#streams.size === 0) {
+      this.#idleSince = this.now
+      this.hold(false)
+    }
+    if (this.over) return
+    if (this.closing && this.#streams.size === 0) {
+      this.#flush()
+      this.close()
+    } else this.owner.available(this)
+  }
+
+  /** Small things that are said one after the other leave together. */
+  #wake(): void {
+    if (this.#receiving || this.#scheduled || this.over) return
+    this.#scheduled = true
+    queueMicrotask(this.#soon)
+  }
+
+  #flush(): void {
+    while (!this.over && !this.transport.queued) {
+      const bytes = this.#http.takeOutput()
+      if (bytes.length === 0) break
+      this.transport.write([bytes])
+      this.#events()
+    }
+  }
+}
+
+function isExpectation([name, value]: Field): boolean {
+  return name.toLowerCase() === 'expect' && value.toLowerCase() === '100-continue'
+}
+
+/** A code by its name. */
+function nameOf(code: number): string {
+  const [name] = Object.entries(ErrorCode).find(([, value]) => value === code) ?? []
+  return name ?? `0x${code.toString(16)}`
+}

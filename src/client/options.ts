@@ -1,0 +1,51 @@
+import type { Clock } from '../time/clock.ts'
+import type { Connector } from '../transport/connector.ts'
+import type { TlsOptions } from '../transport/kinds/tls.ts'
+
+/** Milliseconds; 0: no matter how long. */
+export interface Timeouts {
+  /** For name, TCP connection, a proxy's answer and TLS, together; default: 10 000. */
+  readonly connect: number
+  /** From a request to the head of its response; default: 300 000. */
+  readonly headers: number
+  /** Between two pieces of a response's content; default: 300 000. */
+  readonly body: number
+  /** That an unused connection is kept; default: 4000, or less if the server says so (Keep-Alive). */
+  readonly idle: number
+  /** For all of a request, with redirects, retries and content; default: 0. */
+  readonly total: number
+}
+
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  connect: 10_000,
+  headers: 300_000,
+  body: 300_000,
+  idle: 4000,
+  total: 0,
+}
+
+/** How much a client holds open. */
+export interface PoolLimits {
+  /** Connections to one origin; default: 100. */
+  readonly connectionsPerOrigin: number
+}
+
+export const DEFAULT_POOL_LIMITS: PoolLimits = { connectionsPerOrigin: 100 }
+
+/** What {@link Client} takes. Everything has a default. */
+export interface ClientOptions {
+  /** What opens connections; default: TCP, and our TLS over it, which `tls` is for. */
+  readonly connector?: Connector
+  /** Whom to trust (`ca`), certificates of our own (`cert`, `key`) and so on. */
+  readonly tls?: TlsOptions
+  readonly timeouts?: Partial<Timeouts>
+  readonly limits?: Partial<PoolLimits>
+  /** Redirects that are followed; default: 20. */
+  readonly redirects?: number
+  /** Whether content is asked for in codings, and decoded; default: true. */
+  readonly decode?: boolean
+  /** Fields of every request that does not have them. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** What timers go by; default: the machine's clock. */
+  readonly clock?: Clock
+}

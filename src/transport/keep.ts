@@ -1,0 +1,138 @@
+import type { Field } from '../http/message.ts'
+import type { HttpResponse, HttpTunnel } from '../http/serving.ts'
+import { concat } from '../wire/index.ts'
+import type { Transport, TransportHandlers } from './transport.ts'
+import { LOOP } from './turn.ts'
+
+/**
+ * Grants what a request asks for, by CONNECT or by Upgrade, and keeps what carried it: over HTTP/1.1 the
+ * connection, over HTTP/2 the stream. What is written to the transport is what the client reads.
+ * @param headers of the response, with Upgrade where one was asked for
+ * @returns the bytes from behind the request on. Its `end` ends both ways
+ * @throws Error, TypeError as `HttpResponse.upgrade`
+ */
+export function keep(response: HttpResponse, headers: readonly Field[] = []): Transport {
+  return new Kept(response, headers)
+}
+
+class Kept implements Transport {
+  onDrain: (() => void) | undefined
+  readonly #tunnel: HttpTunnel
+  #handlers: TransportHandlers | undefined
+  #paused = false
+  /** What came, and how it ended, before anything has read. */
+  #inbound: Uint8Array[] = []
+  #ended = false
+  #told = false
+  #gone: Error | undefined
+  #takes: (() => void) | undefined
+  #unsent = 0
+  #over = false
+
+  constructor(response: HttpResponse, headers: readonly Field[]) {
+    this.#tunnel = response.upgrade(headers, {
+      data: bytes => this.#data(bytes),
+      end: () => this.#finished(),
+      broken: reason => this.#broken(reason),
+    })
+  }
+
+  get queued(): boolean {
+    return this.#unsent > 0
+  }
+
+  get unsent(): number {
+    return this.#unsent
+  }
+
+  read(handlers: TransportHandlers): void {
+    this.#handlers = handlers
+    LOOP.later(() => this.#deliver())
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
+    LOOP.later(() => this.#deliver())
+  }
+
+  write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {
+    if (this.#over) return 'flushed'
+    // The writer may use its memory again, and what is given to a response is not ours any more.
+    const bytes = concat(...chunks)
+    const room = this.#tunnel.write(bytes)
+    if (room === undefined) return 'flushed'
+    this.#unsent += bytes.length
+    void room.then(() => {
+      this.#unsent = 0
+      this.onDrain?.()
+    })
+    return 'queued'
+  }
+
+  end(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#tunnel.end()
+    this.#finished()
+  }
+
+  destroy(): void {
+    this.#handlers = undefined
+    this.onDrain = undefined
+    this.#inbound = []
+    this.end()
+    this.#release()
+  }
+
+  /** A promise holds the client back until what has come is read. */
+  #data(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#over) return undefined
+    this.#inbound.push(bytes)
+    this.#deliver()
+    if (this.#inbound.length === 0) return undefined
+    return new Promise(resolve => {
+      this.#takes = resolve
+    })
+  }
+
+  /** Nothing more comes from the client. */
+  #finished(): void {
+    this.#ended = true
+    LOOP.later(() => this.#deliver())
+  }
+
+  #broken(reason: Error): void {
+    // What ends because we have ended it is over in order.
+    if (!this.#over) this.#gone = reason
+    this.#over = true
+    LOOP.later(() => this.#deliver())
+  }
+
+  #release(): void {
+    const takes = this.#takes
+    this.#takes = undefined
+    takes?.()
+  }
+
+  #deliver(): void {
+    while (!this.#paused && this.#handlers !== undefined) {
+      const bytes = this.#inbound.shift()
+      if (bytes === undefined) break
+      this.#handlers.bytes(bytes)
+    }
+    if (this.#inbound.length > 0 || this.#paused || this.#handlers === undefined) return
+    this.#release()
+    if (this.#gone !== undefined) {
+      const handlers = this.#handlers
+      this.#handlers = undefined
+      handlers.error(this.#gone)
+    } else if (this.#ended && !this.#told) {
+      this.#told = true
+      this.#handlers.end()
+    }
+  }
+}

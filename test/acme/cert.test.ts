@@ -1,0 +1,60 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadCertificate } from '../../src/certificates/load.ts'
+import { PEBBLE, PEBBLE_NOTE, Pebble } from '../support/pebble.ts'
+import { type CommandResult, hotpotato, makeDirectory } from '../support/platform.ts'
+
+/** A name that functions of other tests have, which no authority of the web would certify. */
+const CONFIG = 'functions: { echo: {} }\n'
+
+describe.skipIf(!PEBBLE)(`hotpotato cert and ${PEBBLE_NOTE}`, () => {
+  let pebble: Pebble
+  let directory: string
+  const cert = (...args: string[]): Promise<CommandResult> => hotpotato(directory, ['cert', ...args])
+  const issue = (...args: string[]): Promise<CommandResult> =>
+    cert(
+      'issue',
+      'web',
+      '--directory',
+      pebble.url,
+      '--ca',
+      pebble.caFile,
+      '--port',
+      `${pebble.http}`,
+      ...args,
+    )
+
+  beforeAll(async () => {
+    pebble = await Pebble.start()
+    directory = await makeDirectory(CONFIG, [])
+  })
+  afterAll(async () => {
+    await pebble?.stop()
+    if (directory) rmSync(directory, { recursive: true, force: true })
+  })
+
+  it('want the terms agreed to, in so many words', async () => {
+    const { code, stderr } = await issue('--domain', 'web.test')
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^the terms of service are not agreed to; read \S+, then say .*\n$/)
+  })
+
+  it('issue a certificate, tell of it, and leave it alone until it is time', async () => {
+    const { code, stdout } = await issue('--domain', 'web.test,www.web.test', '--agree-to-terms')
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^web: web.test, www.web.test until 20/m)])
+    expect(loadCertificate(join(directory, 'certs'), 'web').chain.length).toBe(2)
+    const status = await cert('status', '--json')
+    expect(JSON.parse(status.stdout)).toMatchObject([
+      {
+        name: 'web',
+        names: ['web.test', 'www.web.test'],
+        directory: pebble.url,
+        failures: 0,
+        suggested: false,
+      },
+    ])
+    const renewed = await cert('renew')
+    expect(renewed.stdout).toMatch(/^web is renewed on 20\S+, and is left alone; --force renews it now\n$/)
+  })
+})

@@ -1,0 +1,156 @@
+import { spawnSync } from 'node:child_process'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { SealedModule } from '../../../src/functions/sealed/sealed-function.ts'
+import { missing } from '../../support/programs.ts'
+import { ask, bundleOf, functionOf } from '../../support/sealed.ts'
+
+/** Where the interpreter is, and which version of landlock(7) the kernel has. */
+const LOOK = 'import ctypes, sys; print(sys.executable, ctypes.CDLL(None).syscall(444, None, 0, 1))'
+const looked = spawnSync('python3', ['-c', LOOK], { encoding: 'utf8' })
+const [PROGRAM = '', LANDLOCK = '0'] = looked.stdout?.trim().split(' ') ?? []
+/** What the kernel refuses, and since which version of landlock; 0: without that. */
+const REFUSED = [
+  ['write', 0],
+  ['fork', 0],
+  ['start', 0],
+  ['become', 0],
+  ['read', 1],
+  ['own', 1],
+  ['parent', 1],
+  ['list', 1],
+  ['signal', 6],
+] as const
+
+/** What a function tries that is not for it, each by a word that its request says. */
+const HANDLER = `
+import os, sys, json
+from .words import shout
+from lib.deep import answer
+TRIES = {
+    "write": lambda: open("/tmp/hotpotato-sealed-clear", "w").write("clear"),
+    "read": lambda: open("/etc/passwd").read(),
+    "own": lambda: open(f"/proc/{os.getpid()}/mem", "rb").read(1),
+    "parent": lambda: open(f"/proc/{os.getppid()}/mem", "rb").read(1),
+    "list": lambda: os.listdir("/"),
+    "fork": os.fork,
+    "start": lambda: __import__("subprocess").run(["/bin/true"]),
+    "become": lambda: os.execv("/bin/true", ["true"]),
+    "signal": lambda: os.kill(os.getppid(), 9),
+}
+
+def handle(req):
+    if req in TRIES:
+        try:
+            TRIES[req]()
+            return "done"
+        except OSError as error:
+            return "refused"
+    if req == "thread":
+        import threading
+        told = []
+        one = threading.Thread(target=lambda: told.append("worked"))
+        one.start()
+        one.join()
+        return told[0]
+    if req == "throw":
+        secret = "the whole recipe"
+        raise ValueError(len(secret))
+    if req == "variables":
+        return json.dumps(dict(os.environ))
+    if req == "line":
+        return open("/proc/self/cmdline").read()
+    print("first")
+    return shout(req) + answer
+`
+const FILES = {
+  'handler.py': HANDLER,
+  'words.py': 'def shout(text):\n    return text.upper()\n',
+  'python/lib/__init__.py': '',
+  'python/lib/deep.py': "import pkgutil\nanswer = pkgutil.get_data('lib', 'a.txt').decode()\n",
+  'python/lib/a.txt': ' from memory',
+}
+const HTTP = `
+def handle(event, context):
+    said = [event.method, event.path, event.query["a"], event.headers.get("x-b"), event.body.decode()]
+    return {"statusCode": 201, "body": said, "headers": {"X-Host": "yes"}}
+`
+
+describe.skipIf(PROGRAM === '')(
+  `a sealed function in Python${missing(PROGRAM !== '', 'python3', 'python3')}`,
+  () => {
+    const log: string[] = []
+    const python = { program: PROGRAM, http: false }
+    const onLog = (message: string): void => void log.push(message)
+    const module = functionOf(bundleOf(FILES), { lang: 'python3', python, onLog, cacheMilliseconds: 60_000 })
+    const others: SealedModule[] = []
+    afterAll(() => {
+      for (const one of [module, ...others]) one.stop()
+    })
+    const say = async (body: string) => (await ask(module, undefined, { body })).text()
+
+    it('is run out of memory, with the modules and data of its bundle', async () => {
+      const answer = await ask(module, undefined, { body: 'grüße', headers: [['content-type', 'text/x']] })
+      expect([answer.status, answer.headers.get('content-type'), await answer.text()]).toEqual([
+        200,
+        'text/x',
+        'first\nGRÜSSE from memory\n',
+      ])
+      expect(log).toEqual([])
+    })
+
+    it('has the variables of the classic watchdog and of its own, and no others', async () => {
+      const { Http_Host, ...variables } = JSON.parse(await say('variables'))
+      expect(variables).toEqual({
+        GREETING: 'hello',
+        HOTPOTATO_CALL_ID: 'one',
+        HOTPOTATO_FUNCTION: 'vault',
+        Http_ContentLength: '9',
+        Http_Content_Length: '9',
+        Http_Method: 'POST',
+        Http_Path: '/',
+        Http_X_Call_Id: 'one',
+      })
+    })
+
+    for (const [word, version] of REFUSED) {
+      const older = Number(LANDLOCK) < version
+      const without = older ? ` (skipped: the kernel has landlock ${LANDLOCK}, not ${version})` : ''
+      it.skipIf(older)(`may not ${word}${without}`, async () => expect(await say(word)).toBe('refused\n'))
+    }
+
+    it('may have threads', async () => expect(await say('thread')).toBe('worked\n'))
+
+    it('that fails is 500, and the log has no line of it', async () => {
+      log.length = 0
+      const answer = await ask(module, undefined, { body: 'throw' })
+      expect(answer.status).toBe(500)
+      expect(log).toEqual(['ValueError: 16; /sealed/handler.py:33 in handle'])
+    })
+
+    it('of the template python3-http answers with status and fields', async () => {
+      const http = functionOf(bundleOf({ 'handler.py': HTTP }), {
+        lang: 'python3-http',
+        python: { program: PROGRAM, http: true },
+      })
+      others.push(http)
+      const answer = await ask(http, undefined, { target: '/x?a=1', headers: [['X-B', '2']], body: '3' })
+      expect([answer.status, answer.headers.get('x-host'), await answer.json()]).toEqual([
+        201,
+        'yes',
+        ['POST', '/x', '1', '2', '3'],
+      ])
+    })
+
+    it('whose bundle does not fit its language is told so', async () => {
+      const script = functionOf(bundleOf({ 'handler.py': HTTP }), { onLog })
+      const foreign = functionOf(bundleOf(''), { lang: 'python3', python, onLog })
+      others.push(script, foreign)
+      log.length = 0
+      for (const one of [script, foreign]) await expect(ask(one)).rejects.toThrow()
+      expect(log).toEqual([
+        'the bundle cannot be used: handler.py is in Python: that needs lang: python3',
+        "the bundle cannot be used: lang: python3 stands for Python, and the bundle's function is a.mjs",
+      ])
+    })
+  },
+)
