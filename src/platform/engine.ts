@@ -24,7 +24,9 @@ const OLDEST = 11
 const NEWEST = 14
 
 /**
- * Has the engine compile early what runs again and again; a process calls it before it does anything else.
+ * Has the engine compile early what runs again and again. To be called once Node's own modules have come:
+ * with other flags than Node was built with, what was compiled of them beforehand is not taken, and they take
+ * twice as long to load.
  * @param v8 its version @returns what it was told
  */
 export function compileEarly(v8: string = process.versions.v8): readonly string[] {
@@ -36,7 +38,7 @@ export function compileEarly(v8: string = process.versions.v8): readonly string[
 
 /**
  * Has the engine take little memory for objects that are soon gone: for a process that keeps much which is
- * not an object of JavaScript, and lives for long. To be called before anything else, as above.
+ * not an object of JavaScript, and lives for long. To be called before anything else.
  * @param v8 its version @returns what it was told
  */
 export function staySmall(v8: string = process.versions.v8): readonly string[] {

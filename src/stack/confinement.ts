@@ -2,9 +2,13 @@ import { dirname, extname, isAbsolute } from 'node:path'
 import type { Config, FunctionConfig } from './config.ts'
 import type { Confinement } from './spec.ts'
 
-/** Files and directories that a function is made of, the one that it starts in first. */
+/**
+ * Files and directories that a function is made of, the one that it starts in first. A sealed function has
+ * its bundle alone, and nothing of what lies beside that.
+ */
 export function madeOf({ handler, program, files, sealed }: FunctionConfig): string[] {
-  const own = program?.directory ?? sealed?.bundle ?? (isAbsolute(handler) ? handler : undefined)
+  const module = isAbsolute(handler) && sealed === undefined ? handler : undefined
+  const own = program?.directory ?? module
   return [own, files?.directory].filter(path => path !== undefined)
 }
 

@@ -188,10 +188,11 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
 function handlerOf(
   name: string,
   given: unknown,
-  read: { readonly handler: string; readonly lang: string | undefined; readonly files: object | undefined },
+  read: Pick<FunctionConfig, 'handler' | 'lang' | 'files' | 'sealed'>,
   place: Place,
 ): string {
-  if (read.lang !== undefined) return folderOf(name, given, read, place)
+  // A bundle has no folder.
+  if (read.lang !== undefined && read.sealed === undefined) return folderOf(name, given, read, place)
   if (read.files !== undefined && (given === undefined || given === null)) return FILES
   if (read.handler === FILES && read.files === undefined)
     return refuse(`${place.path}.files`, 'the path of the directory that it shows', null, place.path)

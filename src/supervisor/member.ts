@@ -190,6 +190,7 @@ function start(
       env: command.environment,
       stdio: [...stdio, ...more],
       serialization: 'json',
+      detached: command.detached === true,
       ...(command.directory === undefined ? {} : { cwd: command.directory }),
     })
     const payload = new Payload(child, command.wrappers, prepared.ended, group)

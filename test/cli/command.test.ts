@@ -23,6 +23,7 @@ import {
   Platform,
 } from '../support/platform.ts'
 import { run } from '../support/programs.ts'
+import { refused } from '../support/refusal.ts'
 import { NO_TERMINAL, Terminal } from '../support/terminal.ts'
 
 /** Two functions, for whatever more of them would show nothing of: each start of a container costs. */
@@ -418,7 +419,6 @@ describe('up, when something is wrong', () => {
     ['deploy hello echo', 'deploy takes one name, and echo is one too many'],
     ['scale echo 2 3', 'scale takes 2 names, and 3 is one too many'],
   ])('refuses %j in one line', async (line, message) => {
-    const { code, stdout, stderr } = await hotpotato(directory, line.split(' '))
-    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: `${message}\n` })
+    expect(await refused(line.split(' '))).toEqual({ code: 2, stdout: '', stderr: `${message}\n` })
   })
 })

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { refused } from '../support/refusal.ts'
 import { Certificates, has, hotpotato, Server } from '../support/tls-programs.ts'
 
 let files: Certificates
@@ -132,24 +133,31 @@ describe('connect, to serve', () => {
 })
 
 describe('the command line of connect', () => {
+  it.each<[string[], RegExp]>([
+    [[], /^connect needs HOST:PORT; see hotpotato connect --help\n$/],
+    [['localhost'], /^connect needs HOST:PORT/],
+    [['localhost:0'], /^PORT must be/],
+    [['localhost:1', '--cert', 'x'], /^--cert and --key go together\n$/],
+    [['localhost:1', '--servername='], /^--servername: "" is not a host name\n$/],
+    [['localhost:1', `--alpn=${'a'.repeat(300)}`], /^--alpn: "a{20}…" has 300 bytes, .* 1 to 255\n$/],
+    [['localhost:1', `--alpn=${Array(300).fill('a'.repeat(250))}`], /^--alpn: the names make 75300 bytes/],
+    [['localhost:1', '--psk=00', '--psk-identity='], /^--psk and --psk-identity: an identity has 1 to/],
+    [['localhost:1', '--psk=', '--psk-identity=a'], /^--psk and --psk-identity: a key has at least/],
+    [['localhost:1', '--groups='], /^no group is named; known are X25519MLKEM768, /],
+    [['localhost:1', '--suites='], /^no cipher suite is named; known are TLS_AES_128_GCM_SHA256, /],
+  ])('%j is told what is wrong, in one line', async (args, line) => {
+    const { code, stderr } = await refused(['connect', ...args])
+    expect(stderr).toMatch(line)
+    expect(code).toBe(2)
+  })
+
   it.each<[string[], RegExp, number]>([
-    [[], /^connect needs HOST:PORT; see hotpotato connect --help\n$/, 2],
-    [['localhost'], /^connect needs HOST:PORT/, 2],
-    [['localhost:0'], /^PORT must be/, 2],
     [['localhost:1', '--loud'], /^unknown option --loud; see hotpotato connect --help/, 2],
-    [['localhost:1', '--cert', 'x'], /^--cert and --key go together\n$/, 2],
-    [['localhost:1', '--servername='], /^--servername: "" is not a host name\n$/, 2],
-    [['localhost:1', `--alpn=${'a'.repeat(300)}`], /^--alpn: "a{20}…" has 300 bytes, .* 1 to 255\n$/, 2],
-    [['localhost:1', `--alpn=${Array(300).fill('a'.repeat(250))}`], /^--alpn: the names make 75300 bytes/, 2],
-    [['localhost:1', '--psk=00', '--psk-identity='], /^--psk and --psk-identity: an identity has 1 to/, 2],
-    [['localhost:1', '--psk=', '--psk-identity=a'], /^--psk and --psk-identity: a key has at least/, 2],
-    [['localhost:1', '--groups='], /^no group is named; known are X25519MLKEM768, /, 2],
-    [['localhost:1', '--suites='], /^no cipher suite is named; known are TLS_AES_128_GCM_SHA256, /, 2],
     [['localhost:1'], /^cannot connect to localhost port 1: ECONNREFUSED\n$/, 1],
     [['localhost:1', '--ca', '/none'], /^--ca \/none: cannot be read \(ENOENT\)\n$/, 1],
     [['localhost:1', '--ca', '/none', '--insecure'], /^--ca \/none: cannot be read \(ENOENT\)\n$/, 1],
     [['localhost:1', '--early-data', '/none'], /^--early-data \/none: cannot be read \(ENOENT\)\n$/, 1],
-  ])('%j is told what is wrong, in one line', async (args, line, status) => {
+  ])('%j ends so', async (args, line, status) => {
     const ran = await hotpotato(['connect', ...args])
     expect(ran.stderr).toMatch(line)
     expect(ran.status).toBe(status)

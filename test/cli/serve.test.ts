@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeCertificates } from '../../src/certificates/authority.ts'
+import { refused } from '../support/refusal.ts'
 import { Certificates, has, hotpotato, type Ran, run, Server } from '../support/tls-programs.ts'
 
 let files: Certificates
@@ -280,9 +281,9 @@ describe('the command line of serve', () => {
     [['--cert-compression='], /^--cert-compression needs a value/],
     [['extra'], /^serve takes no names, and extra is one too many/],
   ])('%j is told what is wrong with it, in one line, status 2', async (args, line) => {
-    const { status, stderr } = await hotpotato(['serve', ...args])
+    const { code, stderr } = await refused(['serve', ...args])
     expect(stderr).toMatch(line)
-    expect(status).toBe(2)
+    expect(code).toBe(2)
   })
 
   it('what cannot be had is one line, status 1', async () => {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeLoad } from '../../src/cli/stress/load.ts'
 import { Tally } from '../../src/cli/stress/tally.ts'
+import { refused } from '../support/refusal.ts'
 import { Certificates, hotpotato, Server } from '../support/tls-programs.ts'
 
 interface Result {
@@ -266,7 +267,7 @@ describe('stress, its command line', () => {
     const help = await hotpotato(['stress', '--help'])
     expect(help.status).toBe(0)
     expect(help.stdout).toContain('--new-connections')
-    const refused = [
+    const nonsense = [
       [],
       ['ftp://a'],
       ['http://a', 'http://b'],
@@ -278,9 +279,9 @@ describe('stress, its command line', () => {
       ['http://a', '--resolve', 'a:80:b'],
       ['http://a', '--nonsense'],
     ]
-    for (const words of refused) {
-      const { status, stderr, stdout } = await hotpotato(['stress', ...words])
-      expect(status, words.join(' ')).toBe(2)
+    for (const words of nonsense) {
+      const { code, stderr, stdout } = await refused(['stress', ...words])
+      expect(code, words.join(' ')).toBe(2)
       expect(stderr.trim().split('\n'), words.join(' ')).toHaveLength(1)
       expect(stdout).toBe('')
     }

@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { IsolationName } from '../../src/stack/isolation.ts'
 import { survey } from '../../src/supervisor/cgroups/hierarchy.ts'
 import { textOf } from '../support/client.ts'
 import { CARRIER } from '../support/platform.ts'
-import { Battlefield, lacking, type Outcome, USERS } from './isolation/levels.ts'
+import { Battlefield, lacking, type Outcome, USERS, worthOf } from './isolation/levels.ts'
 
 /*
  * A function turns against its machine: what its level of isolation is worth. The level `process` shows that
@@ -113,6 +114,27 @@ describe.each(USERS)('of a platform that %s starts, a function', (_who, user) =>
     },
   )
 
+  describe.each(['process', ...LEVELS_TRIED] as const)('at the level %s', level => {
+    const why = lacks.get(level) ?? ''
+
+    it.skipIf(why !== '')(`can do what the table of docs/isolation.md says, and no more${why}`, async () => {
+      const trace = `hotpotato-was-here-${process.pid}`
+      const said = await field.attack<Record<string, boolean>>(level, 'worth', {
+        pids: others,
+        files: [field.file('certs', 'echo.key'), field.file('secrets', 'another')],
+        control: field.file('run', 'control.sock'),
+        abstract: field.abstract,
+        port: field.platform.http,
+        trace,
+      })
+      const left = existsSync(join('/tmp', trace))
+      rmSync(join('/tmp', trace), { force: true })
+      expect({ ...said, 'leave files in the `/tmp` of the machine': left }).toEqual(worthOf(level))
+      expect(await field.client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1' })
+      expect(await field.others()).toEqual(others)
+    })
+  })
+
   describe.each(LEVELS_TRIED)('at the level %s', level => {
     const why = lacks.get(level)!
     const tried = it.skipIf(why !== '')
@@ -165,6 +187,18 @@ describe.each(USERS)('of a platform that %s starts, a function', (_who, user) =>
       expect(successes(came.read!).filter(one => !/: (EISDIR|ENXIO)$/.test(one))).toEqual([])
       expect(successes(came.listed!).filter(one => !one.endsWith('ENOTDIR'))).toEqual([])
       expect(successes(came.write!)).toEqual([])
+    })
+
+    tried(`reads its own secrets, those of no other function, and changes none${why}`, async () => {
+      const { usual, told, changed, added, others } = await field.attack<Outcome & { others: number }>(
+        level,
+        'secrets',
+        { name: `of-${level}` },
+      )
+      expect([told, others]).toEqual(['done', 0])
+      // Without a file system of its own there is no such folder.
+      expect(usual).toBe(level === 'user' ? 'ENOENT' : 'done')
+      for (const one of [changed, added]) expect(one).toMatch(REFUSED)
     })
 
     tried(`has no network but what level user leaves open${why}`, async () => {

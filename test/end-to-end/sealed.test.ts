@@ -10,6 +10,7 @@ import { Http2Client } from '../support/http2-client.ts'
 import { eventually, hotpotato, MAIN, makeDirectory, Platform } from '../support/platform.ts'
 import { isInstalled, missing, run } from '../support/programs.ts'
 import { seeded } from '../support/random.ts'
+import { lacking } from './isolation/levels.ts'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
 const CURL = isInstalled('curl', ['--version'])
@@ -209,7 +210,11 @@ describe('from new to call', () => {
     const sealed = await words('seal', 'pydict', '-r', recipient)
     expect(sealed.stdout.toString()).toMatch(/^pydict\.potato: pydict, 1 file, /)
     rmSync(join(directory, 'pydict'), { recursive: true })
-    const pydict = '  pydict: { lang: python3, sealed: { bundle: pydict.potato }, certificate: vault }\n'
+    // Nothing of what lies beside its bundle is to be seen there, and what is hidden need not be there yet.
+    const isolation = lacking('sandbox', undefined) === '' ? 'sandbox' : 'process'
+    const pydict =
+      `  pydict: { lang: python3, isolation: ${isolation}, sealed: { bundle: pydict.potato }, ` +
+      'certificate: vault }\n'
     writeFileSync(join(directory, 'hotpotato.yml'), CONFIG + greet + pydict)
     expect((await hotpotato(directory, ['reload'])).stderr).toBe('')
     const invoked = await hotpotato(directory, ['invoke', 'pydict', '--data', 'sealed', '--key', key()])

@@ -39,7 +39,9 @@ export async function checkValues(
       judge(`functions.${name}.command`, () => mustBeThere({ ...program, environment: all }))
     }
     judge(`functions.${name}.isolation`, () => mustBePossible(isolation, circumstances))
-    judge(`functions.${name}.isolation`, () => mustBeReadable(isolation, madeOf(one)))
+    judge(`functions.${name}.isolation`, () =>
+      mustBeReadable(isolation, [...madeOf(one), ...(sealed === undefined ? [] : [sealed.bundle])]),
+    )
     for (const [index, secret] of secrets.entries())
       judge(`functions.${name}.secrets.${index}`, () => store.check(secret))
     if (clientAuthorities !== undefined)

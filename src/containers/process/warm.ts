@@ -42,6 +42,9 @@ const HTTP = { headBytes: 16_384, headerFields: 100, bodyBytes: 1_048_576, reque
  * and waits for its settings. Then it is that container's process.
  */
 async function main(): Promise<void> {
+  // What a function's module finds. What the engine is told then would make it compile this anew.
+  installGlobals()
+  prepare()
   compileEarly()
   const [, , provider = 'node', certificates = ''] = process.argv
   waitForSettings()
@@ -80,9 +83,7 @@ async function warm(name: ProviderName, directory: string, late: () => boolean):
   const tls = containerTls({ provider, certificates, alpn: ['http/1.1'], sharesMemory: true })
   warmUp(tls, limits.http, SYSTEM_CLOCK)
   warmWords()
-  // What a function's module finds, and the way in which it is found.
-  installGlobals()
-  prepare()
+  // The way in which a function's module is found.
   await import(`${pathToFileURL(moduleFile('hello', '/')).href}?warm`)
   // Connections come at once where a function wakes.
   const options = { tls, limits, clock: SYSTEM_CLOCK, kind: 'fetch', varied: true, warm: false } as const

@@ -47,7 +47,6 @@ import { warmWords } from './warm-words.ts'
  * and serves the connections that arrive as parcels.
  */
 export async function main(): Promise<void> {
-  compileEarly()
   const settings = readSettings<WorkerSettings>()
   restrain(settings.restraint)
   const begin = await enter(settings)
@@ -183,7 +182,7 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
     host.connect(courier)
     place.open(host)
     clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
-    if (!warmed && settings.awaited !== true) practise(host, settings.rehearsals)
+    if (!warmed) practise(host, settings.awaited === true ? 0 : settings.rehearsals)
     if (settings.signer) await ringOrNot(place, clock, log)
     // What a gateway that knows us already has kept comes first: that takes no certificate.
     courier.introductions.admit('gateway')
@@ -214,13 +213,24 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
   }
 }
 
-/** What the first clients would wait for otherwise. @param rehearsals as in {@link warmUp} */
+/** Milliseconds after which a container that practises nothing compiles early what is called often. */
+const SETTLED = 1000
+
+/**
+ * What the first clients would wait for otherwise. The engine is told to compile early after Node's own
+ * modules have come: what it is told makes it compile those anew.
+ * @param rehearsals as in {@link warmUp}
+ */
 function practise({ tls, limits, clock, module }: Host, rehearsals: number): void {
-  if (rehearsals === 0) return
+  if (rehearsals === 0) {
+    clock.after(SETTLED, () => compileEarly()).unref()
+    return
+  }
+  if (module.kind === 'fetch') prepare()
+  compileEarly()
   // Without a certificate there is no handshake to practise.
   if (tls.certificates.length > 0) warmUp(tls, limits.http, clock, rehearsals)
   warmWords()
-  if (module.kind === 'fetch') prepare()
 }
 
 /** Milliseconds in which what a gateway has kept comes, before this process reads its certificate. */

@@ -15,6 +15,8 @@ export interface Launch {
   readonly firstFree: number
   /** Files and directories that it has to read, absolute and without symbolic links. */
   readonly visible: readonly string[]
+  /** A directory with its secrets, and nothing else. */
+  readonly secrets: string | undefined
   /** What it must not see, although it may lie in one of those. */
   readonly hidden: readonly string[]
   /** Where it starts. */
@@ -37,6 +39,8 @@ export interface Command {
   readonly feeds: readonly Uint8Array[]
   /** Where it starts, if not where the supervisor did. */
   readonly directory?: string
+  /** In a session of its own: without the terminal that the supervisor was started in. */
+  readonly detached?: boolean
   /** Processes between the one that is started and the container's own. */
   readonly wrappers: number
   /** The parent's process id as the container sees it; undefined: the supervisor's. */
@@ -67,6 +71,9 @@ export interface Isolation {
   /** What is left of a process that has ended, or could not be started, is removed. */
   ended?(launch: Pick<Launch, 'name' | 'id' | 'bundles'>): void
 }
+
+/** Where functions of OpenFaaS read their secrets. */
+export const SECRETS_FOLDER = '/var/openfaas/secrets'
 
 /** Why a level needs foreign calls. */
 export const NEEDS_NATIVE: Problem = {

@@ -1,5 +1,5 @@
-import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs'
+import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isFunctionName } from '../../platform/function-name.ts'
 import type { CertificateSettings, WorkerSettings } from '../../platform/worker-settings.ts'
@@ -67,6 +67,7 @@ export function prepare(
   // Closed to all others, so it is no reason against a user of its own.
   if (secretsDirectory !== undefined && uid !== undefined) giveSecrets(secretsDirectory, uid)
   // With `keys: signer` there is none that it may read.
+  hidden.forEach(beThere)
   const descriptors = certificate === undefined ? [] : openCertificate(certificate)
   const launch: Launch = {
     name: spec.name,
@@ -75,6 +76,7 @@ export function prepare(
     environment,
     firstFree: firstFree + descriptors.length,
     visible: secretsDirectory === undefined ? visible : [...visible, secretsDirectory],
+    secrets: secretsDirectory,
     hidden,
     workingDirectory: made[0] === undefined ? '/' : folderOf(made[0]),
     uid,
@@ -115,4 +117,13 @@ function openCertificate({ directory, name }: CertificateSettings): number[] {
     closeSync(chain)
     throw error
   }
+}
+
+/**
+ * What is to be hidden in a folder that a function sees must be there: something can be laid over it then,
+ * and nothing comes to light when it is made later.
+ */
+function beThere(folder: string): void {
+  if (existsSync(folder) || extname(folder) !== '') return
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
 }

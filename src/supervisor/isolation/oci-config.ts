@@ -1,5 +1,5 @@
 import { CPU_PERIOD, quotaOf, type Share, sharesOf } from '../cgroups/knobs.ts'
-import type { Launch } from './isolation.ts'
+import { type Launch, SECRETS_FOLDER } from './isolation.ts'
 import { type Condition, ERRORS, type Rule, rules } from './rules.ts'
 import { confined, SCRATCH } from './sandbox.ts'
 import { isWithin, type View } from './visible.ts'
@@ -92,7 +92,7 @@ export function cgroupsPath(name: string, id: number): string {
   return `/hotpotato-${process.pid}-${name}-${id}`
 }
 
-function mounts({ visible, hidden }: Launch, { view, accounts, isFolder }: OciPlace): OciMount[] {
+function mounts({ visible, hidden, secrets }: Launch, { view, accounts, isFolder }: OciPlace): OciMount[] {
   const masked = hidden.filter(path => visible.some(one => isWithin(path, one)))
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
@@ -103,13 +103,16 @@ function mounts({ visible, hidden }: Launch, { view, accounts, isFolder }: OciPl
     bind('/etc/passwd', accounts.passwd),
     bind('/etc/group', accounts.group),
     ...visible.map(path => bind(path)),
+    ...(secrets === undefined ? [] : [bind(SECRETS_FOLDER, secrets)]),
     ...masked.map(path =>
       isFolder(path) ? memory(path, ['nosuid', 'nodev', 'noexec', 'ro', 'size=4k']) : bind(path, '/dev/null'),
     ),
   ]
 }
 
-const SCRATCHES = ['nosuid', 'nodev', 'mode=1777', `size=${SCRATCH}`]
+/** Files of each. Bubblewrap has no such option: there memory alone bounds them. */
+const FILES = 16_384
+const SCRATCHES = ['nosuid', 'nodev', 'mode=1777', `size=${SCRATCH}`, `nr_inodes=${FILES}`]
 
 function memory(destination: string, options: readonly string[]): OciMount {
   return { destination, type: 'tmpfs', source: 'tmpfs', options }

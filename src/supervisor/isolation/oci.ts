@@ -107,7 +107,7 @@ function trial(program: string): string | undefined {
   const named = { name: 'check', id: process.pid, bundles }
   try {
     writeBundle({
-      ...{ ...named, environment: {}, firstFree: 3, visible: [], hidden: [] },
+      ...{ ...named, environment: {}, firstFree: 3, visible: [], hidden: [], secrets: undefined },
       command: [findProgram('true') ?? '/usr/bin/true'],
       workingDirectory: '/',
       uid: mayChangeUser() ? TRIAL_UID : undefined,

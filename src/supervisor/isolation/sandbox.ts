@@ -8,6 +8,7 @@ import {
   type Launch,
   NEEDS_NATIVE,
   type Problem,
+  SECRETS_FOLDER,
 } from './isolation.ts'
 import { findProgram } from './programs.ts'
 import { rules } from './rules.ts'
@@ -42,7 +43,7 @@ export const sandboxLevel: Isolation = {
  * @param isFolder of a path of this machine
  */
 export function bwrap(
-  { name, firstFree, visible, hidden, workingDirectory, uid }: Launch,
+  { name, firstFree, visible, hidden, secrets, workingDirectory, uid }: Launch,
   view: View,
   isFolder: (path: string) => boolean,
 ): string[] {
@@ -53,6 +54,7 @@ export function bwrap(
     ...['--ro-bind-data', `${firstFree}`, '/etc/passwd', '--ro-bind-data', `${firstFree + 1}`, '/etc/group'],
     ...open(visible),
     ...visible.flatMap(path => ['--ro-bind', path, path]),
+    ...(secrets === undefined ? [] : [...open([SECRETS_FOLDER]), '--ro-bind', secrets, SECRETS_FOLDER]),
     ...masked.flatMap(path =>
       isFolder(path) ? ['--tmpfs', path, '--remount-ro', path] : ['--ro-bind', '/dev/null', path],
     ),

@@ -19,6 +19,7 @@ export const userLevel: Isolation = {
       args,
       environment: { ...environment, HOME: '/', PWD: workingDirectory, USER: undefined, LOGNAME: undefined },
       directory: workingDirectory,
+      detached: true,
       feeds: [],
       wrappers: 0,
       parent: undefined,

@@ -9,6 +9,7 @@ import { connect } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import { getSystemErrorName } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { worth } from './worth.mjs'
 
 /** The container's own modules and packages: it was started with the worker's path. */
 const worker = pathToFileURL(process.argv[1])
@@ -134,6 +135,15 @@ function clientSocket() {
     })
 }
 
+/** How many names can be listed in a folder. */
+function deep(folder) {
+  try {
+    return readdirSync(folder).length
+  } catch {
+    return 0
+  }
+}
+
 const ATTACKS = {
   /** Says what it finds itself to be. */
   nothing: (_, context) => ({
@@ -147,6 +157,7 @@ const ATTACKS = {
         .map(line => line.split(':\t')),
     ),
   }),
+  worth: options => worth(call, options),
   /** Other processes, by the numbers that the machine has for them, and all that it sees itself. */
   processes: ({ pids, gently }) => ({
     named: Object.fromEntries(pids.map(pid => [pid, intrusions(pid, gently)])),
@@ -176,6 +187,25 @@ const ATTACKS = {
     ),
     write: Object.fromEntries(write.map(path => [path, trying(() => writeFileSync(path, 'x'))])),
   }),
+  /** Where OpenFaaS's functions find their secrets, and where ours are told that they are. */
+  secrets: ({ name }) => {
+    const found = folder =>
+      trying(() => {
+        const names = readdirSync(folder)
+        if (names.join() !== name) throw new Error(`there is ${names}`)
+        if (`of-${readFileSync(`${folder}/${name}`, 'utf8')}` !== name) throw new Error('another one')
+      })
+    const folders = { usual: '/var/openfaas/secrets', told: process.env.secret_mount_path }
+    const all = Object.entries(folders)
+    return {
+      ...Object.fromEntries(all.map(([key, folder]) => [key, found(folder)])),
+      changed: trying(() => writeFileSync(`${folders.usual}/${name}`, 'x')),
+      added: trying(() => writeFileSync(`${folders.usual}/more`, 'x')),
+      others: readdirSync('/dev/shm').filter(
+        one => /^hotpotato-secrets/.test(one) && deep(`/dev/shm/${one}`) > 1,
+      ).length,
+    }
+  },
   async network({ control, abstract, port }) {
     return {
       control: await reaching({ path: control }),

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -39,6 +39,27 @@ export function lacking(level: IsolationName, user: number | undefined): string 
 
 export const module = (name: string): string => fileURLToPath(new URL(`./${name}.mjs`, import.meta.url))
 
+/** Of the table of docs/isolation.md: what a function can do, and whether it can at a level. */
+export function worthOf(level: IsolationName): Record<string, boolean> {
+  const text = readFileSync(new URL('../../../docs/isolation.md', import.meta.url), 'utf8')
+  const [, head, rows] = /^\| a function can (\|.*)\n\| --- .*\n((?:\|.*\n)+)/m.exec(text)!
+  const cells = (line: string): string[] =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map(cell => cell.trim())
+  const column = cells(head!).indexOf(`\`${level}\``)
+  return Object.fromEntries(
+    rows!
+      .trim()
+      .split('\n')
+      .map(line => {
+        const [what, ...said] = cells(line)
+        return [what!, said[column] === 'yes']
+      }),
+  )
+}
+
 /** What an attack brought, by what was tried. */
 export type Outcome = Readonly<Record<string, string>>
 
@@ -56,7 +77,7 @@ export class Battlefield {
     limits = '',
   ): Promise<Battlefield> {
     const attacker = (level: IsolationName): string =>
-      `  ${level}: { handler: ${module('attacker')}, isolation: ${level}${limits} }`
+      `  ${level}: { handler: ${module('attacker')}, isolation: ${level}, secrets: [of-${level}]${limits} }`
     const config = `
 version: 1
 gateway: { defaultFunction: echo }
@@ -65,7 +86,7 @@ connection: { requests: 1000000, timers: { keepAlive: 300, container: 60 } }
 liveness: { periodSeconds: 0.5, failureSeconds: 10 }
 restart: { firstSeconds: 0.02, mostSeconds: 0.1, healthySeconds: 600, crashLoop: 1000 }
 functions:
-  echo: {}
+  echo: { keys: signer }
 ${levels.map(attacker).join('\n')}
   served:
     handler: ${module('served')}
@@ -76,6 +97,8 @@ ${levels.map(attacker).join('\n')}
     const certificates = ['echo', 'served', ...levels].map(name => ({ name, hosts: [`${name}.local`] }))
     const directory = await makeDirectory(config, certificates)
     mkdirSync(join(directory, 'secrets'), { mode: 0o700 })
+    for (const level of levels)
+      writeFileSync(join(directory, 'secrets', `of-${level}`), level, { mode: 0o600 })
     writeFileSync(join(directory, 'secrets', 'another'), 'a secret of another function', { mode: 0o600 })
     const platform = await Platform.start({ directory, ...(user === undefined ? {} : { user }) })
     const client = await Client.open({
@@ -115,10 +138,11 @@ ${levels.map(attacker).join('\n')}
     client.socket.on('error', () => {}).destroy()
   }
 
-  /** Processes of others, as the machine counts them: the neighbour, the gateway and the supervisor. */
+  /** Processes of others, as the machine counts them: neighbour, signer, gateway and supervisor. */
   async others(): Promise<number[]> {
     const members = await this.platform.status()
-    const pids = members.filter(({ name }) => name === 'gateway' || name === 'echo-1').map(({ pid }) => pid!)
+    const all = ['gateway', 'signer', 'echo-1']
+    const pids = members.filter(({ name }) => all.includes(name)).map(({ pid }) => pid!)
     return [...pids, this.platform.child.pid!]
   }
 

@@ -14,6 +14,7 @@ export function launch(more: Partial<Launch> = {}): Launch {
     firstFree: 7,
     visible: ['/app/dist', '/srv/echo'],
     hidden: ['/srv/echo/run', '/srv/echo/hotpotato.yml', '/elsewhere'],
+    secrets: undefined,
     workingDirectory: '/srv/echo',
     uid: undefined,
     connects: false,

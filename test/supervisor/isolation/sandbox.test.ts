@@ -33,6 +33,13 @@ describe('the command line of a sandbox', () => {
     expect(valuesOf(args, '--remount-ro', 1).flat()).toEqual(['/srv/echo/run', '/dev', '/'])
   })
 
+  it('shows a function its secrets where it may look for them', () => {
+    const own = bwrap(launch({ secrets: '/dev/shm/s/echo-1' }), VIEW, isFolder)
+    expect(own.join(' ')).toContain('--ro-bind /dev/shm/s/echo-1 /var/openfaas/secrets')
+    expect(valuesOf(own, '--dir', 1).flat()).toContain('/var/openfaas')
+    expect(args.join(' ')).not.toContain('/var/openfaas')
+  })
+
   it('hides what lies in what it shows, and nothing else', () => {
     const memory = valuesOf(args, '--tmpfs', 1).flat()
     expect(memory).toEqual(['/dev/shm', '/tmp', '/srv/echo/run'])
