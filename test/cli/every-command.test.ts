@@ -103,6 +103,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   open: both('open two.potato --key-file key', /said\.mjs/),
   certs: both('certs --client alice', /made certs\/alice\.crt|nothing to do|kept/),
+  cert: both('cert status', /no certificate has been asked for/),
   inspect: both('inspect rubbish', /format_version = \d+\s.*\s.*stopped: /, 1),
   verify: both('verify rubbish', /\S/, 1),
   completion: both('completion bash', /complete -o default -F _hotpotato hotpotato/),
@@ -126,7 +127,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'local-run': {
     terminal: staying('hotpotato local-run ./said.mjs', /Ctrl-C ends it/, asked, 0),
-    pipe: staying('hotpotato local-run ./said.mjs | cat', /Ctrl-C ends it/, asked, 0),
+    pipe: ['local-run ./missing.mjs', /\.\/missing\.mjs does not exist/, 1],
   },
   new: {
     terminal: ['new greet --lang fetch', /made greet\//],
