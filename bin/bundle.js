@@ -19,6 +19,7 @@ const PROGRAMS = {
   signer: ['keys/main'],
   container: ['containers/process/worker', 'containers/process/warm'],
   sealed: ['containers/sealed/main'],
+  renewer: ['cli/cert/renewer'],
 }
 
 /** Commands that run the platform in their own process; and those that only ask it, and are quick. */
@@ -28,8 +29,11 @@ const ORDERS = /^cli\/(platform|logs|invoke|queue|completion)\//
 const HELP = /^cli\/commands\//
 const SHIPPED = /^functions\/shipped\//
 
+/** Doors for programs without Node: no module that imports one of Node's may lie in a file with theirs. */
+const WEB = new Set(['tls13/crypto/noble', 'tls13/index', 'transport/web', 'wire/index'])
+
 /** These tell apart what is joined; what none of them needs lies with the one module that asks for it. */
-const USERS = [...Object.keys(PROGRAMS), 'supervisor', 'orders', 'help', 'functions', 'library']
+const USERS = [...Object.keys(PROGRAMS), 'supervisor', 'orders', 'help', 'functions', 'library', 'web']
 
 /** Packages that are joined, too, with those that they need: many small files, which each process loads. */
 const PACKAGES = new Set([
@@ -62,7 +66,8 @@ function beginnings(modules) {
   const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   for (const file of Object.values(exports)) {
     const module = file.replace('./dist/src/', '').replace(/\.js$/, '')
-    users.set(module, module.startsWith('functions/') ? 'functions' : 'library')
+    const program = module.startsWith('functions/') ? 'functions' : 'library'
+    users.set(module, WEB.has(module) ? 'web' : program)
   }
   for (const module of modules) if (SHIPPED.test(module)) users.set(module, module.replaceAll('/', '-'))
   return users
@@ -98,14 +103,56 @@ function places(modules) {
     return reached
   }
   const programs = new Set(Object.values(PROGRAMS).flat())
-  return (id, context) => {
-    if (programs.has(moduleOf(id))) return null
-    needed ??= follow(context)
+  const named = id => {
     const all = [...(needed.get(id) ?? [])].sort()
     const known = USERS.filter(user => all.includes(user))
     if (known.length > 0) return known.join('+')
     return all.length === 1 ? all[0] : moduleOf(id)?.replaceAll('/', '-')
   }
+  let grown
+  return (id, context) => {
+    if (programs.has(moduleOf(id))) return null
+    needed ??= follow(context)
+    grown ??= grow(new Map([...needed.keys()].map(one => [one, named(one)])), context)
+    const name = named(id)
+    return grown.get(name) ?? name
+  }
+}
+
+/** Bytes of modules, comments included, of which a file of their own is not worth while. */
+const FEW = 12_000
+
+/**
+ * Finds a larger file for what would make a small one: of more users, each of whom has all files at hand that
+ * it imports from. What imports modules of Node's or packages stays: they would have to load those, too.
+ * @param named where each module would lie @returns by name of a small file, that of the larger one
+ */
+function grow(named, context) {
+  const files = new Map()
+  for (const [id, name] of named) {
+    if (name === undefined) continue
+    const info = context.getModuleInfo(id)
+    if (info === null || info.isExternal) continue
+    const file = files.get(name) ?? { users: name.split('+'), bytes: 0, imports: new Set() }
+    files.set(name, file)
+    file.bytes += info.code?.length ?? 0
+    for (const next of info.importedIds) if (named.get(next) !== name) file.imports.add(named.get(next))
+  }
+  const isWithin = (few, many) => few.every(user => many.includes(user))
+  const grown = new Map()
+  for (const [name, { users, bytes, imports }] of files) {
+    if (bytes > FEW || !USERS.includes(users[0])) continue
+    const fits = [...files]
+      .filter(([other, one]) => other !== name && one.bytes > FEW && isWithin(users, one.users))
+      .filter(([, one]) =>
+        [...imports].every(
+          next => next !== undefined && files.has(next) && isWithin(one.users, files.get(next).users),
+        ),
+      )
+      .sort(([, one], [, other]) => one.users.length - other.users.length)
+    if (fits.length > 0) grown.set(name, fits[0][0])
+  }
+  return grown
 }
 
 const HERE = /__urlOf\("([^"]+)"\)/g

@@ -338,6 +338,13 @@ describe('files', () => {
 })
 
 describe('without Node', () => {
+  it.each(['src/transport/web.ts', 'src/tls13/index.ts', 'src/wire/index.ts'])('%s reaches none', door => {
+    const loaded = imports.filter(({ clause }) => !clause.startsWith('type '))
+    const reached = chains(door, loaded)
+    expect(reached.length).toBeGreaterThan(5)
+    expect(reached.filter(chain => chain.at(-1)!.startsWith('node:'))).toEqual([])
+  })
+
   it('the public face and the noble provider complete a handshake where nothing of Node is', async () => {
     const bundle = await rolldown({
       input: join(ROOT, 'test/support/bare-handshake.ts'),

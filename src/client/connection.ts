@@ -1,11 +1,15 @@
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../time/clock.ts'
-import type { Connected } from '../transport/connector.ts'
+import { SessionState } from '../tls13/index.ts'
+import type { Descriptor } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
 import type { Transport } from '../transport/transport.ts'
+import { encode, wipe } from '../wire/index.ts'
 import { ClientError, timedOut } from './error.ts'
-import type { Exchange, Protocol } from './exchange.ts'
+import type { Exchange, Protocol, Seen } from './exchange.ts'
+import { type Carried, canLeave, takeOut } from './moving.ts'
 import type { Timeouts } from './options.ts'
+import { CLIENT_STATE_VERSION, type ClientApplication, ClientConnectionState } from './state.ts'
 
 /** Interim responses to one request: nothing holds a server back here, so there is an end. */
 export const INTERIM = 32
@@ -18,6 +22,14 @@ export interface ConnectionOwner {
   available(connection: Connection): void
   /** It takes none any more: forget it. */
   gone(connection: Connection): void
+}
+
+/** A connection on its way to another process. */
+export interface Released {
+  /** `ClientConnectionState`, encoded: it holds keys, and is good for one restoration. */
+  readonly state: Uint8Array
+  /** Its socket. */
+  readonly descriptor: Descriptor
 }
 
 /** What a connection is told. */
@@ -36,7 +48,8 @@ export abstract class Connection {
   abstract readonly room: number
   /** Requests that are on it. */
   abstract readonly underway: number
-  readonly connected: Connected
+  /** How it came about. */
+  connected: Carried
   protected readonly guard: Guard
   protected readonly transport: Transport
   protected readonly settings: ConnectionSettings
@@ -46,8 +59,10 @@ export abstract class Connection {
   protected sent = 0
   #over = false
   #closing = false
+  #frozen = false
+  #onRoom: (() => void) | undefined
 
-  constructor(connected: Connected, owner: ConnectionOwner, settings: ConnectionSettings) {
+  constructor(connected: Carried, owner: ConnectionOwner, settings: ConnectionSettings) {
     this.connected = connected
     this.transport = connected.transport
     this.owner = owner
@@ -70,15 +85,59 @@ export abstract class Connection {
   /** The time has come that {@link ring} was told of. */
   protected abstract onTime(): void
   /** Tells all requests that are on it: they get nothing more. */
-  protected abstract failAll(error: ClientError): void
+  protected abstract failAll(error: ClientError, seen?: Seen): void
 
   /** No request has been sent over it yet. */
   get unused(): boolean {
     return this.sent === 0
   }
 
+  /** Whether all that is on it can go on in another process. */
+  protected abstract readonly movable: boolean
+  /** What it is above TLS; nothing is written from here on. */
+  protected abstract export(): ClientApplication
+
   get over(): boolean {
     return this.#over
+  }
+
+  /** It is leaving: nothing is written, and what comes is only kept. */
+  protected get frozen(): boolean {
+    return this.#frozen
+  }
+
+  /**
+   * Gives the connection away, with the requests that are on it, whose callers here hear that it has gone.
+   * @returns undefined if it cannot leave, and goes on
+   */
+  async release(origin: string): Promise<Released | undefined> {
+    if (this.#over || !this.movable || !canLeave(this.connected)) return undefined
+    this.#closing = true
+    this.#frozen = true
+    while (this.transport.queued && !this.#over) await this.#room()
+    if (this.#over) return undefined
+    let descriptor: Descriptor | undefined
+    try {
+      const taken = await takeOut(this.connected, bytes => this.onBytes(bytes))
+      descriptor = taken.descriptor
+      const { session } = taken
+      const state = { version: CLIENT_STATE_VERSION, origin, session, application: this.export() }
+      const bytes = encode(ClientConnectionState, state)
+      if (session !== undefined) wipe(SessionState, session)
+      this.#leave()
+      this.failAll(new ClientError('aborted', 'the connection has gone to another process'), 'answered')
+      return { state: bytes, descriptor }
+    } catch (cause) {
+      descriptor?.close()
+      this.fail(new ClientError('protocol', 'the connection ended as it was to leave', { cause }))
+      return undefined
+    }
+  }
+
+  #room(): Promise<void> {
+    return new Promise(resolve => {
+      this.#onRoom = resolve
+    })
   }
 
   /** No new request: it ends when those that are on it have ended. */
@@ -90,7 +149,8 @@ export abstract class Connection {
   protected open(): void {
     const { guard, transport } = this
     transport.onDrain = guard.entrance(() => {
-      if (!this.#over) this.onDrain()
+      this.#onRoom?.()
+      if (!this.#over && !this.#frozen) this.onDrain()
     })
     transport.read({
       bytes: guard.entrance((view: Uint8Array) => {
@@ -132,7 +192,7 @@ export abstract class Connection {
   /** Ends it in order; nothing is underway. What the server still says is for no request. */
   close(): void {
     this.guard.run(() => {
-      if (this.#over) return
+      if (this.#over || this.#frozen) return
       this.#leave()
       this.transport.end()
       this.transport.resume()
@@ -140,18 +200,19 @@ export abstract class Connection {
     })
   }
 
-  /** Ends it at once. */
-  fail(error: ClientError): void {
+  /** Ends it at once. @param seen how much the server may have seen of the requests that are on it */
+  fail(error: ClientError, seen?: Seen): void {
     if (this.#over) return
     this.#leave()
     this.transport.destroy()
-    this.failAll(error)
+    this.failAll(error, seen)
   }
 
   #leave(): void {
     this.#over = true
     this.#closing = true
     this.#timer.stop()
+    this.#onRoom?.()
     this.owner.gone(this)
   }
 }

@@ -1,6 +1,7 @@
 import type { Field } from '../http/message.ts'
 import { concat } from '../wire/index.ts'
 import type { Outgoing } from './outgoing.ts'
+import type { ExchangeState } from './state.ts'
 
 /** Bytes of a response's content that are read ahead of the application. */
 const AHEAD = 65_536
@@ -44,6 +45,16 @@ export class Exchange {
   readonly outgoing: Outgoing
   /** It must have a connection of its own: those that are there have failed it. */
   readonly fresh: boolean
+  /** It must not go out as early data. */
+  readonly calm: boolean
+  /** It has gone out as early data. */
+  early = false
+  /** What its caller calls it, here and wherever it goes. */
+  label = ''
+  /** Another request has led to it. */
+  redirected = false
+  /** Its content goes through a decoder. */
+  decoding = false
   /** The head of its response. */
   readonly answered: Promise<Answer>
   /** Called once, when nothing more comes of it. */
@@ -62,14 +73,17 @@ export class Exchange {
   #owed = 0
   #held = 0
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
+  /** The application waits for a piece. */
+  #wanted = false
   #told = false
   #ended = false
   #over = false
 
-  constructor(outgoing: Outgoing, hearing: Hearing, fresh = false) {
+  constructor(outgoing: Outgoing, hearing: Hearing, fresh = false, calm = false) {
     this.outgoing = outgoing
     this.#hearing = hearing
     this.fresh = fresh
+    this.calm = calm
     this.answered = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -88,8 +102,7 @@ export class Exchange {
 
   /** The application takes no more for now. */
   get full(): boolean {
-    const controller = this.#controller
-    return controller === undefined ? this.#held >= AHEAD : (controller.desiredSize ?? 0) <= 0
+    return this.#held >= AHEAD
   }
 
   /** It is being sent. */
@@ -111,10 +124,12 @@ export class Exchange {
 
   /** A piece of content, in memory of its own. */
   data(bytes: Uint8Array): void {
-    if (this.#over) return
+    if (this.#over || bytes.length === 0) return
     this.#owed += bytes.length
-    if (this.#controller !== undefined) this.#controller.enqueue(bytes)
-    else {
+    if (this.#wanted) {
+      this.#wanted = false
+      this.#controller?.enqueue(bytes)
+    } else {
       this.#pieces.push(bytes)
       this.#held += bytes.length
     }
@@ -122,10 +137,10 @@ export class Exchange {
   }
 
   end(trailers: readonly Field[]): void {
-    if (this.#over) return
+    if (this.#over || this.#ended) return
     this.#ended = true
     if (trailers.length > 0) this.#hearing.onTrailers?.(trailers)
-    this.#controller?.close()
+    if (this.#told && this.#pieces.length === 0) this.#controller?.close()
     this.settle()
     this.#finish()
   }
@@ -137,6 +152,47 @@ export class Exchange {
     this.#told = true
     const { status, fields, empty } = head
     this.#resolve({ status, fields, content: this.#content(empty), protocol: this.#carrier!.protocol })
+  }
+
+  /** Whether it can go on in another process: no decoder has begun with its content. */
+  get movable(): boolean {
+    return !this.decoding && !this.#ended
+  }
+
+  /** What there is of it. Nothing more comes of it here: {@link fail} says so to its caller. */
+  export(): ExchangeState {
+    const { status = 0, fields = [], empty = false } = this.#head ?? {}
+    const { method, url } = this.outgoing
+    return {
+      label: this.label,
+      method,
+      url: url.href,
+      redirected: this.redirected,
+      status,
+      fields: fields.map(([name, value]) => ({ name, value })),
+      empty,
+      unread: concat(...this.#pieces),
+      owed: this.#owed,
+    }
+  }
+
+  /** Goes on where another one was. */
+  static restore(state: ExchangeState, hearing: Hearing): Exchange {
+    const { method, url, status, empty, unread, owed, label } = state
+    const outgoing = { method, url: new URL(url), fields: [], content: undefined, length: undefined }
+    const exchange = new Exchange(outgoing, hearing)
+    exchange.label = label
+    exchange.redirected = state.redirected
+    if (status > 0)
+      exchange.respond(
+        status,
+        state.fields.map(({ name, value }) => [name, value] as const),
+        empty,
+      )
+    if (unread.length > 0) exchange.#pieces.push(unread)
+    exchange.#held = unread.length
+    exchange.#owed = owed
+    return exchange
   }
 
   /** It has failed, and nothing more comes. @param seen how much the server may have seen */
@@ -159,34 +215,45 @@ export class Exchange {
   }
 
   #content(empty: boolean): Uint8Array | ReadableStream<Uint8Array> | null {
-    const pieces = this.#pieces
-    this.#pieces = []
+    if (empty) return null
     if (this.#ended) {
-      if (empty) return null
+      const pieces = this.#pieces.splice(0)
       return pieces.length === 1 ? pieces[0]! : concat(...pieces)
     }
-    if (empty) return null
+    // What has not been asked for stays here, where it can be taken out again.
     return new ReadableStream<Uint8Array>(
       {
         start: controller => {
           this.#controller = controller
-          for (const piece of pieces) controller.enqueue(piece)
         },
-        pull: () => this.#consume(),
+        pull: () => this.#give(),
         cancel: () => {
           if (this.#over) return
           this.#finish()
           this.#carrier?.cancel()
         },
       },
-      { highWaterMark: AHEAD, size: piece => piece.length },
+      { highWaterMark: 0 },
     )
+  }
+
+  /** The application wants a piece. */
+  #give(): void {
+    const piece = this.#pieces.shift()
+    if (piece === undefined) {
+      this.#wanted = true
+      return
+    }
+    this.#held -= piece.length
+    this.#controller?.enqueue(piece)
+    if (this.#ended && this.#pieces.length === 0) this.#controller?.close()
+    else if (!this.full) this.#consume()
   }
 
   #consume(): void {
     const owed = this.#owed
     this.#owed = 0
-    if (!this.#ended) this.#carrier?.consumed(owed)
+    if (owed > 0 && !this.#ended) this.#carrier?.consumed(owed)
   }
 
   #finish(): void {

@@ -1,12 +1,14 @@
 import { H1Client, type H1ClientEvent } from '../http/h1/client.ts'
+import type { H1ClientState } from '../http/h1/client-state.ts'
 import { DEFAULT_LIMITS, type H1Limits } from '../http/h1/limits.ts'
 import { type Field, header } from '../http/message.ts'
-import type { Connected } from '../transport/connector.ts'
 import { EMPTY } from '../wire/index.ts'
 import { Connection, type ConnectionOwner, type ConnectionSettings, INTERIM } from './connection.ts'
 import { ClientError } from './error.ts'
-import type { Carrier, Exchange } from './exchange.ts'
+import type { Carrier, Exchange, Seen } from './exchange.ts'
+import type { Carried } from './moving.ts'
 import { pathOf } from './outgoing.ts'
+import type { ClientApplication } from './state.ts'
 import { Upload, type UploadSink } from './upload.ts'
 
 const LIMITS: H1Limits = {
@@ -25,12 +27,28 @@ const EMPTY_STATUS: ReadonlySet<number> = new Set([204, 205, 304])
 /** Milliseconds before the server's own time to close an idle connection. */
 const MARGIN = 1000
 
+/** How a connection begins. */
+export interface H1Beginning {
+  /** See {@link H1Connection}. */
+  readonly toProxy?: readonly Field[] | undefined
+  /** Where it was in another process. */
+  readonly state?: {
+    readonly sent: number
+    readonly idle: number
+    readonly http: H1ClientState
+    readonly exchange: Exchange | undefined
+  }
+}
+
 /** A connection that speaks HTTP/1.1: one request after the other. */
 export class H1Connection extends Connection implements Carrier, UploadSink {
   readonly protocol = 'http/1.1'
-  readonly #http = new H1Client(LIMITS)
-  /** Requests name their whole URL: the other side is a proxy (RFC 9112 §3.2.2). */
-  readonly #proxied: boolean
+  readonly #http: H1Client
+  /**
+   * Fields for the proxy that the other side is, which is asked for whole URLs (RFC 9112 §3.2.2); undefined:
+   * it is the origin.
+   */
+  readonly #toProxy: readonly Field[] | undefined
   #exchange: Exchange | undefined
   #upload: Upload | undefined
   /** Content that waits for 100 (Continue), or until it is clear that none comes. */
@@ -49,11 +67,44 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
   #room: (() => void) | undefined
   #idle: number
 
-  constructor(connected: Connected, owner: ConnectionOwner, settings: ConnectionSettings, proxied = false) {
+  constructor(
+    connected: Carried,
+    owner: ConnectionOwner,
+    settings: ConnectionSettings,
+    { toProxy, state }: H1Beginning = {},
+  ) {
     super(connected, owner, settings)
-    this.#proxied = proxied
-    this.#idle = settings.timeouts.idle
+    this.#toProxy = toProxy
+    this.#idle = state?.idle ?? settings.timeouts.idle
+    this.#http = new H1Client(LIMITS, state?.http)
+    this.sent = state?.sent ?? 0
+    const exchange = state?.exchange
+    if (exchange !== undefined) this.#resume(exchange)
     this.open()
+    if (state === undefined) return
+    // What has come already may be all that there is.
+    this.guard.run(() => this.onBytes(EMPTY))
+    if (exchange === undefined) this.ring(this.#idle)
+  }
+
+  #resume(exchange: Exchange): void {
+    exchange.begin(this, true)
+    this.#exchange = exchange
+    this.#heard = false
+    this.#phase = exchange.seen === 'answered' ? 'body' : 'headers'
+    this.ring(this.settings.timeouts[this.#phase])
+  }
+
+  protected get movable(): boolean {
+    const exchange = this.#exchange
+    return this.#toProxy === undefined && this.#said && (exchange === undefined || exchange.movable)
+  }
+
+  protected export(): ClientApplication {
+    this.ring(0)
+    const { sent } = this
+    const exchange = this.#exchange?.export()
+    return { protocol: 'http/1.1', sent, idle: this.#idle, http: this.#http.export(), exchange }
   }
 
   get room(): number {
@@ -71,8 +122,9 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
   #send(exchange: Exchange): void {
     const { outgoing } = exchange
     const { method, url, content } = outgoing
-    const target = this.#proxied ? url.href.slice(0, url.href.length - url.hash.length) : pathOf(url)
-    const headers: Field[] = [['Host', url.host], ...outgoing.fields]
+    const toProxy = this.#toProxy
+    const target = toProxy === undefined ? pathOf(url) : url.href.slice(0, url.href.length - url.hash.length)
+    const headers: Field[] = [['Host', url.host], ...outgoing.fields, ...(toProxy ?? [])]
     const streams = content instanceof ReadableStream
     this.#chunked = streams && outgoing.length === undefined
     if (this.#chunked) headers.push(['Transfer-Encoding', 'chunked'])
@@ -206,12 +258,12 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
     else this.fail(this.late('body', 'no more of the response'))
   }
 
-  protected failAll(error: ClientError): void {
+  protected failAll(error: ClientError, seen?: Seen): void {
     this.#upload?.stop(error)
     this.#held = undefined
     const exchange = this.#exchange
     this.#exchange = undefined
-    exchange?.fail(error)
+    exchange?.fail(error, seen)
   }
 
   #on(event: H1ClientEvent): void {
@@ -291,7 +343,7 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
   }
 
   #readOn(): void {
-    if (!this.#paused || this.over) return
+    if (!this.#paused || this.over || this.frozen) return
     this.#paused = false
     if (this.#phase === 'body') this.ring(this.settings.timeouts.body)
     this.transport.resume()

@@ -1,12 +1,13 @@
-import { ErrorCode, H2Client, type H2Event, type H2Limits } from '../http/h2/index.ts'
+import { ErrorCode, H2Client, type H2Event, type H2Limits, type H2State } from '../http/h2/index.ts'
 import { CLIENT_H2_LIMITS } from '../http/h2/limits.ts'
 import type { Field } from '../http/message.ts'
-import type { Connected } from '../transport/connector.ts'
 import { Connection, type ConnectionOwner, type ConnectionSettings, INTERIM } from './connection.ts'
 import { ClientError } from './error.ts'
-import type { Exchange } from './exchange.ts'
-import { H2Stream, type StreamOwner } from './h2-stream.ts'
+import type { Exchange, Seen } from './exchange.ts'
+import { H2Stream, type StreamBeginning, type StreamOwner } from './h2-stream.ts'
+import type { Carried } from './moving.ts'
 import { pathOf } from './outgoing.ts'
+import type { ClientApplication } from './state.ts'
 
 const LIMITS: H2Limits = {
   ...CLIENT_H2_LIMITS,
@@ -17,14 +18,25 @@ const LIMITS: H2Limits = {
 }
 /** Milliseconds between two looks at what has run out. */
 const TICK = 500
+/** Streams before the server has said how many it allows: no fewer, one hopes (RFC 9113 §6.5.2). */
+const UNTOLD = 100
+
+/** Where a connection was. */
+export interface H2Beginning {
+  readonly sent: number
+  readonly http: H2State
+  readonly streams: readonly (StreamBeginning & { readonly id: number; readonly exchange: Exchange })[]
+}
 
 /** A connection that speaks HTTP/2: many requests at once. */
 export class H2Connection extends Connection implements StreamOwner {
   readonly protocol = 'h2'
-  readonly #http = new H2Client(LIMITS)
+  readonly #http: H2Client
   readonly #streams = new Map<number, H2Stream>()
   #ticked: number
   #idleSince: number
+  /** The server has spoken: its SETTINGS come first. */
+  #greeted = false
   #receiving = false
   #scheduled = false
   readonly #soon = this.guard.entrance(() => {
@@ -32,16 +44,40 @@ export class H2Connection extends Connection implements StreamOwner {
     this.#flush()
   })
 
-  constructor(connected: Connected, owner: ConnectionOwner, settings: ConnectionSettings) {
+  /** @param state where it was in another process */
+  constructor(connected: Carried, owner: ConnectionOwner, settings: ConnectionSettings, state?: H2Beginning) {
     super(connected, owner, settings)
+    this.#http = new H2Client(LIMITS, state?.http)
+    this.sent = state?.sent ?? 0
+    this.#greeted = state?.http.peerSettingsRead ?? false
     this.#ticked = this.#idleSince = settings.clock.steady()
+    for (const one of state?.streams ?? []) {
+      const stream = new H2Stream(one.id, one.exchange, this)
+      stream.resume(one)
+      this.#streams.set(one.id, stream)
+      one.exchange.begin(stream, true)
+    }
     this.open()
-    this.guard.run(() => this.#flush())
+    this.guard.run(() => {
+      this.#events()
+      this.#flush()
+    })
     this.ring(TICK)
   }
 
+  protected get movable(): boolean {
+    return [...this.#streams.values()].every(one => one.movable && one.exchange.movable)
+  }
+
+  protected export(): ClientApplication {
+    this.ring(0)
+    const exchanges = [...this.#streams.values()].map(stream => stream.export())
+    return { protocol: 'h2', sent: this.sent, http: this.#http.export(), exchanges }
+  }
+
   get room(): number {
-    return !this.closing && this.#http.canRequest ? 1 : 0
+    const told = this.#greeted || this.#http.openStreams < UNTOLD
+    return !this.closing && told && this.#http.canRequest ? 1 : 0
   }
 
   get underway(): number {
@@ -116,6 +152,9 @@ export class H2Connection extends Connection implements StreamOwner {
       this.#receiving = false
     }
     this.#flush()
+    if (this.#greeted || this.over) return
+    this.#greeted = true
+    this.owner.available(this)
   }
 
   protected onEnd(): void {
@@ -153,10 +192,10 @@ export class H2Connection extends Connection implements StreamOwner {
     stream.fail(this.late(which, answered ? 'no more of the response' : 'no response'))
   }
 
-  protected failAll(error: ClientError): void {
+  protected failAll(error: ClientError, seen?: Seen): void {
     const streams = [...this.#streams.values()]
     this.#streams.clear()
-    for (const stream of streams) stream.fail(error)
+    for (const stream of streams) stream.fail(error, seen)
   }
 
   #events(): void {
@@ -207,7 +246,7 @@ export class H2Connection extends Connection implements StreamOwner {
         const { code, retryable } = event
         this.#forget(event.streamId)
         const what = `the stream was reset (${nameOf(code)})`
-        stream.fail(new ClientError('protocol', what, { http2Code: code }), retryable)
+        stream.fail(new ClientError('protocol', what, { http2Code: code }), retryable ? 'nothing' : undefined)
       }
     }
   }
@@ -240,7 +279,7 @@ export class H2Connection extends Connection implements StreamOwner {
   }
 
   #flush(): void {
-    while (!this.over && !this.transport.queued) {
+    while (!this.over && !this.frozen && !this.transport.queued) {
       const bytes = this.#http.takeOutput()
       if (bytes.length === 0) break
       this.transport.write([bytes])

@@ -1,7 +1,8 @@
 import type { Field } from '../http/message.ts'
 import { INTERIM } from './connection.ts'
 import { ClientError } from './error.ts'
-import type { Carrier, Exchange } from './exchange.ts'
+import type { Carrier, Exchange, Seen } from './exchange.ts'
+import type { ExchangeState } from './state.ts'
 import { Upload, type UploadSink } from './upload.ts'
 
 /** The connection of a stream. */
@@ -15,6 +16,12 @@ export interface StreamOwner {
   consumed(id: number, bytes: number): void
   /** Ends the stream; nothing more is told of it. */
   reset(id: number): void
+}
+
+/** What a stream has not sent yet. */
+export interface StreamBeginning {
+  readonly rest: Uint8Array | undefined
+  readonly uploading: boolean
 }
 
 /** One request on an HTTP/2 connection. */
@@ -40,6 +47,23 @@ export class H2Stream implements Carrier, UploadSink {
     this.exchange = exchange
     this.#owner = owner
     this.since = owner.now
+  }
+
+  /** Whether all of the request is here as bytes. */
+  get movable(): boolean {
+    return this.#upload === undefined && this.#held === undefined
+  }
+
+  export(): StreamBeginning & { readonly id: number; readonly exchange: ExchangeState } {
+    const { id, uploading } = this
+    return { id, exchange: this.exchange.export(), rest: this.#rest, uploading }
+  }
+
+  /** Goes on where another one was. */
+  resume({ rest, uploading }: StreamBeginning): void {
+    this.#rest = rest
+    this.uploading = uploading
+    this.answered = this.exchange.seen === 'answered'
   }
 
   /** Whether content waits for 100 (Continue). */
@@ -129,10 +153,10 @@ export class H2Stream implements Carrier, UploadSink {
     this.exchange.end(trailers)
   }
 
-  /** @param unseen the server has not looked at the request (RFC 9113 §8.7) */
-  fail(error: ClientError, unseen = false): void {
+  /** @param seen `nothing`: the server has not looked at the request (RFC 9113 §8.7) */
+  fail(error: ClientError, seen?: Seen): void {
     this.#stop(error)
-    this.exchange.fail(error, unseen ? 'nothing' : undefined)
+    this.exchange.fail(error, seen)
   }
 
   consumed(bytes: number): void {

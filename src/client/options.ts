@@ -32,12 +32,32 @@ export interface PoolLimits {
 
 export const DEFAULT_POOL_LIMITS: PoolLimits = { connectionsPerOrigin: 100 }
 
+/** Where a host is: addresses as text. */
+export type Lookup = (host: string) => Promise<readonly string[]>
+
+/** A proxy of HTTP (RFC 9110 §3.7). */
+export interface ProxyOptions {
+  /** `http://` or `https://`, with name and password in it where it wants them (RFC 7617). */
+  readonly url: string
+  /** For TLS with the proxy itself. */
+  readonly tls?: TlsOptions
+}
+
 /** What {@link Client} takes. Everything has a default. */
 export interface ClientOptions {
   /** What opens connections; default: TCP, and our TLS over it, which `tls` is for. */
   readonly connector?: Connector
   /** Whom to trust (`ca`), certificates of our own (`cert`, `key`) and so on. */
   readonly tls?: TlsOptions
+  /** What all requests go through. */
+  readonly proxy?: ProxyOptions
+  /**
+   * Whether requests with safe methods and no content go out with the first flight of a TLS handshake that
+   * resumes: one round trip less, and the server may get them twice (RFC 8470). Default: false.
+   */
+  readonly earlyData?: boolean
+  /** Where a host is, for connections that serve several; default: as the system says. */
+  readonly lookup?: Lookup
   readonly timeouts?: Partial<Timeouts>
   readonly limits?: Partial<PoolLimits>
   /** Redirects that are followed; default: 20. */

@@ -1,10 +1,17 @@
-import type { Connected } from '../transport/connector.ts'
+import { setMaxListeners } from 'node:events'
 import type { Connection, ConnectionOwner } from './connection.ts'
 import type { ClientError } from './error.ts'
 import type { Exchange, Protocol } from './exchange.ts'
 
-/** Opens a connection to the origin of a pool. @throws ClientError (as rejection) */
-export type Open = (owner: ConnectionOwner, signal: AbortSignal) => Promise<Connection>
+/**
+ * Opens a connection to the origin of a pool. @param first the request that waits longest
+ * @throws ClientError (as rejection)
+ */
+export type Open = (
+  owner: ConnectionOwner,
+  signal: AbortSignal,
+  first: Exchange | undefined,
+) => Promise<Connection>
 
 /**
  * The connections to one origin, and the requests that wait for one. HTTP/1.1: each request has a connection
@@ -23,10 +30,27 @@ export class Pool implements ConnectionOwner {
   /** What the server speaks, as far as it has shown. */
   #protocol: Protocol | undefined
 
-  /** @param limit connections at once */
-  constructor(open: Open, limit: number) {
+  /** One of another origin that serves this one, too: first choice as long as there is none of its own. */
+  shared: Connection | undefined
+  /** It is found out whether there is such a one. */
+  looking: Promise<void> | undefined
+  readonly #onIdle: () => void
+
+  /** @param limit connections at once @param onIdle nothing is left of it */
+  constructor(open: Open, limit: number, onIdle: () => void) {
     this.#open = open
     this.#limit = limit
+    this.#onIdle = onIdle
+    // Each connection that is being opened listens.
+    setMaxListeners(0, this.#stop.signal)
+  }
+
+  /** @param found what {@link shared} will be; requests wait for it */
+  look(found: Promise<Connection | undefined>): void {
+    this.looking = found.then(shared => {
+      this.shared = shared
+      this.looking = undefined
+    })
   }
 
   /** Connections that are open. */
@@ -40,7 +64,7 @@ export class Pool implements ConnectionOwner {
   }
 
   dispatch(exchange: Exchange): void {
-    const connection = exchange.fresh ? undefined : this.#take()
+    const connection = exchange.fresh ? undefined : (this.#take() ?? this.#takeShared())
     if (connection !== undefined) {
       connection.send(exchange)
       return
@@ -51,6 +75,7 @@ export class Pool implements ConnectionOwner {
 
   /** A connection that was opened elsewhere. */
   adopt(connection: Connection): void {
+    if (connection.over) return
     this.#all.add(connection)
     this.#protocol = connection.protocol
     this.available(connection)
@@ -73,6 +98,7 @@ export class Pool implements ConnectionOwner {
     const at = this.#free.indexOf(connection)
     if (at >= 0) this.#free.splice(at, 1)
     if (this.#waiting.length > 0) this.#openMore()
+    else if (this.idle) this.#onIdle()
   }
 
   /** No new request: connections end when those underway have ended. */
@@ -85,6 +111,13 @@ export class Pool implements ConnectionOwner {
     this.#stop.abort()
     for (const exchange of this.#waiting.splice(0)) exchange.fail(error, 'nothing')
     for (const connection of [...this.#all]) connection.fail(error)
+  }
+
+  #takeShared(): Connection | undefined {
+    const { shared } = this
+    if (shared === undefined || this.#all.size > 0) return undefined
+    if (shared.over || shared.closing) this.shared = undefined
+    return shared.room > 0 ? shared : undefined
   }
 
   #take(): Connection | undefined {
@@ -121,7 +154,11 @@ export class Pool implements ConnectionOwner {
 
   #openOne(): void {
     this.#opening++
-    this.#open(this, this.#stop.signal).then(
+    // It may be sent before the connection is there: then it waits here no longer.
+    const first = this.#waiting[0]
+    const opened = this.#open(this, this.#stop.signal, first)
+    if (first?.early) this.#waiting.shift()
+    opened.then(
       connection => {
         this.#opening--
         if (connection.over) this.#openMore()
@@ -134,9 +171,8 @@ export class Pool implements ConnectionOwner {
         const last = this.#opening === 0 && this.#all.size === 0
         const failed = this.#waiting.splice(0, last ? this.#waiting.length : 1)
         for (const exchange of failed) exchange.fail(error, 'nothing')
+        if (this.idle) this.#onIdle()
       },
     )
   }
 }
-
-export type { Connected }

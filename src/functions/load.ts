@@ -1,7 +1,9 @@
+import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
+import { types } from 'node:util'
 import type { NodeApplication } from './adapters/node-http.ts'
 import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
-import { installGlobals } from './light/globals.ts'
+import { installGlobals, prepare } from './light/globals.ts'
 import { type FunctionModule, functionModule } from './module.ts'
 import { FunctionError, moduleFile } from './module-file.ts'
 import { fromOpenFaaS, type OpenFaaSHandler } from './openfaas/handler.ts'
@@ -16,18 +18,20 @@ export { FunctionError } from './module-file.ts'
  * @param base the directory that relative paths start from
  * @param lang the template that it is written for; with one of OpenFaaS's for Node, a function is a handler
  * `(event, context)`
+ * @param lazily whether Node's `Request` and `Response` are loaded with the first request only
  * @throws FunctionError
  */
 export async function loadFunction(
   nameOrPath: string,
   base = process.cwd(),
   lang?: string,
+  lazily = false,
 ): Promise<FunctionModule> {
   const file = moduleFile(nameOrPath, base)
   let module: ModuleExports
   installGlobals()
   try {
-    module = await import(pathToFileURL(file).href)
+    module = loadedAtOnce(file) ?? (await import(pathToFileURL(file).href))
   } catch (error) {
     throw new FunctionError(
       'unloadable',
@@ -36,7 +40,25 @@ export async function loadFunction(
     )
   }
   if (NODE_HTTP.has(lang ?? '')) return fromApplication(module.default, file)
-  return functionOf(module, file, lang)
+  return functionOf(module, file, lang, lazily)
+}
+
+const require = createRequire(import.meta.url)
+
+/**
+ * The engine's other way to a module: without turns of the event loop and threads in between, it takes half
+ * of the time, and a function may be waited for.
+ * @returns undefined where it does not lead there: `import` knows the others, and says what is wrong
+ */
+export function loadedAtOnce(file: string): ModuleExports | undefined {
+  if (!/\.m?js$/.test(file)) return undefined
+  try {
+    const found: unknown = require(file)
+    // A module of the other kind has run now, and is the same for `import`.
+    return types.isModuleNamespaceObject(found) ? (found as ModuleExports) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Where that is, and what to do about it, as far as that is known. */
@@ -58,8 +80,16 @@ export interface ModuleExports {
  * The function of a module that is there. @param file for messages @param lang as in {@link loadFunction}
  * @throws FunctionError it exports none
  */
-export function functionOf(module: ModuleExports, file: string, lang?: string): FunctionModule {
-  return functionModule({ ...recognise(module.default, file, lang), ...webSocketOf(module, file) })
+export function functionOf(
+  module: ModuleExports,
+  file: string,
+  lang?: string,
+  lazily = false,
+): FunctionModule {
+  const loaded = functionModule({ ...recognise(module.default, file, lang), ...webSocketOf(module, file) })
+  // Otherwise the first request would wait for it.
+  if (loaded.kind === 'fetch' && !lazily) prepare()
+  return loaded
 }
 
 function webSocketOf(

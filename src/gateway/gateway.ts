@@ -10,7 +10,7 @@ import type { Clock } from '../time/clock.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
 import type { Arrival } from '../transfer/consignments/consignments.ts'
-import type { Loads, Peer, SlumberPhase } from '../transfer/control.ts'
+import type { Loads, Peer, Proofs, SlumberPhase } from '../transfer/control.ts'
 import type { Courier } from '../transfer/courier.ts'
 import { SESSION_ID_LENGTH } from '../transfer/envelope.ts'
 import type { Hibernated } from '../transfer/hibernated.ts'
@@ -29,6 +29,7 @@ import type { Hibernation, HibernationOwner } from './hibernation/hibernation.ts
 import { Slumbers } from './hibernation/slumbers.ts'
 import { http2Answer } from './host-recogniser.ts'
 import { alertAnswer, answer, httpAnswer, Listener, type Opening } from './listener.ts'
+import { GatewayProofs, PROOF } from './proofs.ts'
 import { Routing } from './routing.ts'
 import { countUnclean, NONE_UNCLEAN, type Unclean, type UncleanCounters } from './unclean.ts'
 
@@ -63,6 +64,7 @@ export class Gateway {
   readonly #hibernation: Hibernation | undefined
   readonly #slumbers: Slumbers
   readonly #routing: Routing
+  readonly #proofs: GatewayProofs
   /** By function. */
   #carrierNames: ReadonlyMap<string, CarrierName>
   /** Other gateways, the newest last. */
@@ -114,7 +116,8 @@ export class Gateway {
         for (const carrier of this.#carriers.values()) carrier.moved?.(...where)
       },
     })
-    const routing = new Routing(options, clock)
+    this.#proofs = new GatewayProofs({ clock, onFault: error => this.#fault(error) })
+    const routing = new Routing(options, clock, this.#proofs)
     this.#routing = routing
     this.#carrierNames = options.carriers
     const common = {
@@ -234,6 +237,16 @@ export class Gateway {
     this.#carrierNames = new Map(Object.entries(carriers))
   }
 
+  /** What authorities of the web are shown from now on. */
+  proofs(proofs: Proofs): void {
+    this.#proofs.change(proofs)
+  }
+
+  /** Pages and handshakes that authorities have been given. */
+  get proofsShown(): number {
+    return this.#proofs.shown
+  }
+
   /**
    * Another gateway accepts on these ports now: stops accepting, goes on with what is opening or held, and
    * gives it what is relayed. When {@link size} is 0 and nothing is relayed any more, nothing is left to do.
@@ -281,6 +294,7 @@ export class Gateway {
     this.#http.close()
     this.#https.close()
     this.#dispatch.close()
+    this.#proofs.close()
     this.#hibernation?.close()
     for (const carrier of this.#carriers.values()) carrier.close()
   }
@@ -291,6 +305,10 @@ export class Gateway {
   }
 
   #open(opening: Opening<string>, tls: boolean): void {
+    if (opening.to === PROOF) {
+      this.#proofs.take(opening, tls)
+      return
+    }
     const sessionId = new Uint8Array(randomBytes(SESSION_ID_LENGTH))
     this.#carrierOf(opening.to).arrive(opening, tls, sessionId)
   }

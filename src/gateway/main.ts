@@ -63,6 +63,9 @@ async function main(): Promise<void> {
       case 'loads':
         gateway?.loads(message.loads)
         return
+      case 'proofs':
+        gateway?.proofs(message)
+        return
       case 'routes':
         gateway?.routes(tableOf(message))
         return
@@ -102,6 +105,7 @@ async function main(): Promise<void> {
       await prepareCarriers(settings),
       prepareHibernation(settings),
     )
+    if (settings.proofs !== undefined) gateway.proofs(settings.proofs)
     const { http, https } = await gateway.listen()
     log.info({ host: options.host, http, https }, 'listening')
   } catch (error) {
@@ -124,6 +128,7 @@ function status(gateway: Gateway, inCustody: number): ControlMessage {
     connections: gateway.size,
     ...gateway.carried,
     ...gateway.hibernation,
+    proofsShown: gateway.proofsShown,
     inCustody,
     heldBytes: gateway.memory.held,
     shed: gateway.memory.shed,

@@ -7,6 +7,7 @@ import { EMPTY } from '../wire/index.ts'
 import { ClientHelloRecogniser } from './client-hello-recogniser.ts'
 import { HostRecogniser, http2Answer } from './host-recogniser.ts'
 import { alertAnswer, httpAnswer, type Judgement } from './listener.ts'
+import { type GatewayProofs, PROOF } from './proofs.ts'
 
 /**
  * Milliseconds for the first request of an HTTP/2 connection; a client that waits for our SETTINGS sends
@@ -25,9 +26,11 @@ export class Routing {
   #hosts!: readonly string[]
   #routes!: Routes
   readonly #clock: Clock
+  readonly #proofs: GatewayProofs
 
-  constructor(options: GatewayOptions, clock: Clock) {
+  constructor(options: GatewayOptions, clock: Clock, proofs: GatewayProofs) {
     this.#options = options
+    this.#proofs = proofs
     this.#clock = clock
     this.change(options.routes, options.functionNames, options.defaultFunction)
   }
@@ -64,6 +67,8 @@ export class Routing {
             reason: `${found.detail} (${found.reason})`,
           }
         case 'client_hello': {
+          // Whatever the server name.
+          if (this.#proofs.wantsHandshake(found.alpn)) return { kind: 'route', to: PROOF }
           const route = this.#routes.find(found.serverName)
           if (route !== undefined) return { kind: 'route', to: route.function }
           const reason = `no function for the server name ${found.serverName ?? '(no host name)'}`
@@ -101,6 +106,7 @@ export class Routing {
           return this.#answerHttp(refusal(400, 'the first request is malformed'), bytes)
         }
         case 'request': {
+          if (this.#proofs.wantsPage(found.head)) return { kind: 'route', to: PROOF }
           // The path beats the host when both name a function.
           const functionName =
             ownerOfPath(found.head.path, this.#names)?.functionName ?? this.#routes.find(found.host)?.function

@@ -1,4 +1,5 @@
 import type { H1Limits } from '../http/h1/index.ts'
+import type { Proofs } from '../transfer/control.ts'
 import type { CarrierName } from './carrier.ts'
 import type { MemberSettings } from './membership.ts'
 import type { RouteEntry } from './routes.ts'
@@ -32,6 +33,8 @@ export interface GatewayOptions {
 
 /** What a gateway's process is told at its start. */
 export interface GatewaySettings extends MemberSettings {
+  /** What authorities of the web are shown. */
+  readonly proofs?: Proofs
   readonly gateway: Omit<GatewayOptions, 'functionNames' | 'carriers'> & {
     readonly functionNames: readonly string[]
     readonly carriers: Readonly<Record<string, CarrierName>>

@@ -18,8 +18,8 @@ export {
   giveUp,
   loadProvider,
   type MemberSettings,
+  nameLog,
   readSettings,
-  renamedLog,
 } from './own-process.ts'
 
 /** A process's place among the others. */

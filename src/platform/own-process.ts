@@ -45,13 +45,17 @@ export function waitsForSettings(): boolean {
   return waits
 }
 
+/** What was in the pipe: a program that starts ours has read it before. */
+let settingsRead: string | undefined
+
 /**
  * Reads the settings that the supervisor has written into a pipe, and closes that: neither the environment
  * nor the command line shows them. From here on this process ends with the supervisor.
  * @throws Error it was not started by the supervisor
  */
 export function readSettings<S extends MemberSettings>(): S {
-  return ownSettings(readPipe(DESCRIPTORS.settings))
+  settingsRead ??= readPipe(DESCRIPTORS.settings)
+  return ownSettings(settingsRead)
 }
 
 /** The same of what was read from that pipe already. @throws SyntaxError it is no JSON */
@@ -92,16 +96,17 @@ export async function loadProvider(name: ProviderName): Promise<CryptoProvider> 
 }
 
 /** The log of this process: its standard output, of which the supervisor reads as much as it may say. */
-export function openLog(settings: MemberSettings): Logger {
-  const log = renamedLog(settings)
+export function openLog({ name, logLevel }: MemberSettings): Logger {
+  const options = { ...(waits ? {} : { name }), level: logLevel, serializers: { err: thrown } }
+  const log = pino(options, { write: line => process.stdout.write(line) })
   boundOutput(dropped => log.warn({ dropped }, 'output was dropped: it was read too slowly'))
   return log
 }
 
-/** The same, of a process that has a log and gets another name. */
-export function renamedLog({ name, logLevel }: MemberSettings): Logger {
-  const options = { name, level: logLevel, serializers: { err: thrown } }
-  return pino(options, { write: line => process.stdout.write(line) })
+/** Gives the log of a process that has waited for its settings its name: that costs less than another log. */
+export function nameLog(log: Logger, { name, logLevel }: Pick<MemberSettings, 'name' | 'logLevel'>): void {
+  log.setBindings({ name })
+  log.level = logLevel
 }
 
 /**

@@ -194,7 +194,13 @@ function start(
       ...(command.directory === undefined ? {} : { cwd: command.directory }),
     })
     const payload = new Payload(child, command.wrappers, prepared.ended, group)
-    const enclosed = payload.enclose().catch((error: unknown) => cgroups?.lost(error))
+    let free = false
+    const enclosed = payload
+      .enclose()
+      .catch((error: unknown) => cgroups?.lost(error))
+      .then(() => {
+        free = true
+      })
     const supervisor = command.parent ?? process.pid
     const tell = (settings: MemberSpec['settings'], more = false): void => {
       const told: MemberSettings = {
@@ -205,7 +211,10 @@ function start(
         descriptors: given,
       }
       const text = `${JSON.stringify(told)}\n`
-      void enclosed.then(() => feed(child, DESCRIPTORS.settings, text, more))
+      const say = (): void => feed(child, DESCRIPTORS.settings, text, more)
+      // One that has waited is told before anything else is done for it.
+      if (free) say()
+      else void enclosed.then(say)
     }
     const firstFeed = stdio.length + prepared.descriptors.length
     // What wraps a container waits for these.

@@ -18,6 +18,7 @@ import { type BoundPort, bindPorts, reachable } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { untilRehearsed } from './rehearsing.ts'
 import { Reliefs } from './reliefs.ts'
+import { Proving } from './reload/proving.ts'
 import { Reloads } from './reload/reloads.ts'
 import { Replacements } from './replacements.ts'
 import { freeName, Replica } from './replica.ts'
@@ -65,6 +66,11 @@ export interface Ports {
 export class Supervisor {
   /** What processes have counted. */
   readonly tally = new Tally(COUNTERS)
+  /** What authorities of the web are shown. */
+  readonly proving = new Proving({
+    tellGateways: message => this.#processes.tellAll(message, undefined, 'gateway'),
+    heard: () => this.status(),
+  })
   readonly #options: SupervisorOptions
   readonly #clock: Clock
   readonly #processes: Processes
@@ -180,7 +186,7 @@ export class Supervisor {
     // First: containers wait for what it keeps.
     if (signer !== undefined) this.#add(signer)
     for (const spec of containers) this.#add(spec)
-    this.#add({ ...gateway, descriptors: this.#bound.map(({ fd }) => fd) })
+    this.#add(this.proving.specOf(gateway, this.#bound))
     await started
     this.#processes.warmPool.fill()
     return { http: bound!.port, https: boundSecure!.port }
@@ -209,7 +215,7 @@ export class Supervisor {
 
   /** Starts a gateway on the same ports, and waits until it accepts. */
   async #startGateway(spec: MemberSpec): Promise<Replica> {
-    const next = this.#add({ ...spec, descriptors: this.#bound.map(({ fd }) => fd) })
+    const next = this.#add(this.proving.specOf(spec, this.#bound))
     await this.#expected.untilReady(next).catch((error: unknown) => {
       this.#abandon(next)
       throw error
@@ -386,6 +392,7 @@ export class Supervisor {
     this.#sentinel.heard(member.id)
     const { news } = this.#reloads
     if (news !== undefined) this.#processes.tell(member.id, news)
+    if (member.role === 'gateway') this.#processes.tell(member.id, this.proving.news)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
     replica.broken = undefined

@@ -137,6 +137,21 @@ const consignment = {
 
 const parcelTicket = struct('ParcelTicket', { ticket: fixed(PARCEL_TICKET_LENGTH) })
 
+/** What an authority of the web reads at a host that a certificate is asked for (RFC 8555 §8.3). */
+const ProofPage = struct('ProofPage', { token: text(1, 512), content: text(1, 1024) })
+
+/** All that gateways show to authorities, in place of what they showed before. Nothing of it is secret. */
+const Proofs = struct('Proofs', {
+  pages: vector(ProofPage, 0, 2 ** 24 - 1),
+  /**
+   * The path of a Unix socket, whose owner answers handshakes for `acme-tls/1` (RFC 8737). Empty: they are
+   * those of functions, as all others.
+   */
+  responder: text(0, 4096),
+})
+export type Proofs = TypeOf<typeof Proofs>
+export const NO_PROOFS: Proofs = { pages: [], responder: '' }
+
 export const ControlMessage = select(
   'ControlMessage',
   'kind',
@@ -184,6 +199,7 @@ export const ControlMessage = select(
     delegate: 34,
     delegated: 35,
     routes: 40,
+    proofs: 60,
   }),
   {
     /**
@@ -308,6 +324,8 @@ export const ControlMessage = select(
     delegated: Delegated,
     /** From the supervisor, to a signer: these are the files of keys; read them anew. */
     certify: Certify,
+    /** From the supervisor, to gateways: what authorities of the web are shown from now on. */
+    proofs: Proofs,
     /** From the supervisor: from now on these are the functions, and these the names that lead to them. */
     routes: struct('RoutesMessage', {
       functions: vector(RoutedFunction, 0, 2 ** 24 - 1),
@@ -349,6 +367,7 @@ const ORDERS = kinds(
   'slumber',
   'routes',
   'certify',
+  'proofs',
 )
 /** Messages of any such process to the supervisor, and those of one role alone. */
 const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved')

@@ -21,21 +21,29 @@ export async function attempt(
   )
   const release = onAbort(signal, () => control.abort(aborted(target, signal)))
   try {
-    return await orTooLate(work(control.signal), control.signal)
+    return await orTooLate(work(control.signal), control.signal, late => late.transport.destroy())
   } finally {
     late.stop()
     release()
   }
 }
 
-/** What comes after it was given up is closed: a kind may be slow to notice. */
-function orTooLate(work: Promise<Connected>, signal: AbortSignal): Promise<Connected> {
+/**
+ * What comes of some work, or the reason of the signal, whether the work has heard of that or not.
+ * @param undo closes what comes after it was given up
+ */
+export function orTooLate<T>(work: Promise<T>, signal: AbortSignal, undo: (late: T) => void): Promise<T> {
   return new Promise((resolve, reject) => {
-    onAbort(signal, reject)
-    work.then(connected => {
-      if (signal.aborted) connected.transport.destroy()
-      else resolve(connected)
-    }, reject)
+    const release = onAbort(signal, reject)
+    const fail = (error: unknown): void => {
+      release()
+      reject(error)
+    }
+    work.then(done => {
+      release()
+      if (signal.aborted) undo(done)
+      else resolve(done)
+    }, fail)
   })
 }
 

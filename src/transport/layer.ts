@@ -16,12 +16,12 @@ export interface Protected extends Transport {
 export type TlsLayer = (alpn: readonly string[]) => Protect
 
 /**
- * Does a handshake. @param patienceMs milliseconds that the client has
+ * Does a handshake. @param options milliseconds that the client has, and a signal that gives it up
  * @throws Error (as rejection) what ended it; nothing is left open then
  */
 export type Protect = (
   accepted: Accepted,
-  options: { readonly patienceMs: number; readonly clock: Clock },
+  options: { readonly patienceMs: number; readonly clock: Clock; readonly signal: AbortSignal },
 ) => Promise<Protected>
 
 /** Our TLS. @param configFor for what is spoken; its `alpn` is what {@link TlsLayer} is given */

@@ -6,6 +6,7 @@ import {
   type ServerConfig,
   Session,
   type SessionEvent,
+  type SessionState,
 } from '../tls13/index.ts'
 import { EMPTY, takePortion } from '../wire/index.ts'
 import { onAbort } from './attempt.ts'
@@ -65,6 +66,23 @@ export function secure(
   })
 }
 
+/** A secure transport whose session can be given away. */
+export interface Releasable extends SecureTransport {
+  /**
+   * Gives the session away when what lies below has been taken out: nothing is read or written here any more.
+   * What has come whole is told to the handlers before.
+   * @param unread what was read below and not told
+   * @throws Error if it has ended, or if something still waits to be sent
+   */
+  release(unread: Uint8Array): SessionState
+}
+
+/** A session that is past its handshake, such as `Session.restore` gives, as a transport. */
+export function overSession(transport: Transport, session: Session): SecureTransport {
+  const nothing = (): void => {}
+  return new TlsTransport(transport, () => session, {}, nothing, nothing)
+}
+
 /** The same as a client. Its certificate check is `config.verify`. @returns, @throws as {@link secure} */
 export function secureClient(
   transport: Transport,
@@ -76,7 +94,7 @@ export function secureClient(
   })
 }
 
-class TlsTransport implements SecureTransport {
+class TlsTransport implements Releasable {
   readonly encrypted = true
   readonly session: Session
   onDrain: (() => void) | undefined
@@ -229,6 +247,24 @@ class TlsTransport implements SecureTransport {
     } finally {
       this.destroy()
     }
+  }
+
+  release(unread: Uint8Array): SessionState {
+    if (this.queued) throw new Error('something still waits to be sent')
+    const { session } = this
+    this.#reading = true
+    if (!this.#over) session.feed(unread)
+    while (!this.#over) {
+      const event = session.next()
+      if (event === undefined) break
+      this.#on(event)
+    }
+    if (this.#over || this.#ended || this.#finished) throw new Error('the session has ended')
+    this.#over = true
+    this.#turn.stop()
+    this.#handlers = undefined
+    this.onDrain = undefined
+    return session.release()
   }
 
   /** Something was thrown that must not be. */

@@ -1,7 +1,9 @@
 import { ALPN_PROTOCOLS } from '../http/alpn.ts'
+import { DEFAULT_LIMITS } from '../http/h1/index.ts'
 import type { ResponseView } from '../http/message.ts'
 import type { HttpFault, HttpHandlers, HttpRequest, HttpResponse } from '../http/serving.ts'
 import type { Session } from '../tls13/index.ts'
+import { orTooLate } from './attempt.ts'
 import { type DriveOptions, drive, type Served } from './driver.ts'
 import type { Protect, Protected, TlsLayer } from './layer.ts'
 import type { Accepted, Address, Listener } from './listener.ts'
@@ -57,6 +59,8 @@ export interface ServerHandlers {
 export interface ServerOptions extends ServerHandlers, Omit<DriveOptions, 'onFault'> {
   /** Where connections come from. */
   readonly transport: Listener | Promise<Listener>
+  /** Whether handlers are asked for CONNECT, which `keep` grants; default: it is refused with 501. */
+  readonly tunnels?: boolean
   /** Whose PROXY protocol headers are believed; default: that of no peer. */
   readonly proxyProtocol?: ProxyProtocolOptions
   /** How they are protected; without it they are plain. */
@@ -114,7 +118,7 @@ class RunningServer implements Server {
 
   constructor(listener: Listener, options: ServerOptions) {
     this.#listener = listener
-    this.#options = options
+    this.#options = options.tunnels === true ? withTunnels(options) : options
     const { proxyProtocol, clock } = options
     this.#introduce = proxyProtocol && introductions(proxyProtocol, clock)
     this.#protect = options.tls?.(options.alpn ?? ALPN_PROTOCOLS)
@@ -172,14 +176,16 @@ class RunningServer implements Server {
   }
 
   async #serve(one: Open, came: Accepted): Promise<void> {
+    const { signal } = one.control
     let accepted: Introduced = came
     if (this.#introduce !== undefined) {
-      accepted = await this.#introduce(came)
+      accepted = await orTooLate(this.#introduce(came), signal, late => late.transport.destroy())
       one.transport = accepted.transport
       one.stage = 'handshake'
     }
     const { clock, handshakeMs: patienceMs = PATIENCE } = this.#options
-    const carrier = await this.#protect?.(accepted, { patienceMs, clock })
+    const handshake = this.#protect?.(accepted, { patienceMs, clock, signal })
+    const carrier = handshake && (await orTooLate(handshake, signal, late => late.destroy()))
     one.stage = 'connection'
     one.transport = carrier ?? accepted.transport
     const connection = describe(accepted, carrier)
@@ -215,11 +221,18 @@ class RunningServer implements Server {
   }
 }
 
+function withTunnels(options: ServerOptions): ServerOptions {
+  const { limits = {} } = options
+  return { ...options, limits: { ...limits, http1: { ...DEFAULT_LIMITS, ...limits.http1, tunnels: true } } }
+}
+
 /** A connection from its first moment on. */
 class Open {
   stage: 'proxy-protocol' | 'handshake' | 'connection'
   transport: Transport
   served: Served | undefined
+  /** Gives up what comes before it is served. */
+  readonly control: AbortController = new AbortController()
 
   constructor({ transport }: Accepted, stage: 'proxy-protocol' | 'handshake') {
     this.transport = transport
@@ -227,8 +240,12 @@ class Open {
   }
 
   destroy(): void {
-    if (this.served !== undefined) this.served.destroy()
-    else this.transport.destroy()
+    if (this.served !== undefined) {
+      this.served.destroy()
+      return
+    }
+    this.control.abort(new Error('the server has stopped'))
+    this.transport.destroy()
   }
 }
 

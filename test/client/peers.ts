@@ -44,8 +44,10 @@ function app(
   const path = request.url ?? ''
   if (path === '/small') answer.end('hello')
   else if (path === '/large') answer.end(pattern(LARGE))
-  else if (path === '/status') answer.writeHead(Number(request.headers['x-status'])).end()
-  else {
+  else if (path === '/slow') {
+    answer.writeEarlyHints({ link: '</small>' })
+    setTimeout(() => answer.end('slowly'), 1500)
+  } else {
     const hash = createHash('sha256')
     request.on('data', (bytes: Uint8Array) => hash.update(bytes))
     request.on('end', () => {

@@ -16,7 +16,9 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   client: ['200 one two three', 'connect ECONNREFUSED'],
   'composed-provider': ['X25519MLKEM768 TLS_CHACHA20_POLY1305_SHA256 true'],
+  'connect-proxy': ['200', 'through the tunnel'],
   'external-psk': ['connected with TLS_AES_128_GCM_SHA256'],
+  'https-server': ['200 HTTP/2, secure: true'],
   'key-schedule': [
     'early_secret',
     'handshake_secret',
@@ -30,6 +32,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     '11 arrows in the table, 5 lines for Wireshark',
     'keying material agrees: true',
   ],
+  'moved-client': ['zeros 1000000', 'connections that the server has seen: 1'],
   'moved-session': [
     'a session in # bytes',
     'the old owner: this session was released: another owner has it',
@@ -42,6 +45,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'theirs GET /one over HTTP/1.1',
     'plain GET /two over HTTP/2',
   ],
+  'own-transport': ['hello'],
   'remote-signer': ['asked for a signature over 130 bytes', 'connected: true'],
   'resumption-and-early-data': [
     'server: early: true',
@@ -51,6 +55,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   'server-and-client': ['TLS_AES_128_GCM_SHA256 echo', 'Once more, with feeling'],
   'session-in-memory': ['client: handshake_complete', 'server: handshake_complete', 'no socket was needed'],
+  'unix-socket': ['for app.local'],
 }
 
 describe('the examples of the API documentation', () => {

@@ -1,6 +1,8 @@
 /** Names of functions have at most 63 characters, those of containers a number more. */
 const FUNCTION = ' [a-z0-9-]{1,63}'
 const CONTAINER = ' [a-z0-9-]{1,80}'
+/** Of a challenge (RFC 8555 §8.3). */
+const TOKEN = ' [A-Za-z0-9_-]{1,512}'
 
 /**
  * Orders that the running platform takes over its control socket, and what stands behind the verb of each, as
@@ -17,6 +19,9 @@ export const ORDERS = {
   move: ` [0-9a-f]{1,32}${CONTAINER}`,
   reload: '',
   restart: ' gateway',
+  renew: `(${FUNCTION})?`,
+  show: `${TOKEN} [A-Za-z0-9_.-]{1,1024}`,
+  withdraw: TOKEN,
 } as const
 
 export type Verb = keyof typeof ORDERS

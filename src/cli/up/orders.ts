@@ -4,6 +4,7 @@ import { describe } from '../platform/description.ts'
 import type { Verb } from '../platform/orders.ts'
 import type { PlatformStatus } from '../platform/status.ts'
 import { UpError } from './preparation.ts'
+import type { Renewals } from './renewals.ts'
 import type { Running } from './running.ts'
 
 /** What works from the first moment on. */
@@ -17,6 +18,7 @@ export interface Always {
 export interface Started {
   readonly supervisor: Supervisor
   readonly running: Running
+  readonly renewals: Renewals
   readonly ports: Ports
 }
 
@@ -55,5 +57,10 @@ export function ordersFor(
     ),
     reload: running(({ running }, _, report) => running.reload(report)),
     restart: running(({ supervisor }) => supervisor.reloads.relieveGateway()),
+    renew: running(async ({ renewals }, [name]) => ({ renewed: await renewals.renew(name) })),
+    show: running(async ({ renewals }, [token = '', text = '']) => ({
+      shown: await renewals.show(token, text),
+    })),
+    withdraw: running(async ({ renewals }, [token = '']) => ({ withdrawn: await renewals.withdraw(token) })),
   }
 }

@@ -1,6 +1,9 @@
+import { AcmeError } from '../../acme/error.ts'
+import { AcmeStore } from '../../acme/store.ts'
 import { checkCertificates, MAKE, makeCertificates } from '../../certificates/authority.ts'
-import { CertificateError } from '../../certificates/load.ts'
+import { CertificateError, loadCertificate } from '../../certificates/load.ts'
 import { PROVIDERS, type ProviderName } from '../../platform/membership.ts'
+import { acmeCertificates } from '../../stack/acme.ts'
 import { certificateNames } from '../../stack/certificate-names.ts'
 import { type Config, ConfigError } from '../../stack/config.ts'
 import { probeEvp } from '../../tls13/crypto/evp.ts'
@@ -31,13 +34,14 @@ export class UpError extends CommandError {}
  */
 export async function prepareCertificates(config: Config, how: (command: string) => string): Promise<void> {
   const { certificates: directory } = config
-  const certificates = certificateNames(config)
   const now = Date.now()
+  const certificates = certificateNames(config).filter(one => !awaited(config, one.name))
   const broken = checkCertificates(directory, certificates, now).filter(({ command }) => command !== MAKE)
   // Messages name the command for a directory of the default configuration.
   const here = (text: string): string =>
     text.replace(/npx hotpotato (certs( --renew)?)/g, (_, one) => how(one))
   if (broken.length > 0) throw new UpError(here(broken.map(({ message }) => message).join('\n')))
+  if (certificates.length === 0) return
   const { made, backups } = await makeCertificates({ directory, certificates, now }).catch(
     (error: unknown) => {
       throw error instanceof CertificateError ? new UpError(here(error.message)) : error
@@ -45,6 +49,24 @@ export async function prepareCertificates(config: Config, how: (command: string)
   )
   if (made.length > 0) say(`made throw-away certificates for ${made.join(', ')} in ${nameOf(directory)}/`)
   if (backups.length > 0) say(`what was there before is kept as ${backups.join(', ')}`)
+}
+
+/**
+ * Whether a certificate is good enough until an authority has been asked for another one: it has come from an
+ * authority, and can be read. An order that an earlier process has not ended is ended first.
+ */
+function awaited(config: Config, name: string): boolean {
+  if (!acmeCertificates(config).some(one => one.name === name)) return false
+  const store = new AcmeStore(config.certificates)
+  try {
+    store.settle(name)
+    loadCertificate(config.certificates, name)
+    return store.isOurs(name)
+  } catch (error) {
+    if (error instanceof AcmeError) throw new UpError(error.message)
+    if (!(error instanceof CertificateError)) throw error
+    return false
+  }
 }
 
 /** Refuses what would otherwise be taken for the default, or end in a stack trace. */

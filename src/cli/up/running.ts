@@ -36,6 +36,8 @@ export interface RunningOptions {
   readonly options: Omit<PlanOptions, 'digest'>
   /** What a user types for another command. */
   readonly how: (command: string) => string
+  /** Told what runs, each time that it is something else. */
+  readonly changed?: (config: Config) => void
 }
 
 /** What a stack file asks for. @param how as in {@link RunningOptions} */
@@ -55,6 +57,8 @@ export class Running {
   readonly #options: RunningOptions
   readonly #supervisor: Supervisor
   #config: Config
+  /** The stack file, and what it takes in. */
+  #files: readonly string[] | undefined
   /** What was not understood, without its place. */
   #noted: ReadonlySet<string>
 
@@ -67,6 +71,7 @@ export class Running {
     this.#noted = new Set(warnings.map(unplaced))
     this.#supervisor = supervisor
     this.#options = options
+    this.#files = options.options.files
   }
 
   /** What runs. */
@@ -79,11 +84,13 @@ export class Running {
    * @throws ConfigError, Error it is refused whole, and nothing has changed
    */
   async reload(report: Report): Promise<ReloadOutcome> {
-    const { config, next, warnings } = await this.#read()
+    const { config, next, warnings, files } = await this.#read()
     const before = this.#supervisor.reloads.plan
     const keys = changedKeys(this.#config, config)
     const { functions, gateway } = await this.#supervisor.reloads.reload(next, report)
     this.#config = config
+    this.#files = files
+    this.#options.changed?.(config)
     const notes = warnings.filter(one => !this.#noted.has(unplaced(one)))
     this.#noted = new Set(warnings.map(unplaced))
     const names = new Set([...next.specs.keys(), ...before.specs.keys()])
@@ -105,6 +112,11 @@ export class Running {
     })
     const limits = keys.filter(key => key.startsWith('gateway.limits.') || key.startsWith('connection.'))
     return { functions: told, gateway: gateway ? limits : undefined, notes }
+  }
+
+  /** Has functions take the certificates that lie there now. @throws Error a change is underway */
+  async renewed(report: Report): Promise<void> {
+    await this.#supervisor.reloads.reload(this.#planOf(this.#config), report)
   }
 
   /**
@@ -144,14 +156,14 @@ export class Running {
       functions: new Map([...all].filter(([one]) => one !== name)),
       trust: trust.filter(({ functions }) => !functions.includes(name)),
     }
-    const planned = planOf(next, this.#options.options)
-    const { functions } = await this.#supervisor.reloads.reload(planned, report)
+    const { functions } = await this.#supervisor.reloads.reload(this.#planOf(next), report)
     this.#config = next
+    this.#options.changed?.(next)
     return functions[name] ?? { ended: [], moved: 0 }
   }
 
   /** What the stack file asks for now, judged as at a start. */
-  async #read(): Promise<{ config: Config; next: Plan; warnings: readonly string[] }> {
+  async #read(): Promise<Pick<FoundConfig, 'config' | 'warnings' | 'files'> & { readonly next: Plan }> {
     const { read, options, how } = this.#options
     const { config, warnings, files, at } = read()
     await checkValues({ config, at }, options.provider)
@@ -162,7 +174,12 @@ export class Running {
       throw new ConfigError(`${what}; nothing has changed; ${how('stop')} and ${how('up')} do it`)
     }
     await prepareCertificates(config, how)
-    return { config, next: planOf(config, { ...options, files }), warnings }
+    return { config, next: planOf(config, { ...options, files }), warnings, files }
+  }
+
+  #planOf(config: Config): Plan {
+    const { options } = this.#options
+    return planOf(config, this.#files === undefined ? options : { ...options, files: this.#files })
   }
 }
 

@@ -25,6 +25,7 @@ import { Notices } from './notices.ts'
 import { ordersFor } from './orders.ts'
 import { checkVariables, chooseProvider, logLevel, prepareCertificates, UpError } from './preparation.ts'
 import { reloadText } from './reload-text.ts'
+import { Renewals } from './renewals.ts'
 import { planOf, Running } from './running.ts'
 import { checkValues } from './values.ts'
 import { Watching } from './watch/watching.ts'
@@ -66,6 +67,7 @@ export async function up(
   const made = makeRunDirectory(runDirectory)
   let supervisor: Supervisor | undefined
   let running: Running | undefined
+  let renewals: Renewals | undefined
   let admin: Admin | undefined
   let watching: Watching | undefined
   let ports: PlatformStatus['ports']
@@ -84,6 +86,7 @@ export async function up(
   }
   const stop = (): Promise<void> => {
     watching?.close()
+    renewals?.stop()
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
       admin?.close()
       control?.leave()
@@ -100,7 +103,7 @@ export async function up(
     status(running?.config ?? config, supervisor, ports, connections)
   const orders = ordersFor(
     { look, stop },
-    () => supervisor && running && ports && { supervisor, running, ports },
+    () => supervisor && running && renewals && ports && { supervisor, running, renewals, ports },
   )
   const control = await serveControl(controlSocket(runDirectory), (order, report) =>
     orders[order.verb](order.words, report),
@@ -131,7 +134,9 @@ export async function up(
       channel: channel.reason,
       missing,
     })
-    running = new Running({ config, warnings }, supervisor, { read, options, how })
+    const changed = (next: Config): void => renewals?.follow(next)
+    running = new Running({ config, warnings }, supervisor, { read, options, how, changed })
+    renewals = makeRenewals(config, supervisor, running, sink)
   } catch (error) {
     control.leave()
     throw error
@@ -142,6 +147,7 @@ export async function up(
     const broken = await brokenOf(config, supervisor, watch)
     say(greet?.(ports) ?? (await welcome(config, ports, broken, how)))
     notices.running = true
+    renewals.follow(running.config)
     if (watch) watching = new Watching(running, file, SYSTEM_CLOCK)
   } catch (error) {
     if (stopping !== undefined) return
@@ -195,6 +201,17 @@ async function status(
     changes: supervisor?.changes ?? [],
     ...(withConnections ? { connections } : {}),
   }
+}
+
+function makeRenewals(config: Config, supervisor: Supervisor, running: Running, sink: LogSink): Renewals {
+  return new Renewals({
+    clock: SYSTEM_CLOCK,
+    log: pino({ name: 'supervisor', level: logLevel() }, { write: sink }),
+    output: { sink, bytesPerSecond: config.log.bytesPerSecond },
+    logLevel: logLevel(),
+    prove: proofs => supervisor.proving.prove(proofs),
+    take: () => running.renewed(() => {}),
+  })
 }
 
 /** Takes the stack file anew because of a signal, and says on the terminal what that did. */

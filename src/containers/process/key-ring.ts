@@ -31,6 +31,8 @@ export class KeyRing {
   /** The key of our own checkpoints, and how many it has sealed. */
   #checkpointKey: { readonly epoch: number; readonly aead: Aead } | undefined
   #checkpoints = 0
+  /** The key by which a checkpoint was opened last. */
+  #opened: { readonly secret: RingSecret; readonly epoch: number; readonly aead: Aead } | undefined
 
   constructor(provider: CryptoProvider, { rules, ...spans }: KeyRingOptions) {
     this.#provider = provider
@@ -112,9 +114,16 @@ export class KeyRing {
         const known = this.#ring.find(origin)
         if (known === undefined || epoch < known.epoch || epoch > this.#ring.epoch + 1) return undefined
         const associated = encode(CheckpointContext, context)
-        return this.#checkpointAead(known, epoch).open(checkpointNonce(counter), associated, ciphertext)
+        return this.#opener(known, epoch).open(checkpointNonce(counter), associated, ciphertext)
       },
     }
+  }
+
+  /** Where a function wakes, many checkpoints come that one container has sealed. */
+  #opener(one: RingSecret, epoch: number): Aead {
+    if (this.#opened?.secret !== one || this.#opened.epoch !== epoch)
+      this.#opened = { secret: one, epoch, aead: this.#checkpointAead(one, epoch) }
+    return this.#opened.aead
   }
 
   #checkpointAead(one: RingSecret, epoch: number): Aead {

@@ -1,9 +1,9 @@
 import { Socket } from 'node:net'
-import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
 import { throwAwayKey } from '../../certificates/throw-away-key.ts'
 import { installGlobals, prepare } from '../../functions/light/globals.ts'
+import { loadedAtOnce } from '../../functions/load.ts'
 import { moduleFile } from '../../functions/module-file.ts'
 import { limitsFor } from '../../http/h2/index.ts'
 import { DEFAULT_TIMERS } from '../../http/timers.ts'
@@ -12,6 +12,7 @@ import {
   DESCRIPTORS,
   loadProvider,
   type MemberSettings,
+  nameLog,
   ownSettings,
   waitForSettings,
 } from '../../platform/own-process.ts'
@@ -22,6 +23,7 @@ import { select } from '../../tls13/crypto/selection.ts'
 import { certificateWithKey } from '../../tls13/index.ts'
 import { probe } from '../../transfer/native/libc.ts'
 import { probeBindings } from '../../transfer/streams/handle.ts'
+import { demandOf } from './client-rules.ts'
 import { KeyRing } from './key-ring.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { restrain } from './restraint.ts'
@@ -70,8 +72,12 @@ async function main(): Promise<void> {
 async function warm(name: ProviderName, directory: string, late: () => boolean): Promise<void> {
   probe()
   probeBindings()
+  restrain()
   const provider = select(await loadProvider(name), {})
-  pino({ name: 'warm' }, { write() {} }).info('warm')
+  await demandOf(provider, 'warm', undefined)
+  const log = pino({}, { write() {} })
+  nameLog(log, { name: 'warm', logLevel: 'info' })
+  log.info('warm')
   const ring = new KeyRing(provider, { rotationSeconds: 3600, lifetimeSeconds: 7200, now: () => 0 })
   ring.merge(ring.share())
   const key = throwAwayKey(directory)
@@ -84,7 +90,9 @@ async function warm(name: ProviderName, directory: string, late: () => boolean):
   warmUp(tls, limits.http, SYSTEM_CLOCK)
   warmWords()
   // The way in which a function's module is found.
-  await import(`${pathToFileURL(moduleFile('hello', '/')).href}?warm`)
+  const module = moduleFile('hello', '/')
+  await import(`${pathToFileURL(module).href}?warm`)
+  loadedAtOnce(module)
   // Connections come at once where a function wakes.
   const options = { tls, limits, clock: SYSTEM_CLOCK, kind: 'fetch', varied: true, warm: false } as const
   await warmWakes(options, late)
@@ -92,17 +100,30 @@ async function warm(name: ProviderName, directory: string, late: () => boolean):
   await rehearsal.run(PAUSE, () => late() || rehearsal.moves >= MOVES).catch(() => undefined)
 }
 
-/** What the supervisor writes into the pipe of settings. */
-const lines = createInterface(
-  new Socket({ fd: DESCRIPTORS.settings, readable: true, writable: false }).on('error', () => {}),
-)[Symbol.asyncIterator]()
+/** Lines that the supervisor has written into the pipe of settings, and those who wait for them. */
+const lines: string[] = []
+const waiting: ((line: string) => void)[] = []
+let rest = ''
 
-/** @returns the next line of it */
-async function told(): Promise<string> {
-  const { value, done } = await lines.next()
-  // The supervisor has ended.
-  if (done === true) process.exit(0)
-  return value
+/** @returns the next line */
+function told(): Promise<string> {
+  const line = lines.shift()
+  return line === undefined ? new Promise(resolve => waiting.push(resolve)) : Promise.resolve(line)
 }
+
+new Socket({ fd: DESCRIPTORS.settings, readable: true, writable: false })
+  .setEncoding('utf8')
+  .on('data', (text: string) => {
+    const pieces = (rest + text).split('\n')
+    rest = pieces.pop()!
+    for (const line of pieces) {
+      const next = waiting.shift()
+      if (next === undefined) lines.push(line)
+      else next(line)
+    }
+  })
+  // The supervisor has ended.
+  .on('end', () => waiting.length > 0 && process.exit(0))
+  .on('error', () => process.exit(1))
 
 await main()

@@ -15,7 +15,7 @@ import type { CarrierOwner } from '../carrier.ts'
 import type { Dispatch, Onward, Refused } from '../dispatch.ts'
 import type { Unclean } from '../unclean.ts'
 import { nextRest, type RestEvent, type RestState } from './rest.ts'
-import { hasSpoken, isUntouched, type Stillness, stillnessOf } from './still.ts'
+import { hasSpoken, isReset, isUntouched, type Stillness, stillnessOf } from './still.ts'
 import { Wakes } from './wakes.ts'
 
 /** Bytes of what is kept of one connection, at most. */
@@ -315,11 +315,12 @@ export class Hibernation {
     rest.socket.close()
   }
 
-  /** It ends although something was underway. */
+  /** It ends although something was underway, unless its client has ended it meanwhile. */
   #cut(rest: Rest, target: string, end: Unclean): void {
     if (rest.state === 'over' || rest.state === 'gone') return
+    const reset = isReset(this.#options.libc, rest.socket.fd)
     this.#end(rest)
-    this.#owner.unclean(target, end)
+    if (!reset) this.#owner.unclean(target, end)
   }
 
   #remove(rest: Rest): void {

@@ -1,6 +1,7 @@
 import { Pieces } from '../../wire/index.ts'
 import { type Field, isTrailer } from '../message.ts'
 import type { ByteQueue } from './byte-queue.ts'
+import type { H1BodyState } from './client-state.ts'
 import { BARE_LF, H1Error } from './error.ts'
 import type { H1Limits } from './limits.ts'
 import { HeadScanner } from './scanner.ts'
@@ -46,6 +47,23 @@ export class BodyReader {
     this.#remaining = length === 'until close' ? Number.POSITIVE_INFINITY : length === 'chunked' ? 0 : length
     this.#next = length === 'chunked' ? 'size' : length === 'until close' ? 'never' : 'end'
     if (length === 0) this.done = true
+  }
+
+  /** Goes on where another one was. */
+  static restore(state: H1BodyState, limits: H1Limits): BodyReader {
+    const reader = new BodyReader('chunked', limits)
+    reader.#remaining = state.next === 'never' ? Number.POSITIVE_INFINITY : state.remaining
+    reader.#next = state.next
+    reader.#content = state.content
+    reader.#extensionBytes = state.extensionBytes
+    return reader
+  }
+
+  /** Where it is; it is not {@link done}. @throws Error what was taken last has a fault behind it */
+  export(): H1BodyState {
+    if (this.#fault !== undefined) throw this.#fault
+    const remaining = this.#next === 'never' ? 0 : this.#remaining
+    return { remaining, next: this.#next, content: this.#content, extensionBytes: this.#extensionBytes }
   }
 
   /** Bytes of content that are known to be still to come. */

@@ -2,6 +2,7 @@ import { concat, EMPTY, utf8 } from '../../wire/index.ts'
 import type { Field } from '../message.ts'
 import { BodyReader } from './body.ts'
 import { ByteQueue } from './byte-queue.ts'
+import type { H1ClientState } from './client-state.ts'
 import { H1Error } from './error.ts'
 import { type Framing, readFraming } from './framing.ts'
 import { DEFAULT_LIMITS, type H1Limits } from './limits.ts'
@@ -84,8 +85,29 @@ export class H1Client {
   #failed = false
   #upgraded = false
 
-  constructor(limits: H1Limits = CLIENT_LIMITS) {
+  /** @param state from another connection's {@link export}; without it, a new connection */
+  constructor(limits: H1Limits = CLIENT_LIMITS, state?: H1ClientState) {
     this.#limits = limits
+    if (state === undefined) return
+    this.#pending.push(...state.pending)
+    this.#queue.adopt(state.inbound)
+    this.#body = state.body && BodyReader.restore(state.body, limits)
+    this.#untilClose = state.untilClose
+    this.#persistent = state.persistent
+    this.#last = state.last
+  }
+
+  /** The connection as a value, at any byte. @throws Error if it is HTTP no more, or has failed */
+  export(): H1ClientState {
+    if (this.#failed || this.#upgraded) throw new Error('the connection is over')
+    return {
+      pending: [...this.#pending],
+      inbound: this.#queue.copy(),
+      body: this.#body?.export(),
+      untilClose: this.#untilClose,
+      persistent: this.#persistent,
+      last: this.#last,
+    }
   }
 
   /**

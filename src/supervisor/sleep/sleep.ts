@@ -57,12 +57,12 @@ export class Sleep {
   wake(functionName: string): readonly Replica[] {
     const asleep = this.#of(functionName).filter(({ life }) => life.state === 'asleep')
     if (asleep.length === 0) return []
-    this.#options.log.info(`${functionName} wakes`)
-    this.#tell(functionName, 'waking')
     for (const replica of asleep) {
       replica.life.started()
       this.#options.start(replica)
     }
+    this.#options.log.info(`${functionName} wakes`)
+    this.#tell(functionName, 'waking')
     return asleep
   }
 
@@ -73,8 +73,9 @@ export class Sleep {
   }
 
   /** A process can work: a container, or a gateway that knows nothing yet. */
-  ready({ functionName, spec }: Replica): void {
-    if (this.#phases.has(functionName)) this.#tell(functionName, 'awake')
+  ready({ functionName, spec, life }: Replica): void {
+    // One that is put to sleep again already says nothing of its function.
+    if (life.stays && this.#phases.has(functionName)) this.#tell(functionName, 'awake')
     if (spec.role !== 'gateway') return
     for (const [name, phase] of this.#phases)
       this.#options.tellGateways({ kind: 'slumber', functionName: name, phase })

@@ -67,7 +67,7 @@ function described(socket: TLSSocket, transport: Transport, { stream }: Connecte
 export function nodeTlsServer(options: Omit<TlsOptions, 'ALPNProtocols'>): TlsLayer {
   const secureContext = createSecureContext(options)
   return alpn =>
-    (accepted, { patienceMs, clock }) => {
+    (accepted, { patienceMs, clock, signal }) => {
       const socket = new TLSSocket(streamOf(accepted), {
         ...options,
         secureContext,
@@ -77,17 +77,20 @@ export function nodeTlsServer(options: Omit<TlsOptions, 'ALPNProtocols'>): TlsLa
       return new Promise<Protected>((resolve, reject) => {
         const failed = (error: Error): void => {
           late.stop()
+          release()
           socket.on('error', () => {}).destroy()
           accepted.transport.destroy()
           reject(error)
         }
         const late = clock.after(patienceMs, () => failed(new Error('no handshake in time')))
+        const release = onAbort(signal, reason => failed(reason as Error))
         const closed = (): void => failed(new Error('the stream ended during the handshake'))
         socket.once('close', closed)
         // What Node says of a handshake that has failed, which is no error of the socket.
         socket.once('_tlsError', failed).once('error', failed)
         socket.once('secure', () => {
           late.stop()
+          release()
           socket.off('close', closed).off('error', failed).off('_tlsError', failed)
           const { alpnProtocol } = socket
           resolve(Object.assign(overDuplex(socket), { alpnProtocol, encrypted: true as const }))

@@ -3,22 +3,30 @@ import { TlsError } from '../../tls13/index.ts'
 import { type ClientOptions, type ServerOptions, toClientConfig, toServerConfig } from '../../tls13/io/net.ts'
 import { ConnectError, type Connected, type HttpName, shown, type Target } from '../connector.ts'
 import { ourTls, type TlsLayer } from '../layer.ts'
-import { type SecureTransport, secureClient } from '../secure.ts'
+import { type SecureClientOptions, type SecureTransport, secureClient } from '../secure.ts'
+import type { Tickets } from '../tickets.ts'
 import type { Attempt, Kind } from './kind.ts'
 
 /** What our TLS is given: whom to trust, certificates of our own and so on; ALPN is the client's to say. */
 export type TlsOptions = Omit<ClientOptions, 'alpn' | 'serverName' | 'resume' | 'earlyData'>
 
+/** What the kind may be given. */
+export interface TlsGiven {
+  readonly tls?: TlsOptions
+  /** Kept for the next connection to the same server, which resumes. */
+  readonly tickets?: Tickets
+}
+
 /** What clients of HTTP speak, in the order of preference. */
 export const CLIENT_ALPN: readonly string[] = ['h2', 'http/1.1']
 
 /** Our TLS 1.3 over any other kind. `tls.ca`: whom to trust; default: the roots that come with Node. */
-export function tls<Needs extends object>(below: Kind<Needs>): Kind<Needs & { readonly tls?: TlsOptions }> {
+export function tls<Needs extends object>(below: Kind<Needs>): Kind<Needs & TlsGiven> {
   return {
     name: `tls over ${below.name}`,
     async connect(target, attempt, given) {
       const carrier = await below.connect(target, attempt, given)
-      return secured(carrier, target, attempt, given.tls ?? {})
+      return secured(carrier, target, attempt, given)
     },
   }
 }
@@ -26,18 +34,24 @@ export function tls<Needs extends object>(below: Kind<Needs>): Kind<Needs & { re
 async function secured(
   carrier: Connected,
   target: Target,
-  { alpn = CLIENT_ALPN, early, signal }: Attempt,
-  tls: TlsOptions,
+  { alpn = CLIENT_ALPN, early, signal, clock }: Attempt,
+  { tls, tickets }: TlsGiven,
 ): Promise<Connected> {
   const below = carrier.transport
   try {
-    const config = toClientConfig({ ...tls, alpn }, target.serverName ?? target.host)
-    const options = { signal, ...(early === undefined ? {} : { early }) }
+    const ticket = tickets?.take(target, clock.wall())
+    const resumed = ticket === undefined ? {} : { resume: ticket, earlyData: early !== undefined }
+    const config = toClientConfig({ ...tls, alpn, ...resumed }, target.serverName ?? target.host)
+    const options = { signal, ...(early === undefined ? {} : { early }), ...keeping(tickets, target) }
     return described(await secureClient(below, config, options), carrier)
   } catch (cause) {
     below.destroy()
     throw signal.aborted ? signal.reason : noTls(target, cause as Error)
   }
+}
+
+function keeping(tickets: Tickets | undefined, target: Target): Pick<SecureClientOptions, 'onTicket'> {
+  return tickets === undefined ? {} : { onTicket: ticket => tickets.put(target, ticket) }
 }
 
 function described(transport: SecureTransport, { stream }: Connected): Connected {

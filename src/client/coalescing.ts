@@ -1,0 +1,46 @@
+import { lookup } from 'node:dns/promises'
+import { isIP, type Socket } from 'node:net'
+import type { Connection } from './connection.ts'
+import type { Lookup } from './options.ts'
+
+/** As the system says. */
+export const systemLookup: Lookup = async host => {
+  const found = await lookup(host, { all: true })
+  return found.map(({ address }) => address)
+}
+
+/**
+ * The connection to another host that may be used for this one, too (RFC 9113 §9.1.1): HTTP/2 over TLS, its
+ * certificate is for this host, it goes to the same port, and this host is at its address.
+ */
+export async function sharedFor(
+  url: URL,
+  connections: Iterable<Connection>,
+  find: Lookup,
+): Promise<Connection | undefined> {
+  const host = url.hostname
+  if (url.protocol !== 'https:' || isIP(host.replace(/^\[|\]$/g, '')) !== 0) return undefined
+  const port = Number(url.port) || 443
+  const able = [...connections].filter(one => isFor(one, host, port))
+  if (able.length === 0) return undefined
+  const addresses: readonly string[] = await find(host).catch(() => [])
+  return able.find(one => one.room > 0 && addresses.includes(remoteOf(one).address))
+}
+
+function isFor(connection: Connection, host: string, port: number): boolean {
+  const { protocol, connected, room } = connection
+  if (protocol !== 'h2' || !connected.secure || room === 0 || remoteOf(connection).port !== port) return false
+  return connected.certificateNames?.some(name => covers(name, host)) ?? false
+}
+
+/** Whether a name of a certificate is for a host (RFC 9525 §6.3). @param name in lower case */
+export function covers(name: string, host: string): boolean {
+  if (!name.startsWith('*.')) return name === host
+  const dot = host.indexOf('.')
+  return dot > 0 && host.slice(dot) === name.slice(1) && name.indexOf('.', 2) > 0
+}
+
+function remoteOf({ connected }: Connection): { readonly address: string; readonly port: number } {
+  const { remoteAddress = '', remotePort = 0 } = (connected.stream ?? {}) as Partial<Socket>
+  return { address: remoteAddress.replace(/^::ffff:/, ''), port: remotePort }
+}

@@ -1,0 +1,60 @@
+import type { Socket } from 'node:net'
+import type { Session, SessionState } from '../tls13/index.ts'
+import type { ByteStream } from '../transfer/byte-stream.ts'
+import { takeHandle } from '../transfer/lift.ts'
+import { Descriptor, openStream } from '../transfer/stream.ts'
+import type { Connected } from '../transport/connector.ts'
+import { overSession, type Releasable } from '../transport/secure.ts'
+import { EMPTY } from '../wire/index.ts'
+
+/** A connection's way out: its stream, without what was made of it here. */
+export interface Carried extends Connected {
+  /** What lies below everything where it came from another process. */
+  readonly carrier?: ByteStream
+}
+
+/** Whether the connection can be taken out: it is a socket, and nothing but our TLS over it. */
+export function canLeave({ transport, session, stream, carrier }: Carried): boolean {
+  const socket = (stream as Partial<Socket> | undefined)?.remotePort !== undefined
+  if (carrier === undefined && !socket) return false
+  return session === undefined || typeof (transport as Partial<Releasable>).release === 'function'
+}
+
+/**
+ * Takes it out. Nothing that was written waits any more. @param heard told of what had come and was not told
+ * @throws Error if it has ended meanwhile
+ */
+export async function takeOut(
+  { transport, session, stream, carrier }: Carried,
+  heard: (bytes: Uint8Array) => void,
+): Promise<{ readonly descriptor: Descriptor; readonly session: SessionState | undefined }> {
+  const { descriptor, unread } =
+    carrier === undefined ? await fromSocket(stream as Socket) : await carrier.lift()
+  try {
+    if (session !== undefined)
+      return { descriptor, session: (transport as unknown as Releasable).release(unread) }
+    if (unread.length > 0) heard(unread)
+    return { descriptor, session: undefined }
+  } catch (error) {
+    descriptor.close()
+    throw error
+  }
+}
+
+async function fromSocket(socket: Socket) {
+  // Its callback comes when all that was written before has left.
+  if (socket.writableLength > 0) await new Promise(resolve => socket.write(EMPTY, resolve))
+  const { handle, unread } = takeHandle(socket)
+  return { descriptor: Descriptor.fromHandle(handle), unread }
+}
+
+/** Takes it in. @param restored of the session that came along */
+export function takeIn(
+  descriptor: Descriptor,
+  session: Session | undefined,
+  alpn: 'http/1.1' | 'h2',
+): Carried {
+  const carrier = openStream(descriptor)
+  if (session === undefined) return { transport: carrier, alpn, secure: false, carrier }
+  return { transport: overSession(carrier, session), alpn, secure: true, session, carrier }
+}

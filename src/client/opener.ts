@@ -1,0 +1,118 @@
+import type { Clock } from '../time/clock.ts'
+import { ConnectError, type Connected, type Connector, type Target } from '../transport/connector.ts'
+import { targetOf } from '../transport/context.ts'
+import { tls as tlsOver } from '../transport/kinds/tls.ts'
+import { context, network } from '../transport/network.ts'
+import { Tickets } from '../transport/tickets.ts'
+import type { Connection, ConnectionOwner, ConnectionSettings } from './connection.ts'
+import { ClientError, timedOut } from './error.ts'
+import type { Exchange } from './exchange.ts'
+import { H1Connection } from './h1-connection.ts'
+import { H2Connection } from './h2-connection.ts'
+import type { ClientOptions, Timeouts } from './options.ts'
+import { isSafe } from './outgoing.ts'
+import { Passage } from './passage.ts'
+import { HttpProxy } from './proxy.ts'
+
+/** As long as a timer can wait. */
+const FOR_EVER = 2 ** 31 - 1
+
+/** Opens connections to origins: directly or through a proxy, over TLS where they want it. */
+export class Opener {
+  readonly #connector: Connector
+  readonly #proxy: HttpProxy | undefined
+  readonly #tickets = new Tickets()
+  readonly #settings: ConnectionSettings
+  readonly #early: boolean
+
+  /** @throws TypeError for options that do not go together */
+  constructor({ connector, tls, proxy, earlyData = false }: ClientOptions, clock: Clock, timeouts: Timeouts) {
+    if (connector !== undefined && (tls !== undefined || proxy !== undefined))
+      throw new TypeError('tls and proxy are for the connector that there is without one of your own')
+    const given = { tickets: this.#tickets, ...(tls === undefined ? {} : { tls }) }
+    this.#proxy = proxy === undefined ? undefined : new HttpProxy(proxy)
+    this.#connector = connector ?? (this.#proxy === undefined ? network(given) : through(this.#proxy, given))
+    this.#settings = { clock, timeouts }
+    this.#early = earlyData
+  }
+
+  /**
+   * @param first a request that waits for it: it may go out with the handshake
+   * @throws ClientError (as rejection)
+   */
+  async open(
+    origin: URL,
+    owner: ConnectionOwner,
+    signal: AbortSignal,
+    first: Exchange | undefined,
+  ): Promise<Connection> {
+    const { connect } = this.#settings.timeouts
+    const target = targetOf(origin)
+    const options = { signal, timeoutMs: connect === 0 ? FOR_EVER : connect }
+    const began = first === undefined ? undefined : this.#begin(target, first, owner)
+    try {
+      if (began === undefined)
+        return this.#over(await this.#connector.connect(target, options), target, owner)
+      const { connection, passage, protocol } = began
+      // HTTP/2 gathers what it says.
+      await Promise.resolve()
+      const connected = await this.#connector.connect(target, { ...options, early: passage.takeWritten() })
+      passage.attach(connected.transport)
+      connection.connected = { ...connected, transport: passage }
+      if ((connected.alpn ?? 'http/1.1') === protocol) return connection
+      const what = `early data in ${protocol}, but the server chose ${connected.alpn}`
+      connection.fail(new ClientError('protocol', what), 'nothing')
+      return connection
+    } catch (error) {
+      const why = unconnected(error, connect)
+      began?.connection.fail(why)
+      throw why
+    }
+  }
+
+  /** What speaks HTTP over a connection. */
+  #over(connected: Connected, { scheme }: Target, owner: ConnectionOwner): Connection {
+    if (connected.alpn === 'h2') return new H2Connection(connected, owner, this.#settings)
+    const toProxy = scheme === 'http' ? this.#proxy?.fields : undefined
+    return new H1Connection(connected, owner, this.#settings, { toProxy })
+  }
+
+  /** A connection that is used before it is there: what it says goes out as early data (RFC 8470). */
+  #begin(target: Target, first: Exchange, owner: ConnectionOwner): Begun | undefined {
+    const { method, content } = first.outgoing
+    if (!this.#early || target.scheme !== 'https' || first.calm || first.over) return undefined
+    if (!isSafe(method) || content !== undefined) return undefined
+    const ticket = this.#tickets.peek(target, this.#settings.clock.wall())
+    if (ticket === undefined || ticket.maxEarlyData === 0) return undefined
+    const passage = new Passage()
+    const protocol = ticket.alpn === 'h2' ? 'h2' : 'http/1.1'
+    const connection = this.#over({ transport: passage, alpn: protocol, secure: true }, target, owner)
+    first.early = true
+    connection.send(first)
+    return { connection, passage, protocol }
+  }
+}
+
+interface Begun {
+  readonly connection: Connection
+  readonly passage: Passage
+  readonly protocol: string
+}
+
+function through(proxy: HttpProxy, given: Parameters<typeof network>[0]): Connector {
+  return context()
+    .over('http', proxy.plain)
+    .over('https', tlsOver(proxy.tunnel), given ?? {})
+}
+
+/** What a connector threw, as callers see it. */
+function unconnected(error: unknown, patience: number): ClientError {
+  if (!(error instanceof ConnectError)) {
+    const { message } = error as Error
+    return new ClientError('connect', `no connection: ${message}`, { cause: error })
+  }
+  const { kind, message, cause = error } = error
+  if (kind === 'timeout') return timedOut('connect', patience, message)
+  if (kind === 'tls' || kind === 'aborted') return new ClientError(kind, message, { cause })
+  return new ClientError('connect', message, { cause })
+}

@@ -1,0 +1,101 @@
+import { H1Client, type H1ClientEvent } from '../http/h1/client.ts'
+import { type Field, header } from '../http/message.ts'
+import { ConnectError, type Connected, type Connector, shown, type Target } from '../transport/connector.ts'
+import { targetOf } from '../transport/context.ts'
+import type { Kind } from '../transport/kinds/kind.ts'
+import { network } from '../transport/network.ts'
+import type { Transport } from '../transport/transport.ts'
+import { utf8 } from '../wire/index.ts'
+import type { ProxyOptions } from './options.ts'
+import { Passage } from './passage.ts'
+
+/** A proxy of HTTP: for `http` it is asked for whole URLs, and for `https` for a tunnel (RFC 9110 §9.3.6). */
+export class HttpProxy {
+  readonly #target: Target
+  readonly #connector: Connector
+  /** What it is shown with each request that it reads. */
+  readonly fields: readonly Field[]
+
+  /** @throws TypeError for a URL that is neither http nor https */
+  constructor(options: ProxyOptions) {
+    const url = new URL(options.url)
+    if (url.protocol !== 'http:' && url.protocol !== 'https:')
+      throw new TypeError(`proxy.url: ${url.protocol} is not spoken here: http: and https: are`)
+    this.#target = targetOf(url)
+    this.#connector = network(options.tls === undefined ? {} : { tls: options.tls })
+    const { username, password } = url
+    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+    this.fields = username === '' ? [] : [['proxy-authorization', `Basic ${base64(utf8(credentials))}`]]
+  }
+
+  /** The way to the proxy itself, which is asked for whole URLs. */
+  readonly plain: Kind = {
+    name: 'proxy',
+    connect: (_, options) => this.#reach(options),
+  }
+
+  /** The way through it. */
+  readonly tunnel: Kind = {
+    name: 'tunnel',
+    connect: async (target, options) => {
+      const connected = await this.#reach(options)
+      const { stream } = connected
+      const transport = await this.#through(connected.transport, target, options.signal)
+      return { transport, alpn: undefined, secure: false, ...(stream === undefined ? {} : { stream }) }
+    },
+  }
+
+  #reach(options: Parameters<Kind['connect']>[1]): Promise<Connected> {
+    const { early: _, ...others } = options
+    return this.#connector.connect(this.#target, { ...others, alpn: ['http/1.1'] })
+  }
+
+  /** Asks for a tunnel. @throws ConnectError if it refuses */
+  #through(below: Transport, target: Target, signal: AbortSignal | undefined): Promise<Transport> {
+    const authority = target.host.includes(':') ? `[${target.host}]` : target.host
+    const host = `${authority}:${target.port}`
+    const passage = new Passage(below)
+    const http = new H1Client()
+    return new Promise((resolve, reject) => {
+      const fail = (why: string, cause?: unknown): void => {
+        signal?.removeEventListener('abort', abort)
+        passage.destroy()
+        const what = `no tunnel to ${host} through the proxy ${shown(this.#target)}: ${why}`
+        reject(new ConnectError('connect', what, cause))
+      }
+      const abort = (): void => fail('given up', signal?.reason)
+      signal?.addEventListener('abort', abort)
+      const hear = (events: readonly H1ClientEvent[]): void => {
+        for (const event of events) {
+          if (event.type === 'upgrade') {
+            signal?.removeEventListener('abort', abort)
+            passage.unread(event.rest)
+            resolve(passage)
+            return
+          }
+          if (event.type === 'response') {
+            const asks = header(event.headers, 'proxy-authenticate')
+            fail(`${event.status} ${event.reason}${asks === undefined ? '' : ` (${asks})`}`)
+            return
+          }
+          if (event.type === 'error') {
+            fail(event.reason)
+            return
+          }
+        }
+      }
+      passage.read({
+        bytes: view => hear(http.receive(view)),
+        end: () => fail('it closed the connection'),
+        error: cause => fail(cause.message, cause),
+      })
+      passage.write([
+        http.request({ method: 'CONNECT', target: host, headers: [['Host', host], ...this.fields] }),
+      ])
+    })
+  }
+}
+
+function base64(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+}
