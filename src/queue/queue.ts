@@ -124,8 +124,8 @@ export class Queue {
   }
 
   /**
-   * Takes a call away that waits; what is underway of it goes on, and nothing follows. @returns whether it was
-   * there
+   * Takes a call away that waits; what is underway of it goes on, and nothing follows.
+   * @returns whether it was there
    */
   async cancel(id: string): Promise<boolean> {
     const name = nameOf(id)

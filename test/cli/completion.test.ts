@@ -34,7 +34,7 @@ const TYPED: readonly (readonly [words: readonly string[], offered: string])[] =
   [['stop', ''], ''],
   [['nonsense', ''], ''],
 ]
-/** The same but for names of functions, which cost a process each, and for what shells offer where we do not. */
+/** The same but for names, which cost a process each, and for what shells offer where we do not. */
 const TRIED = TYPED.filter(([, offered]) => offered !== '' && offered !== 'hello')
 
 /** What was offered, a line for each. */
@@ -97,7 +97,7 @@ tab() {
   zpty -w -n z "hotpotato $1"$'\\t'
   until (( $(wc -l <offered) > lines )); do sleep 0.02; zpty -r -t z out; done
 }
-${TRIED.map(([words]) => `tab ${quoted(words.map(word => (word === 'x: y' ? "'x: y'" : word)).join(' '))}`).join('\n')}
+${tabs("'")}
 zpty -d z
 `
     writeFileSync(join(directory, 'for-zsh'), await completionScript('zsh', TABLE))
@@ -119,7 +119,7 @@ describe.skipIf(!FISH)(`in fish${missing(FISH, 'fish', 'fish')}`, () => {
 function hotpotato; "${process.execPath}" "${MAIN}" $argv; end
 hotpotato completion fish | source
 function tab; echo (complete -C "hotpotato $argv" | string split -f1 \\t); end
-${TRIED.map(([words]) => `tab ${quoted(words.map(word => (word === 'x: y' ? '"x: y"' : word)).join(' '))}`).join('\n')}
+${tabs('"')}
 `
     const ran = await run('fish', ['--no-config', '-c', script], '', {
       cwd: directory,
@@ -128,6 +128,13 @@ ${TRIED.map(([words]) => `tab ${quoted(words.map(word => (word === 'x: y' ? '"x:
     expectOffered(ran.stdout.toString().trimEnd().split('\n'))
   })
 })
+
+/** A call for each line. @param quote around a word with a space in it */
+function tabs(quote: string): string {
+  const line = (words: readonly string[]): string =>
+    words.map(word => (word.includes(' ') ? `${quote}${word}${quote}` : word)).join(' ')
+  return TRIED.map(([words]) => `tab ${quoted(line(words))}`).join('\n')
+}
 
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`

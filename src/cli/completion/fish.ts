@@ -27,7 +27,7 @@ export function fish(commands: readonly CommandModel[]): string {
     ),
   )
   return `# Completes hotpotato in fish: hotpotato completion fish | source
-# Whether the cursor is behind that command, with so many words between; with +: or more. Without: behind none.
+# Whether the cursor is behind that command, with so many words between; with +: or more. Or behind none.
 function __hotpotato_at -a command place
   set -l found ''
   set -l count 0

@@ -11,8 +11,8 @@ import { shortPath } from './socket-path.ts'
 export type { Command } from './orders.ts'
 
 /*
- * An order is one line. The answer is one line of JSON. While an order lasts, lines before that say what it is
- * at: `{"step": …}`.
+ * An order is one line. The answer is one line of JSON. While an order lasts, lines before that say what it
+ * is at: `{"step": …}`.
  */
 
 /** Bytes of the longest order. */

@@ -14,7 +14,7 @@ export interface CallOrigin {
 /** The connection of a request. */
 type Origin = Pick<ConnectionInfo, 'remoteAddress' | 'hops'>
 
-/** Switching Protocols (RFC 9110 §15.2.2); over HTTP/2, where a WebSocket begins with 200, it is told alike. */
+/** Switching Protocols (RFC 9110 §15.2.2); told alike over HTTP/2, where a WebSocket begins with 200. */
 const SWITCHED = 101
 
 /** What a call was answered with. */

@@ -35,7 +35,7 @@ it('a container is ready as its function is, and lives all the same', () => {
   ).toBeUndefined()
 })
 
-it('an asynchronous call is refused where no process keeps such calls, and is no path of the function', () => {
+it('an asynchronous call is refused where no process keeps such calls', () => {
   const off = { ...callee(), functionNames: new Set(['app', 'other']) }
   const refused = ownAnswer('/async-function/other/x', off)!
   expect([refused.status, text(refused.body)]).toEqual([501, expect.stringContaining('queue.enabled')])
