@@ -39,7 +39,7 @@ export class HttpProxy {
     name: 'tunnel',
     connect: async (target, options) => {
       const { transport: below } = await this.#reach(options)
-      // Its socket is the proxy's: its address says nothing of the server, and it does not leave this process.
+      // Its socket is the proxy's: its address says nothing of the server, and it does not leave.
       const transport = await this.#through(below, target, options.signal)
       return { transport, alpn: undefined, secure: false }
     },
