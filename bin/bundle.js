@@ -103,14 +103,58 @@ function places(modules) {
     return reached
   }
   const programs = new Set(Object.values(PROGRAMS).flat())
-  return (id, context) => {
-    if (programs.has(moduleOf(id))) return null
-    needed ??= follow(context)
+  const named = id => {
     const all = [...(needed.get(id) ?? [])].sort()
     const known = USERS.filter(user => all.includes(user))
     if (known.length > 0) return known.join('+')
     return all.length === 1 ? all[0] : moduleOf(id)?.replaceAll('/', '-')
   }
+  let grown
+  return (id, context) => {
+    if (programs.has(moduleOf(id))) return null
+    needed ??= follow(context)
+    grown ??= grow(new Map([...needed.keys()].map(one => [one, named(one)])), context)
+    const name = named(id)
+    return grown.get(name) ?? name
+  }
+}
+
+/** Bytes of modules, comments included, of which a file of their own is not worth while. */
+const FEW = 12_000
+
+/**
+ * Finds a larger file for what would make a small one: of more users, each of whom has all files at hand that
+ * it imports from. What imports modules of Node's or packages stays: they would have to load those, too.
+ * @param named where each module would lie @returns by name of a small file, that of the larger one
+ */
+function grow(named, context) {
+  const files = new Map()
+  for (const [id, name] of named) {
+    if (name === undefined) continue
+    const info = context.getModuleInfo(id)
+    if (info === null || info.isExternal) continue
+    const file = files.get(name) ?? { users: name.split('+'), bytes: 0, imports: new Set() }
+    files.set(name, file)
+    file.bytes += info.code?.length ?? 0
+    for (const next of info.importedIds) if (named.get(next) !== name) file.imports.add(named.get(next))
+  }
+  const isWithin = (few, many) => few.every(user => many.includes(user))
+  const grown = new Map()
+  for (const [name, { users, bytes, imports }] of files) {
+    if (bytes > FEW || !USERS.includes(users[0])) continue
+    const fits = [...files]
+      .filter(([other, one]) => other !== name && one.bytes > FEW && isWithin(users, one.users))
+      // A program without Node can load nothing but its own.
+      .filter(([, one]) => users.includes('web') || !one.users.includes('web'))
+      .filter(([, one]) =>
+        [...imports].every(
+          next => next !== undefined && files.has(next) && isWithin(one.users, files.get(next).users),
+        ),
+      )
+      .sort(([, one], [, other]) => one.users.length - other.users.length)
+    if (fits.length > 0) grown.set(name, fits[0][0])
+  }
+  return grown
 }
 
 const HERE = /__urlOf\("([^"]+)"\)/g

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { types } from 'node:util'
 import type { NodeApplication } from './adapters/node-http.ts'
 import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
-import { installGlobals } from './light/globals.ts'
+import { installGlobals, prepare } from './light/globals.ts'
 import { type FunctionModule, functionModule } from './module.ts'
 import { FunctionError, moduleFile } from './module-file.ts'
 import { fromOpenFaaS, type OpenFaaSHandler } from './openfaas/handler.ts'
@@ -18,12 +18,14 @@ export { FunctionError } from './module-file.ts'
  * @param base the directory that relative paths start from
  * @param lang the template that it is written for; with one of OpenFaaS's for Node, a function is a handler
  * `(event, context)`
+ * @param lazily whether Node's `Request` and `Response` are loaded with the first request only
  * @throws FunctionError
  */
 export async function loadFunction(
   nameOrPath: string,
   base = process.cwd(),
   lang?: string,
+  lazily = false,
 ): Promise<FunctionModule> {
   const file = moduleFile(nameOrPath, base)
   let module: ModuleExports
@@ -38,7 +40,7 @@ export async function loadFunction(
     )
   }
   if (NODE_HTTP.has(lang ?? '')) return fromApplication(module.default, file)
-  return functionOf(module, file, lang)
+  return functionOf(module, file, lang, lazily)
 }
 
 const require = createRequire(import.meta.url)
@@ -78,8 +80,16 @@ export interface ModuleExports {
  * The function of a module that is there. @param file for messages @param lang as in {@link loadFunction}
  * @throws FunctionError it exports none
  */
-export function functionOf(module: ModuleExports, file: string, lang?: string): FunctionModule {
-  return functionModule({ ...recognise(module.default, file, lang), ...webSocketOf(module, file) })
+export function functionOf(
+  module: ModuleExports,
+  file: string,
+  lang?: string,
+  lazily = false,
+): FunctionModule {
+  const loaded = functionModule({ ...recognise(module.default, file, lang), ...webSocketOf(module, file) })
+  // Otherwise the first request would wait for it.
+  if (loaded.kind === 'fetch' && !lazily) prepare()
+  return loaded
 }
 
 function webSocketOf(

@@ -45,13 +45,17 @@ export function waitsForSettings(): boolean {
   return waits
 }
 
+/** What was in the pipe: a program that starts ours has read it before. */
+let settingsRead: string | undefined
+
 /**
  * Reads the settings that the supervisor has written into a pipe, and closes that: neither the environment
  * nor the command line shows them. From here on this process ends with the supervisor.
  * @throws Error it was not started by the supervisor
  */
 export function readSettings<S extends MemberSettings>(): S {
-  return ownSettings(readPipe(DESCRIPTORS.settings))
+  settingsRead ??= readPipe(DESCRIPTORS.settings)
+  return ownSettings(settingsRead)
 }
 
 /** The same of what was read from that pipe already. @throws SyntaxError it is no JSON */

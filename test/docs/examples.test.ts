@@ -32,6 +32,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     '11 arrows in the table, 5 lines for Wireshark',
     'keying material agrees: true',
   ],
+  'moved-client': ['zeros 1000000', 'connections that the server has seen: 1'],
   'moved-session': [
     'a session in # bytes',
     'the old owner: this session was released: another owner has it',

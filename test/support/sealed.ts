@@ -12,7 +12,7 @@ import { newDataKey, sealBundle } from '../../src/sealed/bundle.ts'
 import { writeDataKey } from '../../src/sealed/credential.ts'
 import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
-import { EMPTY, utf8 } from '../../src/wire/index.ts'
+import { EMPTY, hex, utf8 } from '../../src/wire/index.ts'
 
 const dataKey = newDataKey(node)
 /** What a request brings to open what {@link bundleOf} has made. */
@@ -55,6 +55,7 @@ interface Ways {
 export function functionOf(bundle: Uint8Array, ways: Ways = {}): SealedModule {
   const { cacheMilliseconds = 0, warm = 0, lang, python, onLog, onLaunch } = ways
   const said = (...words: unknown[]): void => onLog?.(String(words.at(-1)))
+  const kept = new Map<string, Uint8Array>()
   return sealedFunction({
     functionName: 'vault',
     file: 'vault.potato',
@@ -67,7 +68,11 @@ export function functionOf(bundle: Uint8Array, ways: Ways = {}): SealedModule {
     crypto: node,
     clock: SYSTEM_CLOCK,
     log: { debug: said, info: said, warn: said, error: said },
-    keeper: { load: async () => undefined, save: async () => {} },
+    keeper: {
+      load: async name => kept.get(hex(name)),
+      save: async (name, value) =>
+        void (value.length === 0 ? kept.delete(hex(name)) : kept.set(hex(name), value)),
+    },
     launch: () => {
       const launched = launch(entry, [], python)
       onLaunch?.(launched)

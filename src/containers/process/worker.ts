@@ -1,4 +1,3 @@
-import { prepare } from '../../functions/light/globals.ts'
 import { loadFunction } from '../../functions/load.ts'
 import type { FunctionModule } from '../../functions/module.ts'
 import type { Program } from '../../functions/programs/program.ts'
@@ -181,7 +180,7 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
     host.connect(courier)
     place.open(host)
     clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
-    if (!warmed) practise(host, settings.awaited === true ? 0 : settings.rehearsals)
+    if (!warmed) practise(host, practises(settings))
     if (settings.signer) await ringOrNot(place, clock, log)
     // What a gateway that knows us already has kept comes first: that takes no certificate.
     courier.introductions.admit('gateway')
@@ -212,6 +211,11 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
   }
 }
 
+/** How many moves it practises at most before it serves: none where clients wait for it. */
+function practises({ awaited, rehearsals }: WorkerSettings): number {
+  return awaited === true ? 0 : rehearsals
+}
+
 /** Milliseconds after which a container that practises nothing compiles early what is called often. */
 const SETTLED = 1000
 
@@ -220,12 +224,11 @@ const SETTLED = 1000
  * modules have come: what it is told makes it compile those anew.
  * @param rehearsals as in {@link warmUp}
  */
-function practise({ tls, limits, clock, module }: Host, rehearsals: number): void {
+function practise({ tls, limits, clock }: Host, rehearsals: number): void {
   if (rehearsals === 0) {
     clock.after(SETTLED, () => compileEarly()).unref()
     return
   }
-  if (module.kind === 'fetch') prepare()
   compileEarly()
   // Without a certificate there is no handshake to practise.
   if (tls.certificates.length > 0) warmUp(tls, limits.http, clock, rehearsals)
@@ -299,7 +302,8 @@ async function programOf(settings: WorkerSettings, clock: Clock, log: Log): Prom
 /** A module of the user's, or what keeps asynchronous calls. @throws FunctionError */
 async function moduleOf(settings: WorkerSettings, clock: Clock, log: Log): Promise<FunctionModule> {
   const { queue, frontDoor, handler, lang } = settings
-  if (queue === undefined || frontDoor === undefined) return loadFunction(handler, undefined, lang)
+  if (queue === undefined || frontDoor === undefined)
+    return loadFunction(handler, undefined, lang, practises(settings) === 0)
   const { queueModule } = await import('../../queue/module.ts')
   return queueModule(queue, { frontDoor, clock, log })
 }

@@ -1,9 +1,12 @@
+import type { Duplex } from 'node:stream'
 import type { RawHandler, RawResponse } from '../../functions/contract.ts'
 import type { ToldRequest } from '../../functions/programs/environment.ts'
 import { Forks, type Interpreter } from '../../functions/programs/forks.ts'
 import { ProgramProcess } from '../../functions/programs/process.ts'
-import { uint32 } from '../../functions/sealed/frames.ts'
+import { type Frame, KEPT, uint32 } from '../../functions/sealed/frames.ts'
+import { Link } from '../../functions/sealed/link.ts'
 import type { Opening } from '../../functions/sealed/opening.ts'
+import type { Store } from '../../functions/sealed/store.ts'
 import type { Log } from '../../platform/log.ts'
 import type { ForkSettings } from '../../platform/program-settings.ts'
 import type { Archive } from '../../sealed/archive.ts'
@@ -16,6 +19,16 @@ const FLAGS = ['-I', '-S', '-B', '-X', 'utf8']
 
 const decoder = new TextDecoder()
 
+/** Most bytes that a function may keep under a name, with the name and what stands before it. */
+const MOST_KEPT = 2 ** 20 + 65_540
+
+/** What a function has around it. */
+interface Surroundings {
+  readonly clock: Clock
+  readonly log: Log
+  readonly store: Store
+}
+
 /**
  * The interpreters of one worker of a sealed function in Python. Each serves one request; the first one is
  * started while there is neither bundle nor key.
@@ -25,6 +38,7 @@ export class Python implements Interpreter {
   readonly #http: boolean
   #spare: ProgramProcess | undefined
   #archive: Archive | undefined
+  #store: Store | undefined
 
   /**
    * @param program the path of the interpreter
@@ -37,13 +51,14 @@ export class Python implements Interpreter {
   }
 
   /** The function of a bundle. @throws RangeError its entry is not in Python */
-  open(archive: Archive, opening: Opening, { clock, log }: { clock: Clock; log: Log }): RawHandler {
+  open(archive: Archive, opening: Opening, { clock, log, store }: Surroundings): RawHandler {
     const { functionName, environment, secretsDirectory, fork = '' } = opening
     if (!archive.entry.endsWith('.py'))
       throw new RangeError(
         `lang: ${opening.lang} stands for Python, and the bundle's function is ${archive.entry}`,
       )
     this.#archive = archive
+    this.#store = store
     const settings = {
       mode: 'fork',
       command: this.#command,
@@ -80,10 +95,33 @@ export class Python implements Interpreter {
         request: asked,
       }),
     )
-    const pipe = process.child.stdio[3] as NodeJS.WritableStream
+    const pipe = process.child.stdio[3] as Duplex
     pipe.write(concat(uint32(head.length), head))
     for (const { content } of files) if (content.length > 0) pipe.write(content)
-    pipe.end()
+    const link = new Link(pipe, MOST_KEPT)
+    link.onFrame = frame => void this.#keep(frame, link)
+  }
+
+  /** The function asks for what it keeps. */
+  async #keep({ type, payload }: Frame, link: Link): Promise<void> {
+    const answer = type === 'load' ? 'loaded' : 'saved'
+    try {
+      const value =
+        type === 'load' ? await this.#store!.get(decoder.decode(payload)) : await this.#save(payload)
+      const kept =
+        value === undefined ? Uint8Array.of(KEPT.nothing) : concat(Uint8Array.of(KEPT.value), value)
+      link.send(answer, 0, kept)
+    } catch (error) {
+      link.send(answer, 0, concat(Uint8Array.of(KEPT.failed), utf8((error as Error).message)))
+    }
+  }
+
+  /** @param payload the name's length, the name, whether there is a value, and the value */
+  async #save(payload: Uint8Array): Promise<undefined> {
+    const end = 2 + new DataView(payload.buffer, payload.byteOffset).getUint16(0)
+    const name = decoder.decode(payload.subarray(2, end))
+    if (payload[end] === 0) await this.#store!.delete(name)
+    else await this.#store!.set(name, payload.slice(end + 1))
   }
 
   answerOf(output: Uint8Array): Partial<RawResponse> {

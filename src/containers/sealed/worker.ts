@@ -7,7 +7,7 @@ import type { CallHead, Frame, LogLine, Refused } from '../../functions/sealed/f
 import { jsonOf, Link } from '../../functions/sealed/link.ts'
 import { SealedModules } from '../../functions/sealed/modules.ts'
 import { type Opening, readOpening } from '../../functions/sealed/opening.ts'
-import { sealedStore } from '../../functions/sealed/store.ts'
+import { type Store, sealedStore } from '../../functions/sealed/store.ts'
 import { secretsIn } from '../../functions/secrets.ts'
 import type { Log, LogMethod } from '../../platform/log.ts'
 import { thrown } from '../../platform/thrown.ts'
@@ -109,7 +109,8 @@ export class Worker {
       opening.environment.map(({ name, value }) => [name, value]),
     )
     const archive = readArchive(content)
-    const module = await this.#moduleOf(archive, opening, environment)
+    const store = sealedStore(this.#shelf, { functionName, cipherSuite, dataKey }, this.#crypto)
+    const module = await this.#moduleOf(archive, opening, environment, store)
     if (module.webSocket !== undefined) this.log.warn('a sealed function has no WebSockets')
     return {
       clock: this.#clock,
@@ -118,17 +119,22 @@ export class Worker {
       module,
       environment,
       secrets: secretsIn(opening.secretsDirectory),
-      store: sealedStore(this.#shelf, { functionName, cipherSuite, dataKey }, this.#crypto),
+      store,
       log: this.log,
       waitUntil: () => {},
     }
   }
 
-  async #moduleOf(archive: Archive, opening: Opening, environment: Environment): Promise<FunctionModule> {
+  async #moduleOf(
+    archive: Archive,
+    opening: Opening,
+    environment: Environment,
+    store: Store,
+  ): Promise<FunctionModule> {
     const { entry } = archive
     installGlobals()
     if (this.#python !== undefined) {
-      const handler = this.#python.open(archive, opening, { clock: this.#clock, log: this.log })
+      const handler = this.#python.open(archive, opening, { clock: this.#clock, log: this.log, store })
       return functionModule({ kind: 'raw', file: entry, handle: handler.handle.bind(handler) })
     }
     if (entry.endsWith('.py')) throw new RangeError(`${entry} is in Python: that needs lang: python3`)

@@ -1,5 +1,5 @@
 import { fieldsFrom, LightHeaders } from './headers.ts'
-import { inherit, native } from './native.ts'
+import { inherit, nameConstructor, native } from './native.ts'
 import { LightRequest } from './request.ts'
 import { LightResponse } from './response.ts'
 
@@ -99,8 +99,15 @@ export function installGlobals(): void {
   else for (const name of Object.keys(GLOBALS) as (keyof typeof GLOBALS)[]) defineLazily(name)
 }
 
-/** What code has put in the place of one of them stays. */
+/**
+ * What code has put in the place of one of them stays. Objects of Node's say that ours is their class: not
+ * where these globals are those of another copy of this module, as of a function's own package.
+ */
 function define(): void {
+  const { Request, Response, Headers } = native()
+  nameConstructor(Request.prototype, WebRequest)
+  nameConstructor(Response.prototype, WebResponse)
+  nameConstructor(Headers.prototype, WebHeaders)
   for (const [name, value] of Object.entries(GLOBALS)) {
     const { get, value: now } = Object.getOwnPropertyDescriptor(globalThis, name) ?? {}
     if (get !== undefined || now === native()[name as keyof typeof GLOBALS]) set(name, value)

@@ -27,7 +27,7 @@ export function native(): Native {
  * Makes a prototype of ours inherit from Node's, so that `instanceof` holds. What ours does not do by itself
  * is done by an object of Node's in its place.
  * @param real gives that object
- * @param named what `constructor` of both says
+ * @param named what `constructor` says
  */
 export function inherit(ours: object, nodes: object, real: (light: never) => object, named: unknown): void {
   Object.setPrototypeOf(ours, nodes)
@@ -52,13 +52,17 @@ export function inherit(ours: object, nodes: object, real: (light: never) => obj
       Object.defineProperty(ours, key, { value: called, enumerable, configurable: true, writable: true })
     }
   }
-  for (const prototype of [ours, nodes])
-    Object.defineProperty(prototype, 'constructor', {
-      value: named,
-      configurable: true,
-      writable: true,
-      enumerable: false,
-    })
+  nameConstructor(ours, named)
+}
+
+/** What `constructor` of a prototype says. */
+export function nameConstructor(prototype: object, value: unknown): void {
+  Object.defineProperty(prototype, 'constructor', {
+    value,
+    configurable: true,
+    writable: true,
+    enumerable: false,
+  })
 }
 
 /** Gives a function the name and the length of Node's. */

@@ -3,6 +3,8 @@ import { countsOf, type SocketCounts } from '../../transfer/socket-counts.ts'
 
 /** `TCP_CLOSE_WAIT` of Linux: the client has sent its FIN. */
 const CLOSE_WAIT = 8
+/** `TCP_CLOSE`: it is over. */
+const CLOSE = 7
 
 /** What had gone through a socket at some moment; undefined of a leg, of which the kernel counts nothing. */
 export type Stillness = SocketCounts
@@ -13,6 +15,15 @@ export function stillnessOf(libc: Libc, fd: number): Stillness | undefined {
     return libc.domainOf(fd) === 'tcp' ? countsOf(libc, fd) : undefined
   } catch {
     return undefined
+  }
+}
+
+/** Whether its client has reset it: then nothing that was underway is missed. */
+export function isReset(libc: Libc, fd: number): boolean {
+  try {
+    return libc.domainOf(fd) === 'tcp' && libc.tcpCounts(fd).state === CLOSE
+  } catch {
+    return false
   }
 }
 

@@ -24,6 +24,7 @@ const REFUSED = [
 /** What a function tries that is not for it, each by a word that its request says. */
 const HANDLER = `
 import os, sys, json
+from hotpotato import store
 from .words import shout
 from lib.deep import answer
 TRIES = {
@@ -57,8 +58,17 @@ def handle(req):
         raise ValueError(len(secret))
     if req == "variables":
         return json.dumps(dict(os.environ))
-    if req == "line":
-        return open("/proc/self/cmdline").read()
+    if req == "count":
+        before = store.get("visits")
+        store.set("visits", str(int(before or b"0") + 1))
+        store.set("nothing", b"")
+        return f"{before} {store.get('nothing')} {store.get('visits')}"
+    if req == "forget":
+        store.delete("visits")
+        try:
+            store.set("large", bytes(2 ** 20 + 1))
+        except OSError as error:
+            return error
     print("first")
     return shout(req) + answer
 `
@@ -120,11 +130,22 @@ describe.skipIf(PROGRAM === '')(
 
     it('may have threads', async () => expect(await say('thread')).toBe('worked\n'))
 
+    it('keeps what it leaves behind from one interpreter to the next', async () => {
+      const told: string[] = []
+      for (const word of ['count', 'count', 'forget', 'count']) told.push((await say(word)).trim())
+      expect(told).toEqual([
+        "None b'' b'1'",
+        "b'1' b'' b'2'",
+        'a value has at most 1048576 bytes, not 1048577',
+        "None b'' b'1'",
+      ])
+    })
+
     it('that fails is 500, and the log has no line of it', async () => {
       log.length = 0
       const answer = await ask(module, undefined, { body: 'throw' })
       expect(answer.status).toBe(500)
-      expect(log).toEqual(['ValueError: 16; /sealed/handler.py:33 in handle'])
+      expect(log).toEqual(['ValueError: 16; /sealed/handler.py:34 in handle'])
     })
 
     it('of the template python3-http answers with status and fields', async () => {
