@@ -126,8 +126,11 @@ export class AcmeServer {
     const timer = clock.after(PATIENCE, () =>
       abort.abort(new Error(`no whole answer in ${PATIENCE / 1000} s`)),
     )
+    const given = new Promise<never>((_, reject) => {
+      abort.signal.addEventListener('abort', () => reject(abort.signal.reason as Error))
+    })
     try {
-      const response = await fetch(url, {
+      const asked = fetch(url, {
         method,
         headers: {
           'user-agent': USER_AGENT,
@@ -137,7 +140,8 @@ export class AcmeServer {
         redirect: 'manual',
         signal: abort.signal,
       })
-      return await this.#read(response, method, abort.signal)
+      const read = asked.then(response => this.#read(response, method, abort.signal))
+      return await Promise.race([read, given])
     } catch (error) {
       if (error instanceof AcmeError) throw error
       const why = abort.signal.aborted ? (abort.signal.reason as Error) : (error as Error)

@@ -32,6 +32,8 @@ const at = (path: string): string => `${ORIGIN}${path}`
  */
 export class SmallAcmeServer {
   readonly requests: AcmeRequest[] = []
+  /** Requests that are not answered yet. */
+  pending = 0
   readonly routes = new Map<string, Route>()
   /** What stands in its directory besides what has to. */
   more: Readonly<Record<string, unknown>> = {}
@@ -86,7 +88,8 @@ export class SmallAcmeServer {
       const header = jws && (decoded(jws.protected) as AcmeRequest['header'])
       const request: AcmeRequest = { method, url, header, payload: jws && decoded(jws.payload) }
       this.requests.push(request)
-      return this.#answer(request)
+      this.pending++
+      return this.#answer(request).finally(() => this.pending--)
     }
   }
 
