@@ -35,7 +35,12 @@ export const CERT_FLAGS = {
     value: 'PORT',
     help: 'where the authority is answered; default: 80',
   },
-  reason: { kind: 'text', among: Object.keys(REASONS), help: 'with revoke; default: unspecified' },
+  reason: {
+    kind: 'text',
+    among: Object.keys(REASONS),
+    value: 'REASON',
+    help: 'with revoke; default: unspecified',
+  },
   'by-key': { kind: 'switch', help: 'with revoke: by the key of the certificate, without the account' },
   force: { kind: 'switch', help: 'with renew: now, however long it is good for' },
   ...JSON_AND_CONFIG,
