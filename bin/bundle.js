@@ -144,6 +144,8 @@ function grow(named, context) {
     if (bytes > FEW || !USERS.includes(users[0])) continue
     const fits = [...files]
       .filter(([other, one]) => other !== name && one.bytes > FEW && isWithin(users, one.users))
+      // A program without Node can load nothing but its own.
+      .filter(([, one]) => users.includes('web') || !one.users.includes('web'))
       .filter(([, one]) =>
         [...imports].every(
           next => next !== undefined && files.has(next) && isWithin(one.users, files.get(next).users),

@@ -25,14 +25,15 @@ const TITLES: Readonly<Record<IsolationName, string>> = {
 }
 
 /**
- * `npm run bench:isolation`: what does each level of isolation cost at the start of a container, and when a
- * connection moves there and back? In every round each level has its turn.
+ * `npm run bench:isolation`: what does each level of isolation cost at the start of a container, when a
+ * connection moves there and back, and when a function that sleeps is woken? In every round each level has
+ * its turn.
  */
 async function main(): Promise<void> {
   await runBench(
     {
       name: 'isolation',
-      question: 'What does each level of isolation cost, at the start of a container and for each move?',
+      question: 'What does each level of isolation cost: a start, a move, a wake?',
       options: {},
       plans: {
         quick: { warmUp: 1, least: 1, rounds: 1, seconds: 15, precision: 0.1, moves: 100 },
@@ -50,11 +51,17 @@ async function main(): Promise<void> {
       })
       const starts: number[][] = levels.map(() => [])
       const times: number[][] = levels.map(() => [])
+      const wakes: number[][] = levels.map(() => [])
       const functions = levels.map(level => [level, { handler: 'echo-raw', isolation: level }] as const)
       const platform = await Platform.start({
         certificate: [HOST],
         functions: { [HOME]: { handler: 'echo-raw' }, ...Object.fromEntries(functions) },
-        settings: { rehearsals: 0, isolationUids: `${UIDS.first}-${UIDS.last}` },
+        settings: {
+          rehearsals: 0,
+          isolationUids: `${UIDS.first}-${UIDS.last}`,
+          // A wake on a machine that has other work, too.
+          connection: { timers: { container: 60 } },
+        },
       })
       try {
         await run.rounds(
@@ -62,12 +69,14 @@ async function main(): Promise<void> {
             for (const [i, level] of levels.entries()) {
               const start = await started(platform, level)
               const move = await moved(platform, level, moves)
+              const wake = await woken(platform, level)
               if (!counts) continue
               starts[i]!.push(start)
               times[i]!.push(move)
+              wakes[i]!.push(wake)
             }
           },
-          () => [...starts, ...times],
+          () => [...starts, ...times, ...wakes],
         )
       } finally {
         await platform.stop()
@@ -89,13 +98,23 @@ async function main(): Promise<void> {
               },
               times[i]!,
             ),
+            wake: figuresOf(
+              {
+                name: `isolation.wake.${level}`,
+                title: `a cold wake: ${TITLES[level]}`,
+                labels: {},
+                unit: 'ms',
+              },
+              wakes[i]!,
+            ),
             startRatio: acrossRounds(starts[i]!, starts[0]!, (one, plain) => one / plain),
             moveRatio: acrossRounds(times[i]!, times[0]!, (one, plain) => one / plain),
+            wakeRatio: acrossRounds(wakes[i]!, wakes[0]!, (one, plain) => one / plain),
           }))
         : []
       return {
         parameters: { moves },
-        measurements: rows.flatMap(({ start, move }) => [start, move]),
+        measurements: rows.flatMap(({ start, move, wake }) => [start, move, wake]),
         goals: rows
           .slice(1)
           .map(({ title, moveRatio }) => goal(`a move ${title}, a process = 1`, '≤', MOST, moveRatio)),
@@ -103,13 +122,10 @@ async function main(): Promise<void> {
         print: result =>
           [
             table(
-              ['a container', 'start, ms', 'a process = 1', 'a move, µs', 'a process = 1'],
-              rows.map(({ title, start, move, startRatio, moveRatio }) => [
+              ['a container', 'start, ms', '= 1', 'a move, µs', '= 1', 'a cold wake, ms', '= 1'],
+              rows.map(({ title, start, move, wake, startRatio, moveRatio, wakeRatio }) => [
                 title,
-                figure(start.value),
-                figure(startRatio),
-                figure(move.value),
-                figure(moveRatio),
+                ...[start.value, startRatio, move.value, moveRatio, wake.value, wakeRatio].map(figure),
               ]),
             ),
             goalLines(result.goals),
@@ -127,6 +143,21 @@ async function started({ supervisor }: Platform, name: string): Promise<number> 
   const time = performance.now() - begun
   await supervisor.rollOuts.drain([before!.name])
   return time
+}
+
+/** @returns ms until a request is answered whose function had no container, on a connection that is open */
+async function woken({ ports, authority, supervisor }: Platform, name: string): Promise<number> {
+  const client = await KeepAlive.open({ port: ports.https, serverName: HOST, authority })
+  try {
+    const question = (path: string): Question => ({ path: `/${path}`, content: CONTENT, expected: CONTENT })
+    await client.ask(question(HOME))
+    await supervisor.rollOuts.scale(name, 0)
+    const begun = performance.now()
+    const { at } = await client.ask(question(name))
+    return at - begun
+  } finally {
+    client.close()
+  }
 }
 
 /** @returns µs of a request on a connection that moves there, and back for the next one; the median */

@@ -36,6 +36,8 @@ export interface MakeOptions {
   readonly localhost?: boolean
   /** Whom the certificates identify: servers by default, or clients that are asked for one. */
   readonly purpose?: 'server' | 'client'
+  /** Whether their keys may sign delegated credentials (RFC 9345 §4.2): then `keys: signer` makes such. */
+  readonly delegation?: boolean
   /** Milliseconds since 1970. */
   readonly now: number
 }
@@ -69,6 +71,10 @@ const ALGORITHMS: Readonly<Record<KeyAlgorithm, Algorithm>> = {
   ed25519: { name: 'Ed25519' },
   rsa: { ...RSA, publicExponent: Uint8Array.of(1, 0, 1) },
 }
+
+/** id-pe-delegationUsage, whose value is NULL, in DER. */
+const DELEGATION_USAGE = '1.3.6.1.4.1.44363.44'
+const NULL = Uint8Array.of(5, 0)
 
 const LOCALHOST = [
   { type: 'dns', value: 'localhost' },
@@ -228,6 +234,7 @@ async function makeLeaf(
   options: MakeOptions,
 ): Promise<readonly string[]> {
   const { algorithm = 'p256', purpose = 'server', localhost = purpose === 'server', now } = options
+  const { delegation = false } = options
   const x509 = await maker()
   const keys = await generate(algorithm)
   const leaf = await x509.X509CertificateGenerator.create({
@@ -249,6 +256,7 @@ async function makeLeaf(
       ]),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       await x509.AuthorityKeyIdentifierExtension.create(authority.certificate.publicKey),
+      ...(delegation ? [new x509.Extension(DELEGATION_USAGE, false, NULL)] : []),
     ],
   })
   return writePair(options.directory, certificate.name, leaf, keys.privateKey)

@@ -137,7 +137,9 @@ export class Client {
         exchange.onOver = () => client.#over(exchange, call)
         const { label, redirected } = exchange
         const { method, url } = exchange.outgoing
-        const about = { url: url.href, redirected, decode: options.decode ?? true }
+        // No decoder begins in the middle.
+        const decode = client.#decode && exchange.seen !== 'answered'
+        const about = { url: url.href, redirected, decode }
         const response = exchange.answered.then(answer => responseOf(answer, about))
         response.catch(() => {})
         responses.push({ label, method, url: url.href, response })
@@ -193,8 +195,12 @@ export class Client {
       this.#underway.add(exchange)
       exchange.onOver = () => this.#over(exchange, call)
       const pool = this.#pools.get(outgoing.url.origin) ?? this.#newPool(outgoing.url)
-      if (pool.looking !== undefined) await pool.looking
-      pool.dispatch(exchange)
+      if (pool.looking !== undefined) {
+        // Its caller may give it up meanwhile.
+        exchange.answered.catch(() => {})
+        await pool.looking
+      }
+      if (!exchange.over) pool.dispatch(exchange)
       try {
         const answer = await exchange.answered
         if (tries === TRIES || !isAboutConnection(answer.status, exchange, pool)) return answer

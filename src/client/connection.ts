@@ -116,8 +116,11 @@ export abstract class Connection {
     this.#frozen = true
     while (this.transport.queued && !this.#over) await this.#room()
     if (this.#over) return undefined
+    let descriptor: Descriptor | undefined
     try {
-      const { descriptor, session } = await takeOut(this.connected, bytes => this.onBytes(bytes))
+      const taken = await takeOut(this.connected, bytes => this.onBytes(bytes))
+      descriptor = taken.descriptor
+      const { session } = taken
       const state = { version: CLIENT_STATE_VERSION, origin, session, application: this.export() }
       const bytes = encode(ClientConnectionState, state)
       if (session !== undefined) wipe(SessionState, session)
@@ -125,6 +128,7 @@ export abstract class Connection {
       this.failAll(new ClientError('aborted', 'the connection has gone to another process'), 'answered')
       return { state: bytes, descriptor }
     } catch (cause) {
+      descriptor?.close()
       this.fail(new ClientError('protocol', 'the connection ended as it was to leave', { cause }))
       return undefined
     }

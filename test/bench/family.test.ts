@@ -31,6 +31,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   failover: [],
   handover: [],
   first: [],
+  client: [],
   hibernation: ['connections'],
   programs: [],
   isolation: [],

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkCertificates } from '../../src/certificates/authority.ts'
+import { mayDelegate } from '../../src/certificates/short-lived.ts'
 import { certs } from '../../src/cli/certs/certs.ts'
 import { command } from '../../src/cli/commands/tools/certs.ts'
 import { readArguments } from '../../src/cli/line/command-line.ts'
@@ -55,6 +56,17 @@ describe('npx hotpotato certs', () => {
     expect(alice.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2'])
     expect(alice.subjectAltName).toBe('DNS:alice.local, DNS:alice.localhost')
     await expect(make('--client')).rejects.toThrow('--client needs the NAMEs of clients')
+  })
+
+  it('lets keys sign delegated credentials only if it is asked to', async () => {
+    const delegates = (name: string): boolean =>
+      mayDelegate(new X509Certificate(readFileSync(join(directory, 'certs', `${name}.crt`))).raw)
+    await make()
+    expect([delegates('one'), delegates('shared')]).toEqual([false, false])
+    expect(await make('--delegation', 'one')).toContain('kept')
+    await make('--delegation', '--renew', 'one')
+    expect([delegates('one'), delegates('shared')]).toEqual([true, false])
+    await expect(make('--delegation', '--client', 'alice')).rejects.toThrow('--delegation is for servers')
   })
 
   it('says what is wrong with the command line', async () => {

@@ -104,6 +104,7 @@ describe('one connection for several hosts', () => {
   async function ask(
     answers: (host: string, response: Http2ServerResponse) => void,
     options: ClientOptions = {},
+    signal?: AbortSignal,
   ) {
     let connections = 0
     const server = createSecureServer(identity, (request, response) => {
@@ -114,8 +115,12 @@ describe('one connection for several hosts', () => {
     const client = new Client({ connector, lookup: async () => ['127.0.0.1'], ...options })
     const said: string[] = []
     for (const host of ['one.test', 'a.two.test', 'b.two.test']) {
-      const response = await client.fetch(`https://${host}:${port}/`)
-      said.push(`${response.status} ${await response.text()}`)
+      const init = host === 'a.two.test' ? { signal } : {}
+      const answer = client.fetch(`https://${host}:${port}/`, init).then(
+        async response => `${response.status} ${await response.text()}`,
+        (error: Error) => error.message,
+      )
+      said.push(await answer)
     }
     await client.close()
     return { connections, said }
@@ -131,6 +136,22 @@ describe('one connection for several hosts', () => {
       lookup: async () => ['127.0.0.2'],
     })
     expect(connections).toBe(3)
+  })
+
+  it('may be given up while it is looked for', async () => {
+    const control = new AbortController()
+    const { said } = await ask(
+      (host, response) => response.end(host),
+      {
+        lookup: async host => {
+          if (host === 'a.two.test') control.abort(new Error('no more'))
+          await new Promise(resolve => setTimeout(resolve, 20))
+          return ['127.0.0.1']
+        },
+      },
+      control.signal,
+    )
+    expect(said).toEqual(['200 one.test', 'no more', '200 b.two.test'])
   })
 
   it('is left for one of their own when the server says that it is misdirected (421)', async () => {

@@ -208,7 +208,7 @@ describe('from new to call', () => {
     const handler = readFileSync(join(EXAMPLES, 'python/pydict/handler.py'), 'utf8')
     writeFileSync(join(directory, 'pydict/handler.py'), `${handler}# ${CLEAR}\n`)
     const sealed = await words('seal', 'pydict', '-r', recipient)
-    expect(sealed.stdout.toString()).toMatch(/^pydict\.potato: pydict, 1 file, /)
+    expect(sealed.stdout.toString()).toMatch(/^pydict\.potato: pydict, 1 file, .*\n.* lang: python3/)
     rmSync(join(directory, 'pydict'), { recursive: true })
     // Nothing of what lies beside its bundle is to be seen there, and what is hidden need not be there yet.
     const isolation = lacking('sandbox', undefined) === '' ? 'sandbox' : 'process'

@@ -9,7 +9,8 @@ import { node } from '../../src/tls13/crypto/node.ts'
 import { hex, utf8 } from '../../src/wire/index.ts'
 import { Client, textOf } from '../support/client.ts'
 import { findInMemory } from '../support/memory-search.ts'
-import { eventually, hotpotato, Platform } from '../support/platform.ts'
+import { eventually, hotpotato, makeDirectory, Platform } from '../support/platform.ts'
+import { isInstalled, missing, run } from '../support/programs.ts'
 
 /*
  * Keys apart: the containers of echo and turned have no key of their certificates. Those of hello have
@@ -25,6 +26,7 @@ functions:
   echo: { keys: signer }
   hello: {}
   turned: { keys: signer, handler: ./turned.mjs }
+  lent: { keys: signer, handler: echo }
 `
 /** Says to the signer what its query asks for. */
 const TURNED = `
@@ -52,11 +54,12 @@ export default {
 let platform: Platform
 
 beforeAll(async () => {
-  platform = await Platform.start({
-    config: CONFIG,
-    files: { 'turned.mjs': TURNED },
-    certificates: ['echo', 'hello', 'turned'].map(name => ({ name })),
-  })
+  const certificates = ['echo', 'hello', 'turned'].map(name => ({ name }))
+  const directory = await makeDirectory(CONFIG, certificates)
+  // Its key may sign delegated credentials.
+  const lent = { certificates: [{ name: 'lent' }], delegation: true }
+  await makeCertificates({ directory: join(directory, 'certs'), ...lent, now: Date.now() })
+  platform = await Platform.start({ directory, files: { 'turned.mjs': TURNED } })
 })
 afterAll(() => platform?.stop())
 
@@ -194,4 +197,25 @@ describe('a function that turns against the signer', () => {
     await ask('echo')
     expect(platform.log).not.toMatch(/signer (is killed|does not respond)/)
   })
+})
+
+/** NSS's client. */
+const NSS = isInstalled('tstclnt', [])
+const NO_NSS = missing(NSS, 'tstclnt', 'libnss3-tools')
+
+it.skipIf(!NSS)(`a client of NSS that takes a delegated credential needs no signature${NO_NSS}`, async () => {
+  const asked = async (): Promise<number> => (await platform.member('lent-1')).counters.signaturesAsked!
+  const before = await asked()
+  const place = ['-h', '127.0.0.1', '-p', `${platform.https}`, '-a', 'lent.local', '-V', 'tls1.3:tls1.3']
+  const request = 'GET /lent HTTP/1.1\r\nHost: lent.local\r\nConnection: close\r\n\r\n'
+  // It knows no authority (-o, -D).
+  const shake = async (...more: string[]): Promise<string> => {
+    const { stdout, stderr } = await run('tstclnt', [...place, '-o', '-D', '-b', ...more], request)
+    expect(stdout.toString()).toMatch(/^HTTP\/1.1 200 /m)
+    return stdout + stderr
+  }
+  expect(await shake('-B')).toContain('Received a Delegated Credential')
+  expect(await asked()).toBe(before)
+  expect(await shake()).not.toContain('Delegated')
+  expect(await asked()).toBe(before + 1)
 })

@@ -13,7 +13,7 @@ const WATCH = `<img src="held"><script>
   new MutationObserver(() => fetch('done')).observe(document.body, { attributes: true })
 </script>`
 
-describe.skipIf(CHROMIUM === undefined)(`examples/browser, in ${CHROMIUM_NOTE}`, () => {
+describe('examples/browser', () => {
   let directory = ''
   let server: Server
   const served: string[] = []
@@ -51,7 +51,13 @@ describe.skipIf(CHROMIUM === undefined)(`examples/browser, in ${CHROMIUM_NOTE}`,
     rmSync(directory, { recursive: true })
   })
 
-  it('does a handshake with itself and explains it, and so does its service worker', async () => {
+  it('is bundled out of what was built, and nothing of Node comes along', () => {
+    for (const file of ['page.bundle.js', 'worker.js'])
+      expect(readFileSync(join(directory, file), 'utf8')).not.toMatch(/['"]node:/)
+  })
+
+  const title = `does a handshake with itself and explains it, and so does its service worker: ${CHROMIUM_NOTE}`
+  it.skipIf(CHROMIUM === undefined)(title, async () => {
     const html = await dump(`http://localhost:${server.address.port}/`, [])
     const text = html.replaceAll(/<[^>]+>/g, ' ')
     expect(text).toContain('( undefined undefined )')

@@ -27,6 +27,7 @@ export async function certs(
   variables: NodeJS.ProcessEnv,
 ): Promise<string> {
   if (options.client && names.length === 0) throw new UsageError('--client needs the NAMEs of clients')
+  if (options.client && options.delegation) throw new UsageError('--delegation is for servers')
   for (const name of names) {
     if (!isCertificateName(name))
       throw new UsageError(
@@ -44,6 +45,7 @@ export async function certs(
     renew: options.renew,
     keepAuthority: names.length > 0,
     purpose: options.client ? 'client' : 'server',
+    delegation: options.delegation,
     ...(options['no-localhost'] ? { localhost: false } : {}),
     now: Date.now(),
   })

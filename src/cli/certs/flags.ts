@@ -16,6 +16,10 @@ export const CERTS_FLAGS = {
     completes: 'file',
   },
   client: { kind: 'switch', help: 'make client certificates; needs NAMEs' },
+  delegation: {
+    kind: 'switch',
+    help: 'for keys: signer: let containers have delegated credentials (RFC 9345)',
+  },
   'no-localhost': { kind: 'switch', help: 'leave out localhost, 127.0.0.1 and ::1' },
   ...CONFIG,
 } as const satisfies Flags

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect as connectSocket, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import type { ClientConfig } from '../../tls13/config.ts'
 import {
@@ -14,7 +14,8 @@ import { TlsDuplex } from '../../tls13/io/duplex.ts'
 import { type PeerName, peerName } from '../../tls13/io/peer-name.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
-import { lookup } from '../../transport/resolve.ts'
+import type { ConnectError } from '../../transport/connector.ts'
+import { dial } from '../../transport/dial.ts'
 import type { FlagValues } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { textOf } from '../tls/file.ts'
@@ -124,17 +125,10 @@ class Client {
   async #open(more: Partial<ClientConfig> & { readonly send?: Uint8Array | undefined }): Promise<TlsDuplex> {
     const { send, ...config } = more
     const { host, port } = this.#target
-    const socket = connectSocket({ host, port, lookup, allowHalfOpen: true, noDelay: true })
+    const socket = await reach(host, port)
     const hello = new HelloReader()
     socket.on('data', bytes => hello.see(new Uint8Array(bytes)))
     this.#chain = []
-    try {
-      await once(socket, 'connect')
-    } catch (error) {
-      throw new CommandError(
-        `cannot connect to ${host} port ${port}: ${(error as NodeJS.ErrnoException).code}`,
-      )
-    }
     const connection = clientOver(socket, { ...this.#config, ...config })
     connection.once('earlyData', accepted => {
       if (send === undefined) return
@@ -160,6 +154,15 @@ class Client {
 
   #note(line: string): void {
     if (!this.#values.quiet) process.stderr.write(`${line}\n`)
+  }
+}
+
+/** @throws CommandError if nothing answers there, at any address of that name */
+async function reach(host: string, port: number): Promise<Socket> {
+  try {
+    return await dial({ scheme: 'tls', host, port }, {}, SYSTEM_CLOCK, new AbortController().signal)
+  } catch (error) {
+    throw new CommandError(`cannot connect to ${host} port ${port}: ${(error as ConnectError).code}`)
   }
 }
 

@@ -43,6 +43,8 @@ export async function seal(path: string, options: SealOptions): Promise<void> {
   const whom = recipients.length === 1 ? '1 recipient' : `${recipients.length} recipients`
   const title = version === '' ? name : `${name} ${version}`
   const lines = [`${output}: ${title}, ${files}, ${bundle.length} bytes, for ${whom}`]
+  if (source.archive.entry.endsWith('.py'))
+    lines.push('it is in Python: its stack file has to say lang: python3, or python3-http')
   if (shows) lines.push(`x-hotpotato-key: ${writeDataKey(dataKey)}`)
   dataKey.fill(0)
   content.fill(0)

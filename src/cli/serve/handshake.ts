@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { NamedGroup, nameOf, SignatureScheme } from '../../tls13/codepoints.ts'
 import { extensionTypes, readExtensions } from '../../tls13/extensions.ts'
-import type { TlsDuplex } from '../../tls13/io/duplex.ts'
+import type { Session } from '../../tls13/index.ts'
 import type { HandshakeMessage } from '../../tls13/messages.ts'
 
 /**
@@ -28,18 +28,19 @@ export class Handshake {
   }
 
   /** What was negotiated, in words. */
-  describe({ session, cipher, alpnProtocol, servername, peerCertificate }: TlsDuplex): object {
+  describe(session: Session): object {
+    const { cipherSuite, alpn, serverName, peerCertificate } = session
     return {
       version: 'TLSv1.3',
-      cipherSuite: cipher,
+      cipherSuite,
       // psk_ke exchanges no key.
       group: this.#group ?? null,
       helloRetryRequest: this.#retried,
       signatureScheme: this.#scheme ?? null,
       resumed: session.inspect().resumed,
       earlyData: this.#early,
-      alpn: alpnProtocol ?? null,
-      serverName: servername ?? null,
+      alpn: alpn ?? null,
+      serverName: serverName ?? null,
       clientCertificate: peerCertificate === undefined ? null : subjectOf(peerCertificate),
     }
   }

@@ -1,9 +1,8 @@
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { ALPN_PROTOCOLS } from '../../http/alpn.ts'
 import { DEFAULT_LIMITS } from '../../http/h1/index.ts'
 import { DEFAULT_MEMORY, MemoryBudget } from '../../http/memory-budget.ts'
-import { reasonOf } from '../../http/serving.ts'
+import type { HttpHandlers } from '../../http/serving.ts'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import {
   type Certificate,
   type CryptoProvider,
@@ -11,12 +10,17 @@ import {
   createTicketKey,
   createTicketSealer,
   type ServerConfig,
+  type Session,
   TlsError,
 } from '../../tls13/index.ts'
-import { TlsDuplex } from '../../tls13/io/duplex.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
-import { serveConnection } from '../../transport/serve.ts'
+import type { HandshakeMessage } from '../../tls13/messages.ts'
+import { tcp } from '../../transport/kinds/tcp.ts'
+import type { TlsLayer } from '../../transport/layer.ts'
+import type { Listener } from '../../transport/listener.ts'
+import { secure } from '../../transport/secure.ts'
+import { runServer } from '../../transport/server.ts'
 import { type FlagValues, wholeNumber } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { note, outlastOutput, say } from '../terminal/output.ts'
@@ -41,41 +45,50 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
     wholeNumber('memory', values.memory ?? String(DEFAULT_MEMORY), 0, Number.MAX_SAFE_INTEGER),
   )
   const config = await serverConfig(values)
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
-    accept(socket, config, memory),
-  )
   const host = values.host ?? '127.0.0.1'
-  server.listen(port, host)
+  const { address } = await runServer({
+    transport: listening(host, port),
+    clock: SYSTEM_CLOCK,
+    tls: noted(config),
+    limits: LIMITS,
+    memory,
+    failed: ({ stage, error }) => {
+      const reason = error instanceof TlsError ? ` (${error.reason})` : ''
+      const what = stage === 'handshake' ? 'ended' : 'failed'
+      note(`a connection ${what}: ${error.message}${reason}`)
+    },
+    request: (request, response, { session }) => APPLICATIONS.get(session!)?.request(request, response),
+  })
+  outlastOutput()
+  const shown = address.address?.includes(':') ? `[${address.address}]` : address.address
+  say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)
+}
+
+async function listening(host: string, port: number): Promise<Listener> {
   try {
-    await once(server, 'listening')
+    return await tcp.listen({ host, port })
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     const why = code === 'EADDRINUSE' ? 'another program is listening there' : String(code)
     throw new CommandError(`cannot listen on ${host} port ${port}: ${why}`)
   }
-  outlastOutput()
-  const address = server.address() as AddressInfo
-  const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
-  say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)
 }
 
-/** One connection. Nothing that a client does ends the process. */
-function accept(socket: Socket, config: ServerConfig, memory: MemoryBudget): void {
-  const handshake = new Handshake()
-  const connection = TlsDuplex.server(
-    socket,
-    { ...config, shape: message => handshake.see(message) },
-    { allowHalfOpen: true },
-  )
-  connection.on('error', error => {
-    const reason = error instanceof TlsError ? ` (${error.reason})` : ''
-    note(`a connection ended: ${error.message}${reason}`)
-  })
-  connection.once('secureConnect', () => {
-    const described = { ...handshake.describe(connection), provider: config.provider.name }
-    const onFault = (error: unknown): void => note(`a connection failed: ${reasonOf(error)}`)
-    serveConnection(connection, application(described), { limits: LIMITS, memory, onFault })
-  })
+/** What is answered on the connections that there are: each tells of its own handshake. */
+const APPLICATIONS = new WeakMap<Session, HttpHandlers>()
+
+/** Our TLS, with notes of its handshakes. */
+function noted(config: ServerConfig): TlsLayer {
+  return () =>
+    async ({ transport }, options) => {
+      const handshake = new Handshake()
+      const shape = (message: HandshakeMessage) => handshake.see(message)
+      const carrier = await secure(transport, { ...config, shape }, options)
+      const { session } = carrier
+      const described = { ...handshake.describe(session), provider: config.provider.name }
+      APPLICATIONS.set(session, application(described))
+      return carrier
+    }
 }
 
 async function serverConfig(values: FlagValues<typeof SERVE_FLAGS>): Promise<ServerConfig> {

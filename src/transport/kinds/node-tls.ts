@@ -85,13 +85,14 @@ export function nodeTlsServer(options: Omit<TlsOptions, 'ALPNProtocols'>): TlsLa
         const late = clock.after(patienceMs, () => failed(new Error('no handshake in time')))
         const release = onAbort(signal, reason => failed(reason as Error))
         const closed = (): void => failed(new Error('the stream ended during the handshake'))
-        socket.once('close', closed)
+        // A client that is gone in the middle says so by its end alone.
+        socket.once('close', closed).once('end', closed)
         // What Node says of a handshake that has failed, which is no error of the socket.
         socket.once('_tlsError', failed).once('error', failed)
         socket.once('secure', () => {
           late.stop()
           release()
-          socket.off('close', closed).off('error', failed).off('_tlsError', failed)
+          socket.off('close', closed).off('end', closed).off('error', failed).off('_tlsError', failed)
           const { alpnProtocol } = socket
           resolve(Object.assign(overDuplex(socket), { alpnProtocol, encrypted: true as const }))
         })

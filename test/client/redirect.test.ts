@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import type { Outgoing } from '../../src/client/outgoing.ts'
+import { redirected } from '../../src/client/redirect.ts'
+import { utf8 } from '../../src/wire/index.ts'
+
+const FIELDS = [
+  ['authorization', 'Bearer x'],
+  ['Cookie', 'a=b'],
+  ['content-type', 'text/plain'],
+  ['x-other', 'y'],
+] as const
+
+const request = (method: string, content?: Outgoing['content']): Outgoing => ({
+  method,
+  url: new URL('https://a.test/one#part'),
+  fields: FIELDS,
+  content,
+  length: undefined,
+})
+
+/** Method, URL, names of fields, whether the content goes along. */
+function followed(method: string, status: number, location: string): string {
+  const next = redirected(request(method, method === 'GET' ? undefined : utf8('x')), status, location)
+  const names = next.fields.map(([name]) => name.toLowerCase()).join(' ')
+  return `${next.method} ${next.url.href} [${names}] ${next.content === undefined ? 'without' : 'with'}`
+}
+
+const ALL = 'authorization cookie content-type x-other'
+
+describe('a redirect', () => {
+  it.each([
+    ['GET', 302, '/two', `GET https://a.test/two#part [${ALL}] without`],
+    ['POST', 301, '/two', 'GET https://a.test/two#part [authorization cookie x-other] without'],
+    ['POST', 302, 'two', 'GET https://a.test/two#part [authorization cookie x-other] without'],
+    ['PUT', 302, '/two', `PUT https://a.test/two#part [${ALL}] with`],
+    ['PUT', 303, '/two', 'GET https://a.test/two#part [authorization cookie x-other] without'],
+    ['POST', 307, '/two', `POST https://a.test/two#part [${ALL}] with`],
+    ['POST', 308, '/two#own', `POST https://a.test/two#own [${ALL}] with`],
+    ['GET', 302, 'https://b.test/', 'GET https://b.test/#part [content-type x-other] without'],
+    ['GET', 302, 'http://a.test/', 'GET http://a.test/#part [content-type x-other] without'],
+    ['GET', 302, 'https://a.test:8443/', 'GET https://a.test:8443/#part [content-type x-other] without'],
+    ['GET', 302, '//b.test/x', 'GET https://b.test/x#part [content-type x-other] without'],
+  ] as const)('of %s with %i to %s', (method, status, location, expected) => {
+    expect(followed(method, status, location)).toBe(expected)
+  })
+
+  it('does not send a stream twice, unless it is not wanted any more', () => {
+    const streamed = request('POST', new ReadableStream<Uint8Array>())
+    expect(() => redirected(streamed, 307, '/two')).toThrow(/stream/)
+    expect(redirected(streamed, 303, '/two').method).toBe('GET')
+  })
+})
