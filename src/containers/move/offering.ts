@@ -62,8 +62,11 @@ export class Offering {
   }
 
   #keep(frozen: Frozen): boolean {
-    frozen.envelope.generation++
-    return this.#offers.keep?.(frozen, release => this.#offers.settle(release)) ?? false
+    const { generation } = frozen.envelope
+    frozen.envelope.generation = generation + 1
+    if (this.#offers.keep?.(frozen, release => this.#offers.settle(release)) === true) return true
+    frozen.envelope.generation = generation
+    return false
   }
 
   #another({ id }: Peer): Peer | undefined {
