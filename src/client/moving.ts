@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import type { Session, SessionState } from '../tls13/index.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
 import { takeHandle } from '../transfer/lift.ts'
@@ -14,10 +14,11 @@ export interface Carried extends Connected {
 }
 
 /** Whether the connection can be taken out: it is a socket, and nothing but our TLS over it. */
-export function canLeave({ transport, session, stream, carrier }: Carried): boolean {
-  const socket = (stream as Partial<Socket> | undefined)?.remotePort !== undefined
-  if (carrier === undefined && !socket) return false
-  return session === undefined || typeof (transport as Partial<Releasable>).release === 'function'
+export function canLeave({ transport, session, stream, carrier, secure }: Carried): boolean {
+  if (carrier === undefined && !(stream instanceof Socket)) return false
+  // What another implementation of TLS holds stays there.
+  if (session === undefined) return !secure
+  return typeof (transport as Partial<Releasable>).release === 'function'
 }
 
 /**

@@ -38,10 +38,10 @@ export class HttpProxy {
   readonly tunnel: Kind = {
     name: 'tunnel',
     connect: async (target, options) => {
-      const connected = await this.#reach(options)
-      const { stream } = connected
-      const transport = await this.#through(connected.transport, target, options.signal)
-      return { transport, alpn: undefined, secure: false, ...(stream === undefined ? {} : { stream }) }
+      const { transport: below } = await this.#reach(options)
+      // Its socket is the proxy's: its address says nothing of the server, and it does not leave.
+      const transport = await this.#through(below, target, options.signal)
+      return { transport, alpn: undefined, secure: false }
     },
   }
 

@@ -48,7 +48,7 @@ export async function queueModule(
 }
 
 interface Parts {
-  readonly queue: Pick<Queue, 'accept'>
+  readonly queue: Pick<Queue, 'accept' | 'cancel'>
   readonly settings: QueueSettings
   readonly callbacks: CallbackRule
   readonly clock: Clock
@@ -59,6 +59,7 @@ interface Parts {
 export async function accept(request: RequestView, context: Context, parts: Parts): Promise<RawResponse> {
   const { settings, callbacks, clock, queue } = parts
   const owner = ownerOfPath(context.functionPath, new Set(Object.keys(settings.functions)))
+  if (owner === undefined && request.method === 'DELETE') return cancel(context.functionPath, queue)
   if (owner === undefined || context.functionPath.startsWith('/function/'))
     return problem({ name: 'no-such-function', status: 404, detail: 'the path is /async-function/NAME' })
   if (settings.functions[owner.functionName]?.sealed) {
@@ -89,6 +90,25 @@ export async function accept(request: RequestView, context: Context, parts: Part
     return busy(503, 'the call cannot be kept on the disk; the log says why')
   }
   return answerTo(accepted, settings)
+}
+
+/** As OpenFaaS has it: `DELETE /async-function/ID`. */
+async function cancel(path: string, queue: Parts['queue']): Promise<RawResponse> {
+  const id = idIn(path)
+  if (id !== undefined && (await queue.cancel(id)))
+    return { status: 204, headers: [['cache-control', 'no-store']] }
+  const detail = 'no asynchronous call waits that has this X-Call-Id; it may have been made already'
+  return problem({ name: 'no-such-call', status: 404, detail })
+}
+
+/** The id that a path ends with; undefined: there is none that a call could have. */
+function idIn(path: string): string | undefined {
+  try {
+    const id = decodeURIComponent(path.slice(1))
+    return id !== '' && id.length <= 128 ? id : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function answerTo(accepted: Accepted, { calls, bytes }: QueueSettings): RawResponse {

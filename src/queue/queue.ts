@@ -123,6 +123,18 @@ export class Queue {
     return 'kept'
   }
 
+  /**
+   * Takes a call away that waits; what is underway of it goes on, and nothing follows.
+   * @returns whether it was there
+   */
+  async cancel(id: string): Promise<boolean> {
+    const name = nameOf(id)
+    await this.#entries.get(name)?.stored.catch(() => {})
+    const there = await this.#options.store.remove('calls', id)
+    this.#forget(name)
+    return there
+  }
+
   #add(record: CallRecord, stored: Promise<void>): void {
     const name = nameOf(record.id)
     if (this.#entries.has(name)) return

@@ -56,6 +56,10 @@ export class Store {
       await file.writeFile(encodeRecord(record))
       this.#step('sync')
       await file.sync()
+    } catch (error) {
+      // On a disk that is full it would stand in the way of the next one.
+      await unlink(place + UNFINISHED).catch(() => {})
+      throw error
     } finally {
       await file.close()
     }

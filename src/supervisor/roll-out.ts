@@ -1,3 +1,4 @@
+import { QUEUE_FUNCTION } from '../platform/queue-settings.ts'
 import type { MemberSpec, ScaleBounds } from '../stack/spec.ts'
 import type { Replica } from './replica.ts'
 
@@ -211,7 +212,8 @@ export class RollOuts {
     const staying = this.#crew.containers.filter(one => one.life.stays)
     const there = staying.filter(one => one.functionName === functionName)
     if (there.length === 0) {
-      const all = [...new Set(staying.map(one => one.functionName))].join(', ')
+      const named = staying.map(one => one.functionName).filter(name => name !== QUEUE_FUNCTION)
+      const all = [...new Set(named)].join(', ')
       throw new Error(`there is no function ${functionName}; there are ${all}`)
     }
     this.#refuseTwo(functionName)

@@ -72,7 +72,8 @@ export type RefusalReason = TypeOf<typeof RefusalReason>
 export const PARCEL_TICKET_LENGTH = 8
 
 const Empty = struct('Empty', {})
-const Counter = struct('Counter', { name: text(1, 63), value: uint32 })
+/** The name may have that of a function in it. */
+const Counter = struct('Counter', { name: text(1, 80), value: uint32 })
 const Load = struct('Load', { id: uint32, connections: uint32 })
 
 /** `kept`: the target did not take it, and it goes on where it was. `ended`: no container has it any more. */

@@ -248,21 +248,6 @@ it('remove takes a function out of what is running, and with --file out of the s
   expect(readFileSync(file, 'utf8')).toBe(CONFIG.replace(/ {2}said: .*\n/, ''))
 })
 
-it.skipIf(NO_TERMINAL !== '')(`local-run runs a file alone, until Ctrl-C${NO_TERMINAL}`, async () => {
-  const terminal = await openTerminal()
-  try {
-    terminal.type('hotpotato local-run ./said.mjs')
-    const said = await terminal.until(/Ctrl-C ends it/)
-    const answer = await fetch(/http:\/\/localhost:\d+\//.exec(said)![0], { method: 'POST', body: 'alone' })
-    expect(await answer.json()).toMatchObject({ method: 'POST', body: 'alone' })
-    await terminal.until(/asked \//)
-    terminal.press('\x03')
-    expect((await terminal.prompt()).status).toBe(0)
-  } finally {
-    await terminal.close()
-  }
-})
-
 it('down waits until every process is gone', async () => {
   const pids = (await platform.status()).map(({ pid }) => pid!)
   expect(await run('down')).toMatchObject({ code: 0, stdout: 'stopped\n' })

@@ -23,7 +23,10 @@ const status = {
   pid: 1,
   ports: undefined,
   functions: [
-    { name: 'files', min: 1, max: 4, replicas: 1, ready: 0, asleep: false, connections: 0, rooted: 0 },
+    {
+      ...{ name: 'files', min: 1, max: 4, replicas: 1, ready: 0, asleep: false },
+      ...{ connections: 0, rooted: 0, hibernating: 0 },
+    },
   ],
   members: [member, { ...member, name: 'echo-1', functionName: 'echo' }],
   changes: [of('files'), of('echo')],

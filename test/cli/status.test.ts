@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { connectionTable, functionStatus, statusText } from '../../src/cli/platform/status.ts'
+import { restCounter } from '../../src/platform/counters/rests.ts'
 import type { ConnectionStatus } from '../../src/supervisor/sessions.ts'
 
 const connection = (serverName: string): ConnectionStatus =>
@@ -38,5 +39,15 @@ it('a function that cannot sleep because of its connections is named, with how m
   const bounds = new Map(['chat', 'echo'].map(name => [name, { min: 1, max: 1 }]))
   const functions = functionStatus(bounds, members)
   const text = statusText({ pid: 1, ports: undefined, functions, members, changes: [] })
+  expect(text).not.toContain('hibernating')
   expect(text).toContain('kept awake by connections that cannot leave: chat (2)')
+})
+
+it('connections that hibernate are told by function', () => {
+  const counters = { hibernating: 7, [restCounter('chat')]: 5, [restCounter('echo')]: 2 }
+  const members = [{ name: 'gateway', functionName: '', state: 'ready', counters } as never]
+  const bounds = new Map(['chat', 'echo', 'hello'].map(name => [name, { min: 1, max: 1 }]))
+  const functions = functionStatus(bounds, members)
+  const text = statusText({ pid: 1, ports: undefined, functions, members, changes: [] })
+  expect(text).toContain('hibernating with the gateway: chat (5), echo (2)')
 })

@@ -1,10 +1,13 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { brotliCompressSync, gzipSync } from 'node:zlib'
+import * as zlib from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
 import { Client } from '../../src/client/index.ts'
 
+const { brotliCompressSync, gzipSync } = zlib
+/** Node from 22.15 on. */
+const { zstdCompressSync } = zlib as { readonly zstdCompressSync?: (text: string) => Buffer }
 const TEXT = 'hello '.repeat(20_000)
 const server = createServer(async (request: IncomingMessage, response) => {
   const { url = '', method, headers } = request
@@ -13,6 +16,7 @@ const server = createServer(async (request: IncomingMessage, response) => {
   const content = Buffer.concat(pieces).toString('latin1')
   if (url === '/br') response.setHeader('content-encoding', 'br').end(brotliCompressSync(TEXT))
   else if (url === '/gzip') response.setHeader('content-encoding', 'gzip').end(gzipSync(TEXT))
+  else if (url === '/zstd') response.setHeader('content-encoding', 'zstd').end(zstdCompressSync?.(TEXT))
   else if (url === '/both')
     response.setHeader('content-encoding', 'gzip, br').end(brotliCompressSync(gzipSync(TEXT)))
   else if (url === '/trailers') {
@@ -42,6 +46,15 @@ describe('fetch', () => {
   it.each(['br', 'gzip', 'both'])('takes codings off: %s', async coding => {
     expect(await (await client.fetch(`${base}/${coding}`)).text()).toBe(TEXT)
   })
+
+  it.skipIf(zstdCompressSync === undefined)(
+    'takes zstd off, where Node knows it, and asks for it',
+    async () => {
+      expect(await (await client.fetch(`${base}/zstd`)).text()).toBe(TEXT)
+      const { headers } = (await (await client.fetch(base)).json()) as Seen
+      expect(headers['accept-encoding']).toBe('br, gzip, zstd')
+    },
+  )
 
   it('leaves them, and asks for none, if told so', async () => {
     const plain = new Client({ decode: false })

@@ -34,6 +34,7 @@ it.each<[path: string, headers: readonly (readonly [string, string])[], length: 
       kept.push(record)
       return 'kept' as const
     },
+    cancel: async () => false,
   }
   const request = { method: 'POST', path: functionPath, query: '', headers, body: new Uint8Array(length) }
   const context = { functionPath, callId: 'a' } as Partial<Context> as Context
@@ -41,4 +42,28 @@ it.each<[path: string, headers: readonly (readonly [string, string])[], length: 
   const parts = { queue, settings, callbacks, clock: new HandClock(), log: pino({ level: 'silent' }) }
   const answer = await accept(request as never, context, parts)
   expect([answer.status, kept.length]).toEqual([status, status === 202 ? 1 : 0])
+})
+
+it.each<[path: string, status: number, asked: readonly string[]]>([
+  ['/an%20id', 204, ['an id']],
+  ['/another', 404, ['another']],
+  ['/', 404, []],
+  ['/%ff', 404, []],
+  // A call with that method, of a function.
+  ['/plain', 202, []],
+])('DELETE %s is answered with %i', async (functionPath, status, expected) => {
+  const asked: string[] = []
+  const queue = {
+    accept: async () => 'kept' as const,
+    cancel: async (id: string) => {
+      asked.push(id)
+      return id === 'an id'
+    },
+  }
+  const request = { method: 'DELETE', path: functionPath, query: '', headers: [], body: new Uint8Array(0) }
+  const context = { functionPath, callId: 'a' } as Partial<Context> as Context
+  const callbacks = new CallbackRule([])
+  const parts = { queue, settings, callbacks, clock: new HandClock(), log: pino({ level: 'silent' }) }
+  const answer = await accept(request as never, context, parts)
+  expect([answer.status, asked]).toEqual([status, expected])
 })

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { isInstalled, missing } from './programs.ts'
 
 /** Milliseconds for what a machine under load takes its time for. */
-const PATIENCE = 90_000
+const PATIENCE = 200_000
 /** What the shell says when it waits for a command: with the status of the one before. */
 const PROMPT = /\[(\d+)\]ready> $/
 /** What programs embellish their words with on a terminal. */

@@ -56,7 +56,8 @@ describe('examples/browser', () => {
       expect(readFileSync(join(directory, file), 'utf8')).not.toMatch(/['"]node:/)
   })
 
-  const title = `does a handshake with itself and explains it, and so does its service worker: ${CHROMIUM_NOTE}`
+  const what = 'does a handshake with itself and explains it, and so does its service worker'
+  const title = `${what}: ${CHROMIUM_NOTE}`
   it.skipIf(CHROMIUM === undefined)(title, async () => {
     const html = await dump(`http://localhost:${server.address.port}/`, [])
     const text = html.replaceAll(/<[^>]+>/g, ' ')

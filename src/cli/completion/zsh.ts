@@ -20,13 +20,16 @@ _hotpotato() {
   local -a commands=(
 ${names.join('\n')}
   )
-  if ((CURRENT == 2)); then
-    _describe command commands
+  local -i at=2
+  while ((at < CURRENT)) && [[ \${words[at]} == -* ]]; do ((at++)); done
+  if ((at == CURRENT)); then
+    if [[ \${words[at]} == -* ]]; then compadd -- --help --version
+    else _describe command commands; fi
     return
   fi
-  local command=\${words[2]}
-  shift words
-  ((CURRENT--))
+  local command=\${words[at]}
+  shift $((at - 1)) words
+  ((CURRENT -= at - 1))
   case $command in
 ${cases.join('\n')}
   esac

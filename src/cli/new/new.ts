@@ -17,6 +17,8 @@ export interface NewOptions {
   /** The folder; undefined: that of its name beside the stack file. */
   readonly handler: string | undefined
   readonly config: string | undefined
+  /** What is to be typed next: `reload` where the platform runs; default: `up`. */
+  readonly next?: 'up' | 'reload'
 }
 
 /** Lists the templates. */
@@ -30,7 +32,7 @@ export function listTemplates(): void {
  * there is written over.
  * @throws UsageError, CommandError
  */
-export function makeFunction(name: string, { lang, handler, config }: NewOptions): void {
+export function makeFunction(name: string, { lang, handler, config, next = 'up' }: NewOptions): void {
   if (!isFunctionName(name))
     throw new UsageError(`the name of a function has 1 to 63 of a-z, 0-9 and -, not ${JSON.stringify(name)}`)
   const found = templateNamed(lang)
@@ -54,7 +56,7 @@ export function makeFunction(name: string, { lang, handler, config }: NewOptions
   const how = (command: string): string => hint(command, config, process.env)
   const steps = [
     ...(template.packages ? [`npm install --prefix ${shown(folder)}`] : []),
-    how('up'),
+    how(next),
     `echo hello | ${how(`invoke ${name}`)}`,
   ]
   say(`\nnext:\n${steps.map(one => `  ${one}`).join('\n')}`)

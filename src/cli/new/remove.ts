@@ -6,6 +6,7 @@ import { CONFIGURATION } from '../platform/configuration.ts'
 import { sendCommand } from '../platform/control-socket.ts'
 import { type Chosen, order, runDirectoryOf } from '../platform/order.ts'
 import { controlSocket } from '../platform/run-directory.ts'
+import type { PlatformStatus } from '../platform/status.ts'
 import { say } from '../terminal/output.ts'
 import { readStack, shown, writeWhole } from './files.ts'
 
@@ -19,9 +20,12 @@ export async function removeFunction(
 ): Promise<void> {
   const file = resolve(chosen.config ?? CONFIGURATION)
   const text = chosen.file ? without(file, name) : undefined
-  const isRunning = (await sendCommand(controlSocket(runDirectoryOf(chosen)), 'status')) !== undefined
-  // Where nothing is to be done in the file, that nothing runs is a mistake.
-  const outcome = isRunning || text === undefined ? await order<RollOut>(`remove ${name}`, chosen) : undefined
+  const running = (await sendCommand(controlSocket(runDirectoryOf(chosen)), 'status')) as
+    | PlatformStatus
+    | undefined
+  const runs = running?.functions.some(one => one.name === name) === true
+  // Where nothing is to be done in the file, that it does not run is a mistake.
+  const outcome = runs || text === undefined ? await order<RollOut>(`remove ${name}`, chosen) : undefined
   if (text !== undefined) writeWhole(file, text)
   if (chosen.json === true)
     return say(JSON.stringify({ ended: [], moved: 0, ...outcome, file: text !== undefined }))

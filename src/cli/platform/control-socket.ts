@@ -4,83 +4,45 @@ import { ConfigError } from '../../stack/readers.ts'
 import type { Report, Step } from '../../supervisor/roll-out.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { CommandError } from '../line/usage-error.ts'
+import { type Command, type Order, readOrder } from './orders.ts'
 import { type Seat, takeSeat } from './seat.ts'
 import { shortPath } from './socket-path.ts'
 
-/**
- * Commands that the running platform takes over its control socket, one line each. The answer is one line of
- * JSON. While a command lasts, lines before that say what it is at: `{"step": …}`.
- */
-export type Command =
-  | 'stop'
-  | 'status'
-  | 'status connections'
-  | 'restart gateway'
-  | `describe ${string}`
-  | `remove ${string}`
-  | 'reload'
-  | `drain ${string}`
-  | `deploy ${string}`
-  | `scale ${string} ${number}`
-  | `move ${string} ${string}`
-  | 'renew'
-  | `renew ${string}`
-  | `show ${string} ${string}`
-  | `withdraw ${string}`
+export type { Command } from './orders.ts'
 
-/**
- * What each looks like: names of functions have at most 63 characters, those of containers a number more, ids
- * of connections 32.
+/*
+ * An order is one line. The answer is one line of JSON. While an order lasts, lines before that say what it
+ * is at: `{"step": …}`.
  */
-const COMMAND = new RegExp(
-  `^(${[
-    'stop',
-    'status( connections)?',
-    'restart gateway',
-    '(describe|remove) [a-z0-9-]{1,63}',
-    'reload',
-    'drain( [a-z0-9-]{1,80}){1,64}',
-    'deploy [a-z0-9-]{1,63}',
-    'scale [a-z0-9-]{1,63} (0|[1-9]\\d?)',
-    'move [0-9a-f]{1,32} [a-z0-9-]{1,80}',
-    'renew( [a-z0-9-]{1,63})?',
-    'show [A-Za-z0-9_-]{1,512} [A-Za-z0-9_.-]{1,1024}',
-    'withdraw [A-Za-z0-9_-]{1,512}',
-  ].join('|')})$`,
-)
 
-/** Bytes of the longest command. */
-const COMMAND_LIMIT = 8192
-/** Milliseconds that a command may take to arrive, and to be carried out. */
-const COMMAND_TIMEOUT = 5000
+/** Bytes of the longest order. */
+const LIMIT = 8192
+/** Milliseconds that an order may take to arrive, and to be carried out. */
+const ARRIVAL_TIMEOUT = 5000
 const WORK_TIMEOUT = 120_000
-/** Milliseconds between two lines of what a command is at; one that is shorter has none. */
+/** Milliseconds between two lines of what an order is at; one that is shorter has none. */
 const STEP_PERIOD = 500
-
-function isCommand(text: string): text is Command {
-  return COMMAND.test(text)
-}
 
 /**
  * Listens on a Unix socket that only this user can open, for as long as it has the seat of the socket's
  * directory.
- * @param onCommand its result is the answer; it reports what it is at
+ * @param onOrder its result is the answer; it reports what it is at
  * @returns undefined if another process has that seat
  */
 export function serveControl(
   path: string,
-  onCommand: (command: Command, report: Report) => Promise<unknown>,
+  onOrder: (order: Order, report: Report) => Promise<unknown>,
 ): Promise<Seat | undefined> {
   const server = createServer(socket => {
-    let line = ''
-    socket.setEncoding('utf8').setTimeout(COMMAND_TIMEOUT, () => socket.destroy())
+    let text = ''
+    socket.setEncoding('utf8').setTimeout(ARRIVAL_TIMEOUT, () => socket.destroy())
     socket.on('error', () => {})
-    socket.on('data', (text: string) => {
-      line += text
-      if (line.length > COMMAND_LIMIT) socket.destroy()
-      else if (line.endsWith('\n')) void reply(line.trim())
+    socket.on('data', (more: string) => {
+      text += more
+      if (text.length > LIMIT) socket.destroy()
+      else if (text.endsWith('\n')) void reply(text.trim())
     })
-    const reply = async (command: string): Promise<void> => {
+    const reply = async (line: string): Promise<void> => {
       socket.setTimeout(WORK_TIMEOUT)
       let step: Step | undefined
       const telling = SYSTEM_CLOCK.every(STEP_PERIOD, () => {
@@ -89,9 +51,11 @@ export function serveControl(
       const report = (now: Step): void => {
         step = now
       }
-      const answer = isCommand(command)
-        ? await onCommand(command, report).catch(refusalOf)
-        : { error: `no such command: ${command}` }
+      const order = readOrder(line)
+      const answer =
+        order === undefined
+          ? { error: `no such order: ${line}` }
+          : await onOrder(order, report).catch(refusalOf)
       telling.stop()
       socket.end(`${JSON.stringify(answer)}\n`)
     }
@@ -99,7 +63,7 @@ export function serveControl(
   return takeSeat(dirname(path), basename(path), server)
 }
 
-/** A command that could not be carried out. */
+/** An order that could not be carried out. */
 export interface Refusal {
   readonly error: string
   /** The stack file is what makes no sense. */
@@ -114,7 +78,7 @@ function refusalOf(error: Error): Refusal {
 const NOT_LISTENING = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED'])
 
 /**
- * Sends a command. @param onStep called with what it is at, while it lasts
+ * Sends an order. @param onStep called with what it is at, while it lasts
  * @returns the answer, or undefined if no platform listens there
  */
 export function sendCommand(

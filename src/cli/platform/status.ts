@@ -1,3 +1,4 @@
+import { restsOf } from '../../platform/counters/rests.ts'
 import type { ScaleBounds } from '../../stack/spec.ts'
 import type { Change } from '../../supervisor/diary.ts'
 import type { ReplicaState } from '../../supervisor/life-cycle.ts'
@@ -23,6 +24,8 @@ export interface FunctionStatus {
   readonly connections: number
   /** Of these, those that no other container could go on with: the function does not sleep meanwhile. */
   readonly rooted: number
+  /** Connections of it that the gateway keeps while it sleeps. */
+  readonly hibernating: number
 }
 
 /** What `hotpotato status --json` prints. */
@@ -68,6 +71,7 @@ export function functionStatus(
       ...(broken === undefined ? {} : { broken }),
       connections: sumOf(containers, 'connections'),
       rooted: sumOf(containers, 'rooted'),
+      hibernating: members.reduce((sum, { counters }) => sum + restsOf(counters, name), 0),
     }
   })
 }
@@ -121,13 +125,12 @@ export function statusText({ functions, members, connections }: PlatformStatus):
   ]
   const broken = functions.filter(one => one.broken !== undefined)
   if (broken.length > 0) tables.push(broken.map(one => `broken: ${one.name}: ${one.broken}`).join('\n'))
-  const rooted = functions.filter(one => one.rooted > 0)
-  if (rooted.length > 0) {
-    const each = rooted.map(one => `${one.name} (${one.rooted})`).join(', ')
-    tables.push(`kept awake by connections that cannot leave: ${each}`)
+  const each = (title: string, count: 'rooted' | 'hibernating'): void => {
+    const some = functions.filter(one => one[count] > 0)
+    if (some.length > 0) tables.push(`${title}: ${some.map(one => `${one.name} (${one[count]})`).join(', ')}`)
   }
-  const hibernating = sumOf(members, 'hibernating')
-  if (hibernating > 0) tables.push(`hibernating with the gateway: ${hibernating}`)
+  each('kept awake by connections that cannot leave', 'rooted')
+  each('hibernating with the gateway', 'hibernating')
   if (connections !== undefined) tables.push(connectionTable(connections))
   return tables.join('\n\n')
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { SecretStore } from '../../supervisor/secrets/store.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { readConfiguration } from '../platform/configuration.ts'
-import { write } from '../terminal/output.ts'
+import { warn, write } from '../terminal/output.ts'
 
 export interface SecretOptions {
   readonly 'from-file': string | undefined
@@ -21,6 +21,7 @@ export async function secret(
   const store = new SecretStore(config.secretsDirectory)
   if (action === 'list') {
     const all = store.list()
+    if (all.length === 0 && !options.json) warn(`there is no secret in ${config.secretsDirectory}`)
     const lines = all.map(one => `${one.name}  ${one.bytes} bytes\n`)
     return write(options.json ? `${JSON.stringify(all)}\n` : lines.join(''))
   }

@@ -60,6 +60,8 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
     request: (request, response, { session }) => APPLICATIONS.get(session!)?.request(request, response),
   })
   outlastOutput()
+  // That is how it is meant to end.
+  process.once('SIGINT', () => process.exit(0))
   const shown = address.address?.includes(':') ? `[${address.address}]` : address.address
   say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)
 }

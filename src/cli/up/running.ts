@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { digestOf } from '../../certificates/digest.ts'
+import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
 import { type Config, ConfigError, type FunctionConfig } from '../../stack/config.ts'
 import { changedKeys, fixedKeys } from '../../stack/difference.ts'
 import { type Plan, type PlanOptions, plan } from '../../stack/plan.ts'
@@ -93,6 +94,8 @@ export class Running {
     const notes = warnings.filter(one => !this.#noted.has(unplaced(one)))
     this.#noted = new Set(warnings.map(unplaced))
     const names = new Set([...next.specs.keys(), ...before.specs.keys()])
+    // It is no function of the stack file, and follows them.
+    names.delete(QUEUE_FUNCTION)
     const whole = keys.filter(key => !key.startsWith('functions.') && !key.startsWith('gateway.'))
     const told = [...names].flatMap((name): ChangedFunction[] => {
       const own = ownKeys(name, keys)
@@ -186,7 +189,7 @@ function unplaced(note: string): string {
 }
 
 /** Keys of a function that all processes are told of. */
-const TOLD: ReadonlySet<string> = new Set(['hosts', 'retries', 'carrier', 'duplicate'])
+const TOLD: ReadonlySet<string> = new Set(['hosts', 'retries', 'carrier', 'duplicate', 'async'])
 /** What is made of other keys. */
 const DERIVED: ReadonlySet<string> = new Set(['name', 'namesHosts', 'filed'])
 

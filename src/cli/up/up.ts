@@ -16,13 +16,13 @@ import { settleStream } from '../../transfer/stream-trial.ts'
 import { STATUS } from '../line/usage-error.ts'
 import { CONFIGURATION, type FoundConfig, readConfiguration } from '../platform/configuration.ts'
 import { serveControl } from '../platform/control-socket.ts'
-import { describe } from '../platform/description.ts'
 import { hint } from '../platform/hint.ts'
 import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from '../platform/run-directory.ts'
 import { functionStatus, type PlatformStatus } from '../platform/status.ts'
 import { Terminal } from '../terminal/hang-up.ts'
 import { isSystemError, outlastOutput, printable, say, tell, warn } from '../terminal/output.ts'
 import { Notices } from './notices.ts'
+import { ordersFor } from './orders.ts'
 import { checkVariables, chooseProvider, logLevel, prepareCertificates, UpError } from './preparation.ts'
 import { reloadText } from './reload-text.ts'
 import { Renewals } from './renewals.ts'
@@ -99,43 +99,15 @@ export async function up(
     return stopping
   }
   // Before anything else, so that of two that are started at once only one goes on.
-  const control = await serveControl(controlSocket(runDirectory), async (command, report) => {
-    const [verb, ...names] = command.split(' ')
-    const [name = '', more = ''] = names
-    if (verb === 'status') return status(running?.config ?? config, supervisor, ports, name === 'connections')
-    if (verb === 'stop') {
-      await stop()
-      return { stopped: true }
-    }
-    if (supervisor === undefined || running === undefined || renewals === undefined || ports === undefined)
-      throw new UpError('the platform is still starting')
-    switch (verb) {
-      case 'describe':
-        return describe(name, running.config, ports, await supervisor.status(), supervisor.held)
-      case 'remove':
-        return running.remove(name, report)
-      case 'drain':
-        return supervisor.rollOuts.drain(names, report)
-      case 'deploy':
-        return running.deploy(name, report)
-      case 'scale':
-        return supervisor.rollOuts.scale(name, Number(more), report)
-      case 'move':
-        return supervisor.move(name, more)
-      case 'reload':
-        return running.reload(report)
-      case 'restart':
-        return supervisor.reloads.relieveGateway()
-      case 'renew':
-        return { renewed: await renewals.renew(name === '' ? undefined : name) }
-      case 'show':
-        return { shown: await renewals.show(name, more) }
-      case 'withdraw':
-        return { withdrawn: await renewals.withdraw(name) }
-      default:
-        throw new UpError(`no such command: ${command}`)
-    }
-  }).catch((error: unknown) => {
+  const look = (connections: boolean): Promise<PlatformStatus> =>
+    status(running?.config ?? config, supervisor, ports, connections)
+  const orders = ordersFor(
+    { look, stop },
+    () => supervisor && running && renewals && ports && { supervisor, running, renewals, ports },
+  )
+  const control = await serveControl(controlSocket(runDirectory), (order, report) =>
+    orders[order.verb](order.words, report),
+  ).catch((error: unknown) => {
     removeEmpty(made)
     throw isSystemError(error) ? unusable(runDirectory, error) : error
   })

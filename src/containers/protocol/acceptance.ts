@@ -1,11 +1,10 @@
 import type { H2Exchange } from '../../http/h2/exchange.ts'
-import type { Announced } from '../../http/h2/owner.ts'
 import type { H2Serving } from '../../http/h2/serving.ts'
 import type { Problem } from '../../http/problem.ts'
 import { unavailable } from '../move/unavailable.ts'
 import { FunctionCall } from './function-call.ts'
 import { Loan } from './loan.ts'
-import { ownAnswer } from './own-answers.ts'
+import { logOwn, ownAnswer } from './own-answers.ts'
 import type { ProtocolOwner } from './protocol.ts'
 import { admitSocket } from './socket-admission.ts'
 import { Tunnel, type TunnelOwner } from './tunnel.ts'
@@ -43,7 +42,7 @@ export class Acceptance {
       const detail =
         `this connection is in use by the function ${host.functionName}: ` +
         `open another one for a WebSocket of ${functionName}`
-      this.answer(request, { name: 'misdirected-request', status: 421, detail })
+      this.answer(one, { name: 'misdirected-request', status: 421, detail })
       return
     }
     if (host.reaches(functionName)) {
@@ -52,12 +51,13 @@ export class Acceptance {
         new Loan(exchange, functionName, connection, host, guard).begin()
       })
     } else if (functionName === host.functionName) this.accept(one)
-    else this.answer(request, unavailable(functionName, 'none ready'))
+    else this.answer(one, unavailable(functionName, 'none ready'))
   }
 
   /** The platform's own answer, without any function. */
-  answer(request: Announced, what: Problem): void {
+  answer({ request, head }: Pick<Waiting, 'request' | 'head'>, what: Problem): void {
     this.#serving.answer(request, what)
+    logOwn(this.#owner.host, head, () => this.#owner.info(0), what)
   }
 
   #begin({ request, head }: Waiting, begin: (exchange: H2Exchange) => void): void {
@@ -72,9 +72,10 @@ export class Acceptance {
     const { host, guard } = this.#owner
     const { head } = exchange
     const functionPath = this.#functionPath(exchange)
-    const own = ownAnswer(functionPath, host)
+    const own = ownAnswer(functionPath, host, head.path)
     if (own !== undefined) {
       exchange.reply(own)
+      logOwn(host, head, () => this.#owner.info(exchange.index), own)
       return
     }
     const place = {

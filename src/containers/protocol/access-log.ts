@@ -11,6 +11,12 @@ export interface CallOrigin {
   readonly connection: ConnectionInfo
 }
 
+/** The connection of a request. */
+type Origin = Pick<ConnectionInfo, 'remoteAddress' | 'hops'>
+
+/** Switching Protocols (RFC 9110 §15.2.2); told alike over HTTP/2, where a WebSocket begins with 200. */
+const SWITCHED = 101
+
 /** What a call was answered with. */
 interface Outcome {
   readonly status: number
@@ -58,9 +64,28 @@ export class AccessLog {
     })
   }
 
+  /** A request that no function answered, but the platform itself. @param from its connection */
+  answered(head: RequestHead, { remoteAddress, hops }: Origin, { status, body }: ResponseView): void {
+    const bytes = body?.length ?? 0
+    this.#tell(head, header(head.headers, 'x-call-id'), remoteAddress, hops, {
+      status,
+      bytes,
+      milliseconds: 0,
+    })
+  }
+
+  /**
+   * A WebSocket that is over. @param bytes of messages to the client, and @param milliseconds how long: as
+   * far as it was in this container
+   */
+  socket(head: RequestHead, { callId, connection }: CallOrigin, bytes: number, milliseconds: number): void {
+    const { remoteAddress, hops } = connection
+    this.#tell(head, callId, remoteAddress, hops, { status: SWITCHED, bytes, milliseconds })
+  }
+
   #tell(
     head: RequestHead,
-    callId: string,
+    callId: string | undefined,
     client: string | undefined,
     hops: number,
     { status, bytes, milliseconds }: Outcome,

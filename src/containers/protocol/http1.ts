@@ -21,7 +21,7 @@ import type { ConnectionTimers } from '../connection/timers.ts'
 import { CARRIED_REQUEST_BYTES } from '../move/policy.ts'
 import { unavailable } from '../move/unavailable.ts'
 import { FunctionCall } from './function-call.ts'
-import { ownAnswer } from './own-answers.ts'
+import { logOwn, ownAnswer } from './own-answers.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { admitSocket } from './socket-admission.ts'
 import { WebSocket } from './web-socket.ts'
@@ -261,9 +261,10 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     } else if (host.module.webSocket !== undefined && asksForWebSocket(request.protocol)) {
       this.#upgrade(request, response)
     } else {
-      const own = ownAnswer(this.#functionPath, host)
+      const own = ownAnswer(this.#functionPath, host, request.head.path)
       if (own !== undefined) {
         response.reply(own)
+        logOwn(host, request.head, () => this.#owner.info(request.index), own)
         return
       }
       const place = {
@@ -295,10 +296,11 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     return CLOSED_TUNNEL
   }
 
-  #upgrade({ head, length, index }: HttpRequest, response: HttpResponse): void {
+  #upgrade(request: HttpRequest, response: HttpResponse): void {
+    const { head, length, index } = request
     if (length !== 0) {
       const detail = 'the request for a WebSocket has no content'
-      response.reply(problem({ name: 'bad-request', status: 400, detail }))
+      this.#refuse(request, response, { name: 'bad-request', status: 400, detail })
       return
     }
     const { host, guard } = this.#owner
@@ -314,6 +316,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   }
 
   #refuse(request: HttpRequest, response: HttpResponse, answer: Problem): void {
+    logOwn(this.#owner.host, request.head, () => this.#owner.info(request.index), answer)
     if (this.#behind) request.content({ ...NOWHERE, end: () => response.reply(problem(answer)) })
     else response.reply(problem(answer))
     this.#behind = false

@@ -99,8 +99,8 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     if (timer === 'container') {
       const reachable = new Set(this.#waiting.reachable(this.#owner))
       const lost = [...this.#waiting.values()].filter(one => !reachable.has(one))
-      for (const { functionName, request } of this.#waiting.take(lost, this.#owner))
-        this.#acceptance.answer(request, timeoutProblem(timer, this.settings, functionName))
+      for (const one of this.#waiting.take(lost, this.#owner))
+        this.#acceptance.answer(one, timeoutProblem(timer, this.settings, one.functionName))
       return
     }
     // The beginning of a head lets nothing else come: the connection is of no use any more.
@@ -128,7 +128,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     const answer = (streamId: number): void => {
       const one = this.#waiting.get(streamId)
       this.#waiting.delete(streamId)
-      if (one !== undefined) this.#acceptance.answer(one.request, what)
+      if (one !== undefined) this.#acceptance.answer(one, what)
     }
     const before = this.held
     if (!this.#serving.shed(what, answer)) {
@@ -324,13 +324,13 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     const functionName = host.ownerOf(head.path, head.host)?.functionName ?? host.functionName
     const interrupted = this.#owner.refuse(head.method, functionName, false)
     if (interrupted !== undefined) {
-      this.#acceptance.answer(request, interrupted)
+      this.#acceptance.answer({ request, head }, interrupted)
       return
     }
     const one = { request, head, functionName, since: this.now() }
     const elsewhere = functionName !== host.functionName
     if (elsewhere && this.#refusal?.functionName === functionName) {
-      this.#acceptance.answer(request, this.#refusal.answer)
+      this.#acceptance.answer({ request, head }, this.#refusal.answer)
       return
     }
     if (elsewhere) this.#policy.foreign(functionName)
@@ -364,7 +364,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     const some = reachable.filter(one => decision === 'lend' || one.functionName === first.functionName)
     for (const one of this.#waiting.take(some, this.#owner)) {
       if (decision === 'lend') this.#acceptance.lend(one)
-      else this.#acceptance.answer(one.request, unavailable(one.functionName, 'none ready'))
+      else this.#acceptance.answer(one, unavailable(one.functionName, 'none ready'))
     }
     return this.#decide()
   }

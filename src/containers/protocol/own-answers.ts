@@ -1,17 +1,26 @@
-import type { ResponseView } from '../../http/message.ts'
-import { problem } from '../../http/problem.ts'
+import type { ConnectionInfo } from '../../functions/contract.ts'
+import type { RequestHead, ResponseView } from '../../http/message.ts'
+import { type Problem, problem } from '../../http/problem.ts'
+import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
 import type { Callee } from './call-context.ts'
 
-/** What a container answers by itself, in the place of its function; undefined: the function answers. */
+/**
+ * What a container answers by itself, in the place of its function; undefined: the function answers.
+ * @param path of the request, whole
+ */
 export function ownAnswer(
   functionPath: string,
   {
     functionName,
+    functionNames,
     module,
     traffic,
     draining,
-  }: Pick<Callee, 'functionName' | 'module' | 'traffic' | 'draining'>,
+  }: Pick<Callee, 'functionName' | 'functionNames' | 'module' | 'traffic' | 'draining'>,
+  path = functionPath,
 ): ResponseView | undefined {
+  if (path.charCodeAt(1) === LETTER_A && path.startsWith(ASYNC) && asksInVain(path, functionNames))
+    return NO_QUEUE
   // The paths of OpenFaaS's watchdog; no other one begins so.
   if (functionPath.charCodeAt(1) === UNDERSCORE && functionPath.startsWith('/_/')) {
     if (functionPath === '/_/health') return WELL
@@ -27,7 +36,31 @@ export function ownAnswer(
   return answer
 }
 
+/** A request that is answered so, for the access log; what it is about is asked for where there is one. */
+export function logOwn(
+  { accessLog }: Pick<Callee, 'accessLog'>,
+  head: RequestHead,
+  connection: () => ConnectionInfo,
+  answer: ResponseView | Problem,
+): void {
+  accessLog?.answered(head, connection(), 'name' in answer ? problem(answer) : answer)
+}
+
 const UNDERSCORE = 0x5f
+const LETTER_A = 0x61
+const ASYNC = `/${QUEUE_FUNCTION}/`
+
+/** Whether that is an asynchronous call of a function that is there, and no process keeps such calls. */
+function asksInVain(path: string, functionNames: ReadonlySet<string> | undefined): boolean {
+  if (functionNames === undefined || functionNames.has(QUEUE_FUNCTION)) return false
+  return functionNames.has(path.slice(ASYNC.length).split('/', 1)[0]!)
+}
+
+const NO_QUEUE = problem({
+  name: 'no-queue',
+  status: 501,
+  detail: 'asynchronous calls are not kept here: queue.enabled in the stack file is off',
+})
 
 const WELL: ResponseView = {
   status: 200,

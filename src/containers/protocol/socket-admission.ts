@@ -1,11 +1,12 @@
 import type { ConnectionInfo } from '../../functions/contract.ts'
 import type { SocketAdmission } from '../../functions/web-socket.ts'
-import type { Field, RequestHead } from '../../http/message.ts'
+import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
 import type { HttpResponse } from '../../http/serving.ts'
 import { askedProtocols, judgeHandshake } from '../../http/websocket/index.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Callee } from './call-context.ts'
+import { logOwn } from './own-answers.ts'
 import { OneSocketContext } from './socket-call.ts'
 
 /** A WebSocket that is granted. */
@@ -31,22 +32,28 @@ export interface SocketRequest {
  * @param grant called at once, or later, if the WebSocket is granted
  */
 export function admitSocket(callee: Callee, request: SocketRequest, grant: (granted: Granted) => void): void {
-  const { head, response } = request
+  const { head } = request
   const { webSocket, webSocketProtocols = [], admitWebSocket } = callee.module
   const handshake = judgeHandshake(head, webSocketProtocols)
   if (webSocket === undefined || handshake.problem !== undefined) {
     const detail = `the function ${callee.functionName} knows no WebSockets`
-    response.reply(problem(handshake.problem ?? { name: 'not-implemented', status: 501, detail }))
+    refuse(callee, request, problem(handshake.problem ?? { name: 'not-implemented', status: 501, detail }))
   } else if (admitWebSocket === undefined) grant({ ...handshake, admitted: undefined })
   else void ask(callee, request, handshake.fields, grant)
 }
 
+function refuse(callee: Callee, { head, response, connection }: SocketRequest, answer: ResponseView): void {
+  response.reply(answer)
+  logOwn(callee, head, connection, answer)
+}
+
 async function ask(
   callee: Callee,
-  { head, functionPath, connection, response, guard }: SocketRequest,
+  request: SocketRequest,
   fields: readonly Field[],
   grant: (granted: Granted) => void,
 ): Promise<void> {
+  const { head, functionPath, connection, response, guard } = request
   const context = new OneSocketContext(head, callee, functionPath, connection())
   response.onGone = reason => context.abort(reason)
   let answer: SocketAdmission
@@ -60,7 +67,7 @@ async function ask(
   response.onGone = undefined
   guard.run(() => {
     if ('refused' in answer) {
-      if (!response.over) response.reply(answer.refused)
+      if (!response.over) refuse(callee, request, answer.refused)
       return
     }
     const { protocol, state, abandon } = answer

@@ -49,6 +49,9 @@ export class SocketCall {
   #keepAlive: Timer | undefined
   #working = false
   #told = false
+  readonly #since: number
+  /** Of messages that the function has sent from here. */
+  #bytes = 0
 
   /** @param keepAliveMilliseconds between two questions whether the client is there */
   constructor(owner: SocketOwner, callee: Callee, opening: SocketOpening, keepAliveMilliseconds: number) {
@@ -58,6 +61,7 @@ export class SocketCall {
     this.#opening = opening
     this.#context = new OneSocketContext(opening.head, callee, opening.functionPath, opening.connection)
     const { clock } = callee
+    this.#since = clock.steady()
     this.core = new WebSocketServer(undefined, opening.socket, () => clock.steady())
   }
 
@@ -112,6 +116,8 @@ export class SocketCall {
     if (this.#told) return
     this.#told = true
     this.leave(new Error('the WebSocket is over'))
+    const { accessLog, clock } = this.#callee
+    accessLog?.socket(this.#opening.head, this.#context, this.#bytes, clock.steady() - this.#since)
     try {
       this.#handlers?.closed?.(code, reason)
     } catch (error) {
@@ -139,6 +145,7 @@ export class SocketCall {
       protocol,
       send: data => {
         this.core.send(data)
+        this.#bytes += typeof data === 'string' ? Buffer.byteLength(data) : data.length
         this.#owner.kick()
         return this.#owner.drained()
       },

@@ -1,7 +1,9 @@
 import { Script } from 'node:vm'
 
-/** Milliseconds that one text may take: meanwhile all others wait. What takes longer is shown plainer. */
+/** Milliseconds of the processor that one text may take: meanwhile all others wait. */
 const MOST = 250
+/** How often it is tried again, each time for longer, when the machine did something else meanwhile. */
+const TRIES = 5
 const WORK = Symbol.for('hotpotato.files.work')
 const script = new Script('globalThis[Symbol.for("hotpotato.files.work")]()')
 
@@ -11,13 +13,20 @@ const script = new Script('globalThis[Symbol.for("hotpotato.files.work")]()')
  * @param work synchronous; broken off, it must leave nothing half done that others use
  * @returns undefined: it took too long
  */
-export function bounded<T>(work: () => T, milliseconds = MOST): T | undefined {
+export function bounded<T>(work: () => T): T | undefined {
   const place = globalThis as unknown as Record<symbol, unknown>
   place[WORK] = work
   try {
-    return script.runInThisContext({ timeout: milliseconds }) as T
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
+    for (let tries = 0; tries < TRIES; tries++) {
+      const before = process.cpuUsage()
+      try {
+        return script.runInThisContext({ timeout: MOST * 3 ** tries }) as T
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
+      }
+      const { user, system } = process.cpuUsage(before)
+      if (user + system > MOST * 500) return undefined
+    }
     return undefined
   } finally {
     delete place[WORK]

@@ -15,8 +15,7 @@ export async function colour(text: string, language: string | undefined): Promis
   if (language === undefined || text.length > MOST_COLOURED) return escaped(text)
   const highlight = await highlighter()
   if (highlight?.getLanguage(language) === undefined) return escaped(text)
-  // What it makes of a language at its first use must be whole.
-  highlight.highlight('', { language, ignoreIllegals: true })
+  makeReady(highlight, language)
   return bounded(() => highlight.highlight(text, { language, ignoreIllegals: true }).value) ?? escaped(text)
 }
 
@@ -27,7 +26,21 @@ export async function colour(text: string, language: string | undefined): Promis
 export async function markdown(text: string): Promise<string | undefined> {
   if (text.length > MOST_MARKDOWN) return undefined
   const renderer = await markdownRenderer()
+  const highlight = await highlighter()
+  for (const [, language] of text.matchAll(FENCE)) if (highlight) makeReady(highlight, language!)
   return renderer && bounded(() => renderer.render(text))
+}
+
+/** Where code begins in Markdown, with its language. */
+const FENCE = /^[ \t>]*(?:`{3,}|~{3,})[ \t]*([\w+#-]+)/gm
+
+/** Languages that have been used once: what is made of them then must not be broken off. */
+const ready = new Set<string>()
+
+function makeReady(highlight: Highlight, language: string): void {
+  if (ready.has(language) || highlight.getLanguage(language) === undefined) return
+  highlight.highlight('', { language, ignoreIllegals: true })
+  ready.add(language)
 }
 
 /** The first heading of a Markdown text. */
@@ -65,9 +78,8 @@ function markdownRenderer(): Promise<Renderer | undefined> {
   rendering ??= optionalPackage('markdown-it', 'Markdown as pages', () => import('markdown-it'))
     .then(async ({ default: Markdown }) => {
       const highlight = await highlighter()
-      const known = (language: string): boolean => highlight?.getLanguage(language) !== undefined
       const coloured = (code: string, language: string): string =>
-        language !== '' && code.length <= MOST_COLOURED && known(language)
+        code.length <= MOST_COLOURED && ready.has(language)
           ? highlight!.highlight(code, { language, ignoreIllegals: true }).value
           : ''
       // Without `html`, markup in a text is text; links to code (`javascript:`) are refused by default.

@@ -1,3 +1,4 @@
+import { restCounter } from '../../platform/counters/rests.ts'
 import type { Timer } from '../../time/clock.ts'
 import type { Arrival } from '../../transfer/consignments/consignments.ts'
 import type { Courier } from '../../transfer/courier.ts'
@@ -19,6 +20,8 @@ import { Wakes } from './wakes.ts'
 
 /** Bytes of what is kept of one connection, at most. */
 const MOST_BYTES = 65_536
+/** Functions that a status tells of one by one: a message has its limits. */
+const TOLD = 256
 /** How often a connection is offered again after a container died before it had touched it. */
 const ATTEMPTS = 3
 /** How often a container is asked again that does not know the key yet. */
@@ -121,7 +124,16 @@ export class Hibernation {
       wakesWaiting: this.#wakes.waiting,
       woken: this.#woken,
       hibernationExpired: this.#expired,
+      ...this.#byFunction(),
     }
+  }
+
+  #byFunction(): Record<string, number> {
+    const counts = new Map<string, number>()
+    for (const { kept } of this.#rests.values())
+      counts.set(kept.functionName, (counts.get(kept.functionName) ?? 0) + 1)
+    const told = [...counts].slice(0, TOLD)
+    return Object.fromEntries(told.map(([name, count]) => [restCounter(name), count]))
   }
 
   /** Takes a connection whose function goes to sleep, or says why not. Its sender is frozen until then. */

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { AccessLog } from '../../../src/containers/protocol/access-log.ts'
+import { Traffic } from '../../../src/containers/protocol/traffic.ts'
 import type { Context, RawResponse } from '../../../src/functions/contract.ts'
 import type { FunctionModule } from '../../../src/functions/module.ts'
+import type { WebSocketFunction } from '../../../src/functions/web-socket.ts'
 import type { RequestView } from '../../../src/http/message.ts'
 import type { LogMethod } from '../../../src/platform/log.ts'
 import { FakeHost, freshConnection, get, turn } from '../../support/connection-scene.ts'
 import { HandClock } from '../../support/hand-clock.ts'
+import { UPGRADE } from '../../support/upgrade.ts'
 
 /* What is written of each call. */
 
@@ -61,6 +64,58 @@ describe('the access log', () => {
     const { access } = entries[0]!.fields as { access: Record<string, unknown> }
     expect(access).toMatchObject({ status: 500, milliseconds: 1500 })
     expect(entries).toHaveLength(1)
+  })
+})
+
+describe('answers that no function gives have a line, too', () => {
+  const accessOf = (entries: ReturnType<typeof hostOf>['entries']) =>
+    entries.map(({ fields }) => (fields as { access: Record<string, unknown> }).access)
+
+  it('429, of a container that has enough to do, and what the platform says of its health', async () => {
+    const { host, entries } = hostOf('json', () => ({ status: 200 }))
+    const traffic = new Traffic(1)
+    traffic.began()
+    Object.assign(host, { traffic })
+    await ask(host, get('/echo'))
+    await ask(host, get('/echo/_/health'))
+    expect(accessOf(entries)).toMatchObject([
+      { method: 'GET', target: '/echo', status: 429, client: expect.any(String) },
+      { target: '/echo/_/health', status: 200, bytes: 3 },
+    ])
+  })
+
+  it('503, of a request for a function that has no container', async () => {
+    const { host, entries, clock } = hostOf('json', () => ({ status: 200 }))
+    host.available.clear()
+    await ask(host, get('/resize'))
+    clock.pass(600_000)
+    await turn()
+    expect(accessOf(entries)).toMatchObject([{ target: '/resize', status: 503 }])
+  })
+
+  it('426, of a WebSocket of another version', async () => {
+    const { host, entries } = hostOf('json', () => ({ status: 200 }))
+    Object.assign(host, { module: { ...host.module, webSocket: () => ({}), webSocketProtocols: [] } })
+    await ask(host, get('/echo', UPGRADE.replace('Version: 13', 'Version: 12')))
+    expect(accessOf(entries)).toMatchObject([{ target: '/echo', status: 426 }])
+  })
+
+  it('101, of a WebSocket, when it is over: how long it was, and what its function sent', async () => {
+    const { host, entries, clock } = hostOf('json', () => ({ status: 200 }))
+    const webSocket: WebSocketFunction = socket => {
+      socket.send('grüße')
+      return {}
+    }
+    Object.assign(host, { module: { ...host.module, webSocket, webSocketProtocols: [] } })
+    const { stream } = freshConnection(host, get('/echo/chat', UPGRADE))
+    for (let i = 0; i < 5; i++) await turn()
+    expect(entries).toEqual([])
+    clock.pass(2500)
+    stream.fin()
+    for (let i = 0; i < 5; i++) await turn()
+    expect(accessOf(entries)).toMatchObject([
+      { target: '/echo/chat', status: 101, bytes: 7, milliseconds: 2500 },
+    ])
   })
 })
 

