@@ -10,13 +10,13 @@ import { type Context, targetOf } from '../../src/transport/context.ts'
 import { network } from '../../src/transport/network.ts'
 import { serveConnection } from '../../src/transport/serve.ts'
 import { text } from '../support/h1-messages.ts'
-import { Certificates } from '../support/tls-programs.ts'
+import { type Credentials, credentials } from './credentials.ts'
 
 const app: HttpHandlers = {
   request: ({ path, version }, response) => response.reply({ status: 200, body: `${version} ${path}` }),
 }
 
-let files: Certificates
+let files: Credentials
 let net: Context
 let plain = ''
 let secure = ''
@@ -25,7 +25,7 @@ let silent = ''
 const servers: Server[] = []
 
 beforeAll(async () => {
-  files = await Certificates.make()
+  files = await credentials()
   const [cert, key, ca] = ['localhost.crt', 'localhost.key', 'ca.crt'].map(pem) as [string, string, string]
   net = network({ tls: { ca } })
   plain = `http://localhost:${await listening(createTcpServer(socket => void serveConnection(socket, app)))}`
@@ -39,7 +39,6 @@ beforeAll(async () => {
 
 afterAll(() => {
   for (const server of servers) server.close()
-  files.remove()
 })
 
 function pem(name: string): string {

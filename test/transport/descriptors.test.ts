@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { Session } from '../../src/tls13/session.ts'
 import { nodeTlsServer } from '../../src/transport/kinds/node-tls.ts'
 import { tcp } from '../../src/transport/kinds/tcp.ts'
@@ -9,17 +9,16 @@ import type { Server } from '../../src/transport/server.ts'
 import { serve } from '../../src/transport/services.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 import { clientConfig } from '../support/pair.ts'
-import { Certificates } from '../support/tls-programs.ts'
+import { type Credentials, credentials } from './credentials.ts'
 
 /** Connections for each server; `npm run test:long` tries 10,000. */
 const COUNT = process.env.HOTPOTATO_LONG === undefined ? 100 : 10_000
 const AT_ONCE = 20
 
-let files: Certificates
+let files: Credentials
 beforeAll(async () => {
-  files = await Certificates.make()
+  files = await credentials()
 })
-afterAll(() => files.remove())
 
 const HELLO = concat(...Session.client(clientConfig({ serverName: 'localhost' })).takeOutput())
 const REQUEST = utf8('GET / HTTP/1.1\r\nHost: a\r\n\r\n')

@@ -2,22 +2,22 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { Client } from '../../src/client/index.ts'
 import { nodeTlsServer } from '../../src/transport/kinds/node-tls.ts'
 import type { ConnectionFailure, Server } from '../../src/transport/server.ts'
 import { alpn, http } from '../../src/transport/services.ts'
-import { Certificates, has } from '../support/tls-programs.ts'
+import { has } from '../support/tls-programs.ts'
 import { application } from './cases.ts'
+import { type Credentials, credentials } from './credentials.ts'
 
 /** Times that a whole load is killed in the middle. */
-const KILLS = process.env.HOTPOTATO_LONG === undefined ? 2 : 50
+const KILLS = process.env.HOTPOTATO_LONG === undefined ? 1 : 50
 
-let files: Certificates
+let files: Credentials
 beforeAll(async () => {
-  files = await Certificates.make()
+  files = await credentials()
 })
-afterAll(() => files.remove())
 
 const pem = (name: string): string => readFileSync(files.file(name), 'utf8')
 const own = () => ({ cert: pem('localhost.crt'), key: pem('localhost.key') })

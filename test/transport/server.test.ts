@@ -9,15 +9,15 @@ import { tcp } from '../../src/transport/kinds/tcp.ts'
 import type { ConnectionFailure, Server } from '../../src/transport/server.ts'
 import { alpn, http, https, type ServiceOptions } from '../../src/transport/services.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { Certificates, has, run } from '../support/tls-programs.ts'
+import { has, run } from '../support/tls-programs.ts'
+import { type Credentials, credentials } from './credentials.ts'
 
-let files: Certificates
+let files: Credentials
 const servers: Server[] = []
 
 beforeAll(async () => {
-  files = await Certificates.make()
+  files = await credentials()
 })
-afterAll(() => files.remove())
 afterEach(async () => {
   await Promise.all(servers.splice(0).map(server => server.stop(0)))
 })

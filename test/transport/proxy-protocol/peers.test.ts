@@ -14,19 +14,19 @@ import { network } from '../../../src/transport/network.ts'
 import type { ProxyHeader } from '../../../src/transport/proxy-protocol/index.ts'
 import type { ConnectionFailure, Server } from '../../../src/transport/server.ts'
 import { alpn, http, type ServiceOptions } from '../../../src/transport/services.ts'
-import { Certificates, has } from '../../support/tls-programs.ts'
+import { has } from '../../support/tls-programs.ts'
+import { type Credentials, credentials } from '../credentials.ts'
 
 let directory = ''
-let files: Certificates
+let files: Credentials
 const ends: (() => unknown)[] = []
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'hotpotato-proxy-'))
-  files = await Certificates.make()
+  files = await credentials()
 })
 afterAll(async () => {
   for (const end of ends) await end()
-  files.remove()
   rmSync(directory, { recursive: true })
 })
 
