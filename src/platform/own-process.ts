@@ -106,7 +106,8 @@ export function openLog({ name, logLevel }: MemberSettings): Logger {
 /** Gives the log of a process that has waited for its settings its name: that costs less than another log. */
 export function nameLog(log: Logger, { name, logLevel }: Pick<MemberSettings, 'name' | 'logLevel'>): void {
   log.setBindings({ name })
-  log.level = logLevel
+  // It makes all of its methods anew.
+  if (log.level !== logLevel) log.level = logLevel
 }
 
 /**

@@ -206,6 +206,7 @@ function start(
       const told: MemberSettings = {
         ...settings,
         ...prepared.settings,
+        ...counted(prepared.settings, group),
         id,
         supervisor,
         descriptors: given,
@@ -225,6 +226,13 @@ function start(
   } finally {
     for (const fd of prepared.descriptors) closeSync(fd)
   }
+}
+
+/** Where a cgroup counts processes no limit of the user does: that one refuses, and counts nothing. */
+function counted({ restraint }: Prepared['settings'], group: Group | undefined): Prepared['settings'] {
+  if (restraint === undefined || group?.holds('pids') !== true) return {}
+  const { processes: _, ...others } = restraint
+  return { restraint: others }
 }
 
 /** A runtime of OCI makes that of its container itself. */

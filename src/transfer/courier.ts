@@ -232,7 +232,7 @@ export class Courier {
    * another pair.
    * @param except of that peer, whose message is being taken
    */
-  catchUp(except: number): void {
+  catchUp(except?: number): void {
     for (const id of [...this.#channel.peers]) if (id !== except) this.#channel.poll(id)
   }
 

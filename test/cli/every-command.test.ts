@@ -138,7 +138,7 @@ const CASES: Readonly<Record<string, Case>> = {
     pipe: ['remove greet --file', /took greet out of /],
   },
   stop: both('stop', /stopped|hotpotato is not running/),
-  down: both('down', /hotpotato is not running/),
+  down: both('down', /stopped|hotpotato is not running/),
 }
 
 async function take(step: Step, pipe: string): Promise<void> {

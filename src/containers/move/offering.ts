@@ -10,6 +10,8 @@ export interface Offers {
   readonly log: Log
   /** Another container that may take the connection, but for those that have refused it. */
   another(refusedBy: ReadonlySet<number>): Peer | undefined
+  /** Gives it to what keeps it while there is no container. @returns false if there is none of that either */
+  keep?(frozen: Frozen, settle: (release: Release) => void): boolean
   /** The verdict, once, when no other container is asked any more. @param target who has it, if one has it */
   settle(release: Release, target?: number): void
 }
@@ -53,9 +55,18 @@ export class Offering {
   }
 
   #settle(frozen: Frozen, target: Peer, release: Release): void {
-    const next = isPassing(release) ? this.#another(target) : undefined
-    if (next === undefined) this.#offers.settle(release, target.id)
-    else this.#again(frozen, next, false)
+    const passing = isPassing(release)
+    const next = passing ? this.#another(target) : undefined
+    if (next !== undefined) this.#again(frozen, next, false)
+    else if (!passing || !this.#keep(frozen)) this.#offers.settle(release, target.id)
+  }
+
+  #keep(frozen: Frozen): boolean {
+    const { generation } = frozen.envelope
+    frozen.envelope.generation = generation + 1
+    if (this.#offers.keep?.(frozen, release => this.#offers.settle(release)) === true) return true
+    frozen.envelope.generation = generation
+    return false
   }
 
   #another({ id }: Peer): Peer | undefined {

@@ -353,6 +353,8 @@ export class Host implements ConnectionHost<Connection> {
     new Offering({
       courier,
       log: this.log,
+      keep: (frozen, settled) =>
+        only === undefined && functionName === this.functionName && this.#resting.giveFrozen(frozen, settled),
       another: refusedBy => (only === undefined ? this.#others.choose(functionName, refusedBy) : undefined),
       settle: (release, target) => {
         settle(release, target)

@@ -181,7 +181,11 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
     place.open(host)
     clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
     if (!warmed) practise(host, practises(settings))
-    if (settings.signer) await ringOrNot(place, clock, log)
+    if (settings.signer) {
+      // First the word that a signer is there, then its own: both may have come while a module was loaded.
+      for (let round = 0; round < 2; round++) courier.catchUp()
+      await ringOrNot(place, clock, log)
+    }
     // What a gateway that knows us already has kept comes first: that takes no certificate.
     courier.introductions.admit('gateway')
     if (warmed) {

@@ -55,20 +55,34 @@ export class Resting {
    * has happened
    */
   give(freeze: (warm: boolean) => Frozen | Promise<Frozen>, settle: (release: Release) => void): boolean {
-    const gateway = [...this.#gateways].at(-1)
-    const { functionName, checkpoints, courier } = this.#host
-    if (!this.#underway || gateway === undefined || courier === undefined) return false
-    const settled = (release: Release): void => {
-      if (release.state === 'gone') this.#events.given()
-      settle(release)
-      this.#events.settled()
+    if (!this.#gives) return false
+    const give = (frozen: Frozen): void => {
+      // The gateway has ended meanwhile: it is still here.
+      if (!this.giveFrozen(frozen, settle)) this.#settled({ state: 'owned', verdict: undefined }, settle)
     }
-    const give = (frozen: Frozen): void =>
-      hibernate({ functionName, checkpoints, courier }, gateway, frozen, settled)
     const frozen = freeze(false)
     if (!(frozen instanceof Promise)) give(frozen)
     // Its client went away while its last response was being sent.
-    else frozen.then(give).catch(() => settled({ state: 'ended', reason: 'lost' }))
+    else frozen.then(give).catch(() => this.#settled({ state: 'ended', reason: 'lost' }, settle))
     return true
+  }
+
+  /** The same of one that is frozen already, and that no container has taken. */
+  giveFrozen(frozen: Frozen, settle: (release: Release) => void): boolean {
+    const gateway = [...this.#gateways].at(-1)
+    const { functionName, checkpoints, courier } = this.#host
+    if (!this.#gives || gateway === undefined || courier === undefined) return false
+    hibernate({ functionName, checkpoints, courier }, gateway, frozen, one => this.#settled(one, settle))
+    return true
+  }
+
+  get #gives(): boolean {
+    return this.#underway && this.#gateways.size > 0 && this.#host.courier !== undefined
+  }
+
+  #settled(release: Release, settle: (release: Release) => void): void {
+    if (release.state === 'gone') this.#events.given()
+    settle(release)
+    this.#events.settled()
   }
 }
