@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { Client, ClientConnectionState } from '../../src/client/index.ts'
 import { H2Client } from '../../src/http/h2/index.ts'
+import { CipherSuiteId } from '../../src/tls13/codepoints.ts'
 import { decode, encode, fromHex, hex, utf8 } from '../../src/wire/index.ts'
 
 /*
@@ -21,7 +22,7 @@ const session = {
     transcript: undefined,
     authentication: undefined,
   },
-  cipherSuite: 0x1301,
+  cipherSuite: CipherSuiteId.TLS_AES_128_GCM_SHA256,
   clientRandom: undefined,
   serverName: 'localhost',
   alpn: 'http/1.1',

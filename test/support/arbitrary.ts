@@ -49,7 +49,7 @@ function selected(codec: AnyCodec): fc.Arbitrary<unknown> {
   const [kind, ...cases] = codec.uses as [AnyCodec & { members: Record<string, number> }, ...AnyCodec[]]
   const tag = /struct \{\s+\S+ (\w+);/.exec(codec.definition!)![1]!
   const camel = tag.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
-  const names = [...codec.definition!.matchAll(/case (\w+):/g)].map(([, name]) => name!)
+  const names = [...codec.definition!.matchAll(/case (\S+):/g)].map(([, name]) => name!)
   if (names.some(name => kind.members[name] === undefined)) throw new Error(`a case of ${codec.notation}`)
   return fc.oneof(
     ...names.map((name, i) => arbitraryOf(cases[i]!).map(value => ({ [camel]: name, ...(value as object) }))),
