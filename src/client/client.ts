@@ -188,7 +188,7 @@ export class Client {
   async #ask(outgoing: Outgoing, init: FetchOptions, call: Call, redirected: boolean): Promise<Answer> {
     for (let tries = 1, fresh = false, calm = false; ; tries++) {
       if (this.#closed !== undefined) throw this.#closed
-      const exchange = new Exchange(outgoing, init, fresh, calm)
+      const exchange: Exchange = new Exchange(outgoing, init, fresh, calm)
       exchange.label = init.label ?? ''
       exchange.redirected = redirected
       call.begin(exchange)

@@ -57,4 +57,27 @@ describe.skipIf(!PEBBLE)(`hotpotato cert and ${PEBBLE_NOTE}`, () => {
     const renewed = await cert('renew')
     expect(renewed.stdout).toMatch(/^web is renewed on 20\S+, and is left alone; --force renews it now\n$/)
   })
+
+  const authority = (): string[] => ['--directory', pebble.url, '--ca', pebble.caFile]
+
+  it('refuse a wildcard, and say why', async () => {
+    const { code, stderr } = await issue('--domain', '*.web.test', '--agree-to-terms')
+    expect(code).not.toBe(0)
+    expect(stderr).toMatch(/^[^\n]*\*\.web\.test[^\n]*\n$/)
+  })
+
+  it('revoke a certificate: by its own key, or for the account that has another key now', async () => {
+    const other = await cert('rollover', ...authority())
+    expect(other).toMatchObject({ code: 0, stderr: '' })
+    const byKey = await cert('revoke', 'web', ...authority(), '--by-key', '--reason', 'key-compromise')
+    expect(byKey).toMatchObject({ code: 0, stdout: expect.stringMatching(/^web is revoked; .*\n$/) })
+    // That it was revoked already is what was asked for.
+    expect(await cert('revoke', 'web', ...authority())).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  it('end the account, with which nothing is issued any more', async () => {
+    expect(await cert('deactivate', ...authority())).toMatchObject({ code: 0, stderr: '' })
+    const { code, stderr } = await cert('deactivate', ...authority())
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^there is no account with .*\n$/)])
+  })
 })

@@ -1,7 +1,9 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { createPrivateKey } from 'node:crypto'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findInMemory } from '../support/memory-search.ts'
 import { freePorts, PEBBLE, PEBBLE_NOTE, Pebble } from '../support/pebble.ts'
 import { eventually, hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 
@@ -120,5 +122,24 @@ describe.skipIf(!PEBBLE)(`a platform with certificates of ${PEBBLE_NOTE}`, () =>
     }, platform.log)
     expect(await platform.total('proofsShown')).toBeGreaterThan(shown)
     expect(platform.log).toContain('showing that new.test is ours, by tls-alpn-01')
+  })
+
+  it('gives no key of an account or a certificate to the gateway', async () => {
+    const certs = join(directory, 'certs')
+    const kept = join(certs, 'acme')
+    const account = readdirSync(kept).find(name => name.startsWith('account-'))!
+    const pem = readFileSync(join(certs, 'echo.key'), 'utf8')
+    // Of each the number that is secret, and as it stands in its file.
+    const numbers = [
+      createPrivateKey(pem).export({ format: 'jwk' }).d!,
+      JSON.parse(readFileSync(join(kept, account), 'utf8')).key.d as string,
+    ]
+    const needles = [
+      Buffer.from(pem.split('\n')[1]!),
+      ...numbers.flatMap(number => [Buffer.from(number), Buffer.from(number, 'base64url')]),
+    ]
+    const { pid } = await platform.member('gateway')
+    expect(findInMemory(process.pid, ...needles).length).toBeGreaterThan(0)
+    expect(findInMemory(pid!, ...needles)).toEqual([])
   })
 })
