@@ -19,6 +19,8 @@ export type Refused = Release & { readonly state: 'owned' }
 
 /** Milliseconds until a container is asked again. */
 const AGAIN = 20
+/** The same until a wish is uttered again: one for a function that is just falling asleep is not heard. */
+const ONCE_MORE = 1000
 
 /** What waits for a container, and for how long. */
 export interface Patience {
@@ -281,7 +283,7 @@ export class Dispatch {
       return
     }
     this.#held.add(delivery)
-    this.#clock.after(Math.min(most, left + 1), () => {
+    this.#clock.after(Math.min(most, ONCE_MORE, left + 1), () => {
       if (!this.#held.delete(delivery)) return
       if (most < left) delivery.refusedBy.clear()
       this.#deliver(delivery)

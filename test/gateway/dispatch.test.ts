@@ -5,7 +5,7 @@ import type { Peer } from '../../src/transfer/control.ts'
 import { HandClock } from '../support/hand-clock.ts'
 
 /** Milliseconds for a container to become ready. */
-const HOLD = 1000
+const HOLD = 900
 
 let clock: HandClock
 let dispatch: Dispatch
@@ -40,6 +40,19 @@ it('waits for a container of the function as long as it may, and gives up in tha
   clock.pass(1)
   expect(said).toEqual([['unwanted', 'no container of the function echo is ready']])
   expect([dispatch.size, clock.waiting]).toEqual([0, 0])
+})
+
+it('says once a second that it waits: the function may have been about to fall asleep', () => {
+  const wish = (name: string) => said.push(['wish', name])
+  dispatch = new Dispatch({ of: () => 3500, wish, granted() {} }, new MemoryBudget(), clock)
+  dispatch.deliver(CONSIGNMENT)
+  for (let second = 0; second < 3; second++) clock.pass(1000)
+  expect(said).toEqual(Array(4).fill(['wish', 'echo']))
+  dispatch.introduced(container(1))
+  expect(said.slice(4)).toEqual([
+    ['sent', 'echo-1'],
+    ['accepted', 'echo-1'],
+  ])
 })
 
 it('gives it to a container that becomes ready in the last moment, once', () => {
