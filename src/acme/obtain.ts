@@ -4,7 +4,9 @@ import { Account } from './account.ts'
 import { AcmeError } from './error.ts'
 import { issue, type Responder } from './issue.ts'
 import {
+  BETWEEN_RENEWALS,
   certificateId,
+  lastMoment,
   momentIn,
   nextLook,
   nextTry,
@@ -43,7 +45,11 @@ export async function obtain(wanted: WantedCertificate, options: ObtainOptions):
     const asked = { names, keyType, challenge, profile, replaces: ours ? before.id : undefined }
     await issue(asked, { ...options, account, shelf: store.order(name) })
     const kept = store.settle(name) ?? []
-    await look(name, options)
+    const record = await look(name, options)
+    // By a wrong clock, or if the server suggests the past: not one after the other without end.
+    const soonest = clock.wall() + BETWEEN_RENEWALS
+    if (record?.renewAt !== undefined && record.renewAt <= clock.wall())
+      store.saveRecord(name, { ...record, renewAt: soonest })
     return kept
   } catch (error) {
     const { message, retryAfter } = error as AcmeError
@@ -79,10 +85,14 @@ export async function look(
   if (notBefore === undefined || notAfter === undefined) return undefined
   const id = record.id ?? certificateId(text)
   const now = clock.wall()
-  const [window, retryAfter] = await suggested(server, id)
+  const { window, retryAfter } = await suggested(server, id, record.window)
   const same =
     window !== undefined && window.start === record.window?.start && window.end === record.window.end
-  const by = window === undefined ? renewalOf({ notBefore, notAfter }, chance()) : momentIn(window, chance())
+  const dates = { notBefore, notAfter }
+  const by =
+    window === undefined
+      ? renewalOf(dates, chance())
+      : Math.min(momentIn(window, chance()), lastMoment(dates))
   const stays =
     record.renewAt !== undefined && (same || (window === undefined && record.window === undefined))
   const next: CertificateRecord = {
@@ -96,19 +106,25 @@ export async function look(
   return next
 }
 
-/** What a server suggests, and when it wants to be asked again. It is not asked for more than it offers. */
+/** What a server suggests, and when it wants to be asked again, in milliseconds. */
+interface Suggestion {
+  readonly window: SuggestedWindow | undefined
+  readonly retryAfter: number | undefined
+}
+
+/** It is not asked for more than it offers. @param last what it suggested: that holds if it does not answer */
 async function suggested(
   server: AcmeServer,
   id: string | undefined,
-): Promise<readonly [SuggestedWindow | undefined, number | undefined]> {
-  const { renewalInfo } = await server.directory()
-  if (renewalInfo === undefined || id === undefined) return [undefined, undefined]
+  last: SuggestedWindow | undefined,
+): Promise<Suggestion> {
   try {
+    const { renewalInfo } = await server.directory()
+    if (renewalInfo === undefined || id === undefined) return { window: undefined, retryAfter: undefined }
     const { json, retryAfter } = await server.get(`${renewalInfo.replace(/\/$/, '')}/${id}`)
-    return [readWindow(json), retryAfter]
+    return { window: readWindow(json), retryAfter }
   } catch (error) {
     if (!(error instanceof AcmeError)) throw error
-    // RFC 9773 §4.3.3: what it says by the dates goes on to hold.
-    return [undefined, error.retryAfter]
+    return { window: last, retryAfter: error.retryAfter }
   }
 }

@@ -30,9 +30,17 @@ const JITTER = 1 / 20
 const LOOK_AGAIN = 6 * HOUR
 const SOONEST_LOOK = 60_000
 
-/** Milliseconds after the first failure; doubled each time, up to a day, or less if time is short. */
+/** Milliseconds after the first failure; doubled each time, up to a day. */
 const FIRST_RETRY = 60_000
 const LONGEST_RETRY = DAY
+/** Of how much of its time a certificate has left at the least, whatever the server suggests. */
+const LAST = 1 / 10
+/** What is farther away was written down by a clock that was wrong. */
+const FARTHEST_TRY = 1.5 * DAY
+const FARTHEST_LOOK = DAY
+
+/** Milliseconds until a certificate is renewed again that is due as soon as it has come. */
+export const BETWEEN_RENEWALS = 6 * HOUR
 
 /** The name of a certificate in questions about its renewal (RFC 9773 §4.1). */
 export function certificateId(pem: string): string | undefined {
@@ -71,6 +79,21 @@ export function renewalOf(
   const whole = notAfter - notBefore
   const left = whole <= SHORT ? SHORT_LEFT : LEFT
   return Math.round(notAfter - whole * (left + JITTER * chance))
+}
+
+/** The last moment at which a certificate is renewed, if the server suggests a later one. */
+export function lastMoment({ notBefore, notAfter }: { notBefore: number; notAfter: number }): number {
+  return Math.round(notAfter - (notAfter - notBefore) * LAST)
+}
+
+/** Whether the moment has come at which something is tried again. @param at undefined: it has not failed */
+export function mayTryAgain(at: number | undefined, now: number): boolean {
+  return at === undefined || at <= now || at > now + FARTHEST_TRY
+}
+
+/** The same of a look at what the server suggests. @param at undefined: there was none yet */
+export function mayLook(at: number | undefined, now: number): boolean {
+  return at === undefined || at <= now || at > now + FARTHEST_LOOK
 }
 
 /** When the server is asked again what it suggests. @param retryAfter milliseconds that it has asked for */

@@ -2,6 +2,7 @@ import type { WantedCertificate } from '../platform/acme-settings.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import type { AcmeError } from './error.ts'
 import { look, type ObtainOptions, obtain } from './obtain.ts'
+import { mayLook, mayTryAgain } from './renewal.ts'
 import type { CertificateRecord } from './store.ts'
 
 /** Milliseconds between two looks at the certificates, however far away the next renewal is. */
@@ -44,12 +45,13 @@ export function dueNow(
 ): Due {
   if (record === undefined) return 'obtain'
   const asked = record.directory === directory && sameNames(record.names, wanted.names)
-  const mayTry = !asked || record.tryAt === undefined || record.tryAt <= now
-  if (!asked || !there) return mayTry ? 'obtain' : undefined
-  const { renewAt, lookAt, notAfter } = record
-  if ((renewAt !== undefined && renewAt <= now) || (notAfter !== undefined && notAfter <= now))
-    return mayTry ? 'obtain' : undefined
-  return renewAt === undefined || lookAt === undefined || lookAt <= now ? 'look' : undefined
+  if (!asked) return 'obtain'
+  const { renewAt, lookAt, notAfter, tryAt } = record
+  const past = (moment: number | undefined): boolean => moment !== undefined && moment <= now
+  // What has failed is not in its place, whatever is there: a certificate for other names, or an older one.
+  if (!there || tryAt !== undefined || past(renewAt) || past(notAfter))
+    return mayTryAgain(tryAt, now) ? 'obtain' : undefined
+  return renewAt === undefined || mayLook(lookAt, now) ? 'look' : undefined
 }
 
 function sameNames(one: readonly string[], other: readonly string[]): boolean {

@@ -89,6 +89,46 @@ describe('the time of a renewal', () => {
     expect(dueNow(WANTED, moved, true, DIRECTORY, clock.wall())).toBe('obtain')
   })
 
+  it('is before the end of the certificate, whatever the server suggests', async () => {
+    suggest(clock.wall() + 900 * DAY, clock.wall() + 901 * DAY)
+    await obtain(WANTED, options)
+    const { renewAt, notAfter } = options.store.record('web')!
+    expect((notAfter! - renewAt!) / DAY).toBeCloseTo(9, 1)
+  })
+
+  it('is not at once again where the server suggests the past for what has just come', async () => {
+    suggest(clock.wall() - 2 * DAY, clock.wall() - DAY)
+    await obtain(WANTED, options)
+    expect(options.store.record('web')!.renewAt).toBe(clock.wall() + 6 * HOUR)
+  })
+
+  it('stays when the server does not answer, and nothing has failed by that', async () => {
+    const [start, end] = [clock.wall() + 30 * DAY, clock.wall() + 34 * DAY]
+    suggest(start, end)
+    await obtain(WANTED, options)
+    server.routes.set('/renewal/*', () => ({ status: 500, json: {} }))
+    const record = (await look('web', options))!
+    expect([record.renewAt, record.window?.start, record.failures]).toEqual([start + DAY, start, 0])
+  })
+
+  it('has not come for other names whose first order failed: that one is tried again', async () => {
+    await obtain(WANTED, options)
+    const more = { name: 'web', names: ['a.test', 'b.test'] }
+    server.routes.set('/order', () => ({ status: 400, json: { type: `${PROBLEM}malformed` } }))
+    await expect(obtain(more, options)).rejects.toThrow()
+    const due = (now: number) => dueNow(more, options.store.record('web'), true, DIRECTORY, now)
+    expect([due(clock.wall()), due(clock.wall() + HOUR)]).toEqual([undefined, 'obtain'])
+  })
+
+  it('is not put off by a clock that was years ahead', async () => {
+    await obtain(WANTED, options)
+    const record = options.store.record('web')!
+    const ahead = { ...record, tryAt: clock.wall() + 900 * DAY, failures: 1 }
+    expect(dueNow(WANTED, ahead, true, DIRECTORY, clock.wall())).toBe('obtain')
+    const looked = { ...record, lookAt: clock.wall() + 900 * DAY }
+    expect(dueNow(WANTED, looked, true, DIRECTORY, clock.wall())).toBe('look')
+  })
+
   it('is by the dates where the server suggests nothing that makes sense', async () => {
     for (const json of [{}, [], { suggestedWindow: { start: 'x', end: 'y' } }])
       expect(readWindow(json)).toBeUndefined()
