@@ -112,7 +112,7 @@ interface Suggestion {
   readonly retryAfter: number | undefined
 }
 
-/** It is not asked for more than it offers. @param last what it suggested: that holds if it does not answer */
+/** It is not asked for more than it offers. @param last what it suggested, which holds if it is silent now */
 async function suggested(
   server: AcmeServer,
   id: string | undefined,

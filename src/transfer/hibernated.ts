@@ -13,6 +13,8 @@ export const Hibernated = struct('Hibernated', {
   told: boolean,
   /** HTTP/1.1 without TLS: the gateway can say that no container came. */
   answerable: boolean,
+  /** A request is in it already that no function has begun with: it wakes its function at once. */
+  waits: boolean,
   /** Milliseconds until it is closed if nothing comes; 0: never. */
   left: uint32,
   /** Of the duplicate that the gateway keeps of its socket. */

@@ -16,6 +16,9 @@ import type { Descriptor } from '../../transfer/stream.ts'
 import { equal } from '../../wire/index.ts'
 import type { Frozen } from '../connection/connection-host.ts'
 
+/** Bytes before the content of a record (RFC 8446 §5.1). */
+const RECORD_HEADER = 5
+
 /** What gives a connection to a gateway. */
 export interface Sleeper {
   readonly functionName: string
@@ -53,11 +56,28 @@ export function hibernate(
     generation,
     told: application.protocol === 'websocket',
     answerable: tls === undefined && application.protocol === 'http1',
+    waits: waits(envelope),
     left: 0,
     slot: extensionOf(envelope, 'slot')?.slot,
     checkpoint,
   }
   courier.sendHibernated('hibernate', gateway, { sessionId, generation }, state, descriptor, settle)
+}
+
+/** Whether it holds a whole request, or a whole record, that nothing has looked at: no byte may follow it. */
+function waits({ tls, application }: Envelope): boolean {
+  const records = tls?.inboundRecords
+  if (records !== undefined && records.length >= RECORD_HEADER) {
+    const length = (records[3]! << 8) | records[4]!
+    if (records.length >= RECORD_HEADER + length) return true
+  }
+  if (application.protocol === 'http1') return bytesOf(application.inbound).includes('\r\n\r\n')
+  if (application.protocol !== 'http2') return false
+  return application.http.streams.some(one => one.headReceived && !one.headSent)
+}
+
+function bytesOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length)
 }
 
 /**

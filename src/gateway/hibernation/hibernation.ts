@@ -161,6 +161,8 @@ export class Hibernation {
     this.#bytes += length
     this.#tellMoved(rest, undefined)
     this.#giveMore()
+    // When its sender has let go of it.
+    if (state.waits) this.#owner.clock.after(1, () => this.#guardOf(rest).run(() => this.#wake(rest)))
     return undefined
   }
 
@@ -190,6 +192,11 @@ export class Hibernation {
       if (rest.state === 'resting') this.#end(rest)
       return
     }
+    this.#wake(rest)
+  }
+
+  #wake(rest: Rest): void {
+    const { kept } = rest
     if (!this.#on(rest, 'spoken')) return
     if (this.#wakes.begin(kept.functionName, rest)) this.#offer(rest)
     else this.#dispatch.wish(kept.functionName)

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { KeyRing } from '../../../src/containers/process/key-ring.ts'
 import { hibernate, isStill, thaw } from '../../../src/containers/survival/hibernation.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
+import { freshServerState } from '../../../src/tls13/state.ts'
 import { withCheckpoint } from '../../../src/transfer/checkpoint.ts'
 import type { Release } from '../../../src/transfer/custody.ts'
 import { type Envelope, freshEnvelope } from '../../../src/transfer/envelope.ts'
@@ -42,12 +43,12 @@ describe.runIf(native.available)('a connection whose function goes to sleep', ()
 
   const makeRing = (): KeyRing =>
     new KeyRing(node, { rotationSeconds: 3600, lifetimeSeconds: 7200, now: () => 0 })
-  const envelope = (): Envelope => ({
-    ...freshEnvelope(SESSION, 1000, undefined, { requestsServed: 3, inbound: utf8(REQUEST) }),
+  const envelope = (inbound = utf8(REQUEST)): Envelope => ({
+    ...freshEnvelope(SESSION, 1000, undefined, { requestsServed: 3, inbound }),
     ...{ generation: 4, hops: 2, extensions: writeExtensions({ client }) },
   })
-  function give(): Hibernated {
-    const frozen = { envelope: envelope(), descriptor: socket, offering() {}, returnTo: () => undefined }
+  function give(given = envelope()): Hibernated {
+    const frozen = { envelope: given, descriptor: socket, offering() {}, returnTo: () => undefined }
     const sendHibernated = (_: string, gateway: number, _session: unknown, state: Hibernated): void => {
       sent.push({ gateway, state: { ...state, checkpoint: state.checkpoint.slice() } })
     }
@@ -67,10 +68,34 @@ describe.runIf(native.available)('a connection whose function goes to sleep', ()
     expect([sent[0]!.gateway, state]).toEqual([
       9,
       {
-        ...{ functionName: 'echo', generation: 4, told: false, answerable: true, left: 0, slot: undefined },
+        ...{
+          functionName: 'echo',
+          generation: 4,
+          told: false,
+          answerable: true,
+          waits: false,
+          left: 0,
+          slot: undefined,
+        },
       },
     ])
     expect(Buffer.from(checkpoint).includes('secret')).toBe(false)
+  })
+
+  it('is woken at once where a whole request or a whole record has come, and for no part of one', () => {
+    const record = Uint8Array.of(0x17, 3, 3, 0, 2, 9, 9)
+    const over = (records: Uint8Array): Envelope => ({
+      ...envelope(utf8('')),
+      tls: freshServerState(records),
+    })
+    const waits = [
+      envelope(utf8(REQUEST)),
+      envelope(utf8(`${REQUEST}host: a.test\r\n\r\n`)),
+      over(record.subarray(0, 4)),
+      over(record.subarray(0, 6)),
+      over(record),
+    ].map(one => give(one).waits)
+    expect(waits).toEqual([false, true, false, false, true])
   })
 
   it('is what it was when a container of its function opens it', () => {

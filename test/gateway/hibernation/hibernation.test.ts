@@ -16,7 +16,15 @@ import { type TcpPair, tcpPair } from '../../support/tcp-pair.ts'
 
 const CHECKPOINT = Uint8Array.of(1, 2, 3)
 const KEPT: Hibernated = {
-  ...{ functionName: 'echo', generation: 4, told: false, answerable: false, left: 0, slot: undefined },
+  ...{
+    functionName: 'echo',
+    generation: 4,
+    told: false,
+    answerable: false,
+    waits: false,
+    left: 0,
+    slot: undefined,
+  },
   checkpoint: CHECKPOINT,
 }
 /** Milliseconds that something waits for a container, and that a connection is kept. */
@@ -104,6 +112,16 @@ describe.runIf(native.available)('a gateway, of connections whose function sleep
     pair.client.write('x')
     await vi.waitFor(() => expect(offers.length).toBe(offersThen))
   }
+
+  it('wakes it without a byte for what has come whole already', async () => {
+    await kept({ waits: true })
+    expect(wishes).toEqual([])
+    clock.pass(1)
+    expect(wishes).toEqual(['echo'])
+    awake(1)
+    expect(offers.map(({ kind, target }) => [kind, target])).toEqual([['thaw', 1]])
+    offers[0]!.settle(GONE)
+  })
 
   it('wakes the function by a byte, and gives a container what was kept', async () => {
     const pair = await kept()
