@@ -23,6 +23,7 @@ import type { Release } from '../../transfer/custody.ts'
 import type { Hibernated } from '../../transfer/hibernated.ts'
 import type { TakeOver } from '../../transfer/leg.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loans/loan.ts'
+import { lendOnward } from '../../transfer/loans/onward.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
 import type { Descriptor } from '../../transfer/stream.ts'
@@ -289,9 +290,8 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
-    const target = this.#others.choose(functionName)
-    if (target === undefined) settle(undefined)
-    else this.courier?.lend(target.id, request, settle)
+    const choose = (refusedBy: ReadonlySet<number>) => this.#others.choose(functionName, refusedBy)?.id
+    lendOnward(choose, (id, settled) => this.courier?.lend(id, request, settled), settle)
   }
 
   /**
