@@ -56,7 +56,9 @@ def alone():
     return libc.prctl(22, 2, struct.pack("@HP", len(program), ctypes.addressof(kept)), 0, 0) == 0
 
 base = os.path.realpath(sys.base_prefix)
-etc = "ssl pki hosts host.conf resolv.conf nsswitch.conf gai.conf localtime ld.so.cache mime.types"
+# Of ssl and pki what is public: private keys stand beside it.
+etc = "ssl/certs ssl/openssl.cnf pki/tls/certs pki/tls/openssl.cnf pki/ca-trust crypto-policies"
+etc += " hosts host.conf resolv.conf nsswitch.conf gai.conf localtime ld.so.cache mime.types"
 libraries = [base + "/lib", "/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib"]
 libraries += ["/usr/share/zoneinfo", "/usr/share/ca-certificates", "/dev/null", "/dev/urandom"]
 libraries += ["/etc/" + name for name in etc.split()]

@@ -15,6 +15,7 @@ const REFUSED = [
   ['start', 0],
   ['become', 0],
   ['read', 1],
+  ['keys', 1],
   ['own', 1],
   ['parent', 1],
   ['list', 1],
@@ -30,6 +31,7 @@ from lib.deep import answer
 TRIES = {
     "write": lambda: open("/tmp/hotpotato-sealed-clear", "w").write("clear"),
     "read": lambda: open("/etc/passwd").read(),
+    "keys": lambda: os.listdir("/etc/ssl/private"),
     "own": lambda: open(f"/proc/{os.getpid()}/mem", "rb").read(1),
     "parent": lambda: open(f"/proc/{os.getppid()}/mem", "rb").read(1),
     "list": lambda: os.listdir("/"),
@@ -145,7 +147,7 @@ describe.skipIf(PROGRAM === '')(
       log.length = 0
       const answer = await ask(module, undefined, { body: 'throw' })
       expect(answer.status).toBe(500)
-      expect(log).toEqual(['ValueError: 16; /sealed/handler.py:34 in handle'])
+      expect(log).toEqual(['ValueError: 16; /sealed/handler.py:35 in handle'])
     })
 
     it('of the template python3-http answers with status and fields', async () => {
