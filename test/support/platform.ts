@@ -43,6 +43,8 @@ export interface PlatformOptions {
   readonly directory?: string
   /** A user, and a group of the same number, that it is started as; by default this process's. */
   readonly user?: number
+  /** Whether it leads a session of its own, as a terminal's shell does; by default it stays in this process's. */
+  readonly session?: boolean
 }
 
 /** What a file has; nothing where there is none, as for a moment while a log is rotated. */
@@ -153,12 +155,13 @@ function spawnMain(
   directory: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
-  user?: number,
+  { user, session = false }: Pick<PlatformOptions, 'user' | 'session'> = {},
 ): ChildProcess {
   if (!existsSync(MAIN)) throw new Error('these tests run what is built: npm run build first')
   return spawn(process.execPath, [MAIN, ...args, '--config', join(directory, 'hotpotato.yml')], {
     env: environmentOf(directory, environment),
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: session,
     ...(user === undefined ? {} : { uid: user, gid: user }),
   })
 }
@@ -181,7 +184,7 @@ export class Platform {
     for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(directory, name), text)
     if (options.user !== undefined) give(directory, options.user)
     const args = ['up', ...(options.args ?? [])]
-    const child = spawnMain(directory, args, options.environment ?? {}, options.user)
+    const child = spawnMain(directory, args, options.environment ?? {}, options)
     let said = ''
     const up = new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`it does not come up:\n${said}`)), START)

@@ -100,7 +100,9 @@ ${levels.map(attacker).join('\n')}
     for (const level of levels)
       writeFileSync(join(directory, 'secrets', `of-${level}`), level, { mode: 0o600 })
     writeFileSync(join(directory, 'secrets', 'another'), 'a secret of another function', { mode: 0o600 })
-    const platform = await Platform.start({ directory, ...(user === undefined ? {} : { user }) })
+    // A session that no runner shares: the runner's may belong to another pid namespace.
+    const options = { directory, session: true }
+    const platform = await Platform.start({ ...options, ...(user === undefined ? {} : { user }) })
     const client = await Client.open({
       port: platform.https,
       tls: { ca: platform.ca, serverName: 'echo.local' },
