@@ -94,40 +94,38 @@ function nativeSwitchboard(clock: Clock, means: Means): Switchboard {
     channel,
     pair: createPair,
     start(id, spec) {
-      const [ours, theirs] = createPair()
-      try {
-        const fds = theirs.map(descriptor => descriptor.fd)
-        const { payload, tell } = start(id, spec, fds, means)
-        channel.addPeer(id, ours)
-        tell(spec.settings)
-        return member(id, spec, payload, clock.steady())
-      } catch (error) {
-        for (const descriptor of ours) descriptor.close()
-        throw error
-      } finally {
-        for (const descriptor of theirs) descriptor.close()
-      }
+      const { payload, tell } = connected(id, spec, channel, means)
+      tell(spec.settings)
+      return member(id, spec, payload, clock.steady())
     },
     startWaiting(id, entry, words, known) {
-      const [ours, theirs] = createPair()
-      try {
-        const fds = theirs.map(descriptor => descriptor.fd)
-        const { payload, tell } = start(id, { entry, words }, fds, means)
-        channel.addPeer(id, ours)
-        tell(known, true)
-        const become = (spec: MemberSpec): Member => {
-          payload.group?.set(shareOf(spec.confinement))
-          tell(spec.settings)
-          return { ...member(id, spec, payload, clock.steady()), early: new Set() }
-        }
-        return { id, child: payload.child, become }
-      } catch (error) {
-        for (const descriptor of ours) descriptor.close()
-        throw error
-      } finally {
-        for (const descriptor of theirs) descriptor.close()
+      const { payload, tell } = connected(id, { entry, words }, channel, means)
+      tell(known, true)
+      const become = (spec: MemberSpec): Member => {
+        limit(spec, payload, means)
+        tell(spec.settings)
+        return { ...member(id, spec, payload, clock.steady()), early: new Set() }
       }
+      return { id, child: payload.child, become }
     },
+  }
+}
+
+/** Starts a process whose channel is a pair. */
+function connected(id: number, spec: Startable, channel: NativeChannel, means: Means): Started {
+  const [ours, theirs] = createPair()
+  let started: Started | undefined
+  try {
+    const fds = theirs.map(descriptor => descriptor.fd)
+    started = start(id, spec, fds, means)
+    channel.addPeer(id, ours)
+    return started
+  } catch (error) {
+    started?.payload.kill()
+    for (const descriptor of ours) descriptor.close()
+    throw error
+  } finally {
+    for (const descriptor of theirs) descriptor.close()
   }
 }
 
@@ -179,13 +177,14 @@ function start(
       ? plain(fileURLToPath(spec.entry), environment)
       : prepare(id, { ...spec, confinement }, environment, stdio.length, uids)
   const { command } = prepared
+  let group: Group | undefined
   try {
     const more = [...prepared.descriptors, ...command.feeds.map(() => 'pipe' as const)]
     // A descriptor's number there is its place here.
     const given = descriptors.map((_, index) => stdio.length - descriptors.length + index)
     mustBeFree(SPAWNING + stdio.length + more.length)
     const words = 'words' in spec ? spec.words : []
-    const group = groupFor(id, spec, cgroups)
+    group = groupFor(id, spec, cgroups)
     const child = spawn(command.file, [...command.args, ...words], {
       env: command.environment,
       stdio: [...stdio, ...more],
@@ -203,16 +202,17 @@ function start(
       })
     const supervisor = command.parent ?? process.pid
     const tell = (settings: MemberSpec['settings'], more = false): void => {
-      const told: MemberSettings = {
-        ...settings,
-        ...prepared.settings,
-        ...counted(prepared.settings, group),
-        id,
-        supervisor,
-        descriptors: given,
+      const say = (): void => {
+        const told: MemberSettings = {
+          ...settings,
+          ...prepared.settings,
+          ...counted(prepared.settings, payload.group),
+          id,
+          supervisor,
+          descriptors: given,
+        }
+        feed(child, DESCRIPTORS.settings, `${JSON.stringify(told)}\n`, more)
       }
-      const text = `${JSON.stringify(told)}\n`
-      const say = (): void => feed(child, DESCRIPTORS.settings, text, more)
       // One that has waited is told before anything else is done for it.
       if (free) say()
       else void enclosed.then(say)
@@ -223,6 +223,11 @@ function start(
       for (const [index, bytes] of command.feeds.entries()) feed(child, firstFeed + index, bytes)
     })
     return { payload, tell }
+  } catch (error) {
+    // There is no process whose end would do that.
+    group?.end()
+    prepared.ended?.()
+    throw error
   } finally {
     for (const fd of prepared.descriptors) closeSync(fd)
   }
@@ -233,6 +238,15 @@ function counted({ restraint }: Prepared['settings'], group: Group | undefined):
   if (restraint === undefined || group?.holds('pids') !== true) return {}
   const { processes: _, ...others } = restraint
   return { restraint: others }
+}
+
+/** Sets what the kernel holds of one that was warm: as far as it can. */
+function limit({ name, confinement }: MemberSpec, { group }: Payload, { cgroups }: Means): void {
+  try {
+    group?.set(shareOf(confinement))
+  } catch (error) {
+    cgroups?.unset(name, error)
+  }
 }
 
 /** A runtime of OCI makes that of its container itself. */

@@ -193,6 +193,7 @@ export class Processes {
     } catch (error) {
       // No descriptor is free, or no memory, or a secret is missing: it is tried again.
       this.#secrets.unmount(id)
+      warm?.kill()
       this.#options.onEnded(
         { replica, member: { id, failure: undefined, peer: undefined } },
         unstarted(error),

@@ -58,6 +58,11 @@ export class Cgroups {
     this.#log.error({ err: error }, 'a container is not in its cgroup: its limits are held less well')
   }
 
+  /** Not all that a container may use could be written into its cgroup. */
+  unset(name: string, error: unknown): void {
+    this.#log.error({ err: error }, `a limit of ${name} could not be set: the kernel does not hold it`)
+  }
+
   #begin(): void {
     const { trees, problem } = this.#survey
     this.#state = 'none'

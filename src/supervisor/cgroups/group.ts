@@ -11,8 +11,6 @@ const LOOK = 50
 const GRACE = 2000
 /** The same until it is given up. */
 const MOST = 20_000
-/** What a write says of a process that has ended. */
-const ENDED = /^(ESRCH|ENOENT|ENODEV)$/
 
 /** The cgroup of one container, in each hierarchy. */
 export class Group {
@@ -34,7 +32,7 @@ export class Group {
     this.#trees = trees
     this.#clock = clock
     try {
-      for (const path of this.#paths) mkdirSync(path)
+      for (const path of this.paths) mkdirSync(path)
       this.set(share)
     } catch (error) {
       this.#remove()
@@ -76,9 +74,10 @@ export class Group {
       if (fresh.length === 0) return
       for (const pid of fresh) {
         taken.add(pid)
-        for (const path of this.#paths)
+        for (const path of this.paths)
           await writeFile(join(path, 'cgroup.procs'), `${pid}`).catch((error: NodeJS.ErrnoException) => {
-            if (!ENDED.test(error.code ?? '')) throw error
+            // A cgroup that is gone although its container lives was removed by another program.
+            if (error.code !== 'ESRCH' && !this.#over) throw error
           })
       }
     }
@@ -86,7 +85,7 @@ export class Group {
 
   /** How many processes are in it. */
   get processes(): number {
-    return processesIn(this.#paths[0]!).length
+    return processesIn(this.paths[0]!).length
   }
 
   /** Why the container has to end, as the kernel counts; undefined: it keeps to its limits. */
@@ -115,7 +114,7 @@ export class Group {
   kill(): void {
     // What is said of it counts from before.
     this.excess()
-    for (const path of this.#paths) killIn(path)
+    for (const path of this.paths) killIn(path)
   }
 
   /**
@@ -123,7 +122,7 @@ export class Group {
    * the cgroup is removed.
    */
   end(): void {
-    if (this.#ending !== undefined || this.#removed) return
+    if (this.#over) return
     this.excess()
     if (this.#remove()) return
     const since = this.#clock.steady()
@@ -143,12 +142,18 @@ export class Group {
     return this.#remove()
   }
 
+  /** Its container has ended. */
+  get #over(): boolean {
+    return this.#ending !== undefined || this.#removed
+  }
+
   #remove(): boolean {
-    this.#removed = this.#paths.map(removeDirectory).every(Boolean)
+    this.#removed = this.paths.map(removeDirectory).every(Boolean)
     return this.#removed
   }
 
-  get #paths(): string[] {
+  /** Its directories. */
+  get paths(): readonly string[] {
     return this.#trees.map(tree => this.#path(tree))
   }
 

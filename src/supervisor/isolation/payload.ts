@@ -5,15 +5,16 @@ import { family, firstChild } from './usage.ts'
 /** A process that was started, and behind wrappers perhaps the one that it was started for. */
 export class Payload {
   readonly child: ChildProcess
-  /** Its cgroup, if it has one of ours. */
-  readonly group: Group | undefined
+  readonly #group: Group | undefined
+  /** It could not be put there. */
+  #outside = false
   readonly #wrappers: number
   #why: string | undefined
 
   /** @param wrappers processes between ours and the container's own @param ended called after its end */
   constructor(child: ChildProcess, wrappers: number, ended?: () => void, group?: Group) {
     this.child = child
-    this.group = group
+    this.#group = group
     this.#wrappers = wrappers
     if (ended !== undefined) child.once('close', ended)
     if (group === undefined) return
@@ -21,10 +22,24 @@ export class Payload {
     child.once('exit', () => group.end())
   }
 
-  /** Puts it into its cgroup, with what wraps it. What it runs is told nothing before that. */
+  /** Its cgroup, if it has one of ours and is in it: then the kernel counts. */
+  get group(): Group | undefined {
+    return this.#outside ? undefined : this.#group
+  }
+
+  /**
+   * Puts it into its cgroup, with what wraps it. What it runs is told nothing before that.
+   * @throws Error it could not be put there, and lives: it has no {@link group} from then on
+   */
   async enclose(): Promise<void> {
     const { pid } = this.child
-    if (pid !== undefined) await this.group?.take(() => family(pid, MOST))
+    if (pid === undefined) return
+    await this.#group
+      ?.take(() => family(pid, MOST))
+      .catch((error: unknown) => {
+        this.#outside = true
+        throw error
+      })
   }
 
   /** The container's own process, as this machine counts; that of a wrapper as long as there is no other. */
@@ -44,7 +59,7 @@ export class Payload {
 
   /** Why it was ended; undefined: by nothing that we know of. */
   get why(): string | undefined {
-    return this.#why ?? this.group?.excess()
+    return this.#why ?? this.#group?.excess()
   }
 
   /** Ends the container; its wrappers then end, too. @param why as the log and the status say it */
@@ -60,7 +75,7 @@ export class Payload {
   killAll(why: string): void {
     const { pid } = this
     this.#why ??= why
-    this.group?.kill()
+    this.#group?.kill()
     const stopped = new Set<number>()
     // What is stopped starts nothing any more.
     for (let round = 0; pid !== undefined && round < ROUNDS; round++) {

@@ -1,10 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmdirSync } from 'node:fs'
+import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { excess } from '../../../src/supervisor/isolation/limit-watch.ts'
+import { Cgroups } from '../../../src/supervisor/cgroups/cgroups.ts'
+import { survey } from '../../../src/supervisor/cgroups/hierarchy.ts'
+import { excess, LimitWatch } from '../../../src/supervisor/isolation/limit-watch.ts'
 import { Payload } from '../../../src/supervisor/isolation/payload.ts'
 import { family, usageOf } from '../../../src/supervisor/isolation/usage.ts'
 import { isWithin, outermost, ways } from '../../../src/supervisor/isolation/visible.ts'
+import { SYSTEM_CLOCK } from '../../../src/time/system-clock.ts'
+import { HandClock } from '../../support/hand-clock.ts'
 
 const MiB = 2 ** 20
 
@@ -44,6 +50,34 @@ describe('a process and what it has started', () => {
     expect(await ended).toEqual([null, 'SIGKILL'])
     expect(payload.why).toBe('it was asked to')
     for (const pid of pids.slice(1)) await gone(pid)
+  })
+
+  const { trees, problem } = survey()
+  const lacking = trees.length > 0 ? '' : ` (SKIPPED: ${problem?.what})`
+  it.skipIf(trees.length === 0)(`is counted by us if it is not in its cgroup${lacking}`, async () => {
+    const cgroups = new Cgroups(SYSTEM_CLOCK, pino({ level: 'silent' }))
+    const child = spawn('sh', ['-c', 'sleep 60 & sleep 60 & sleep 60 & wait'], { stdio: 'ignore' })
+    try {
+      const group = cgroups.make('one-1', { tasks: 1024 })!
+      for (const path of group.paths) rmdirSync(path)
+      while (family(child.pid!, 9).length < 4) await new Promise(resolve => setTimeout(resolve, 10))
+      const payload = new Payload(child, 0, undefined, group)
+      const ends: string[] = []
+      const clock = new HandClock()
+      const watched = [{ payload, limits: { processes: 3 } }]
+      const watch = new LimitWatch(
+        clock,
+        () => watched,
+        (_, why) => ends.push(why),
+      )
+      await expect(payload.enclose()).rejects.toThrow('ENOENT')
+      clock.pass(1000)
+      watch.stop()
+      expect(ends).toEqual(['it has more than 3 processes'])
+    } finally {
+      new Payload(child, 0).killAll('the test is over')
+      await cgroups.close()
+    }
   })
 
   it('is found behind what wraps it', async () => {
