@@ -29,12 +29,15 @@ export class Roster {
     else entries.push(entry)
   }
 
-  /** A container that starts has come further. @returns whose it is; undefined if that is nothing new */
+  /**
+   * A container that starts has come further.
+   * @returns whose it is; undefined if that is nothing new, or it is about to go again
+   */
   advance(id: number, stage: Exclude<Stage, 'expected'>): Peer | undefined {
     const entry = this.#byId.get(id)
     if (entry === undefined || entry.stage === 'begun' || entry.stage === stage) return undefined
     entry.stage = stage
-    return entry.peer
+    return entry.draining ? undefined : entry.peer
   }
 
   remove(id: number): void {

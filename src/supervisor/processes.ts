@@ -6,28 +6,15 @@ import type { MemberSpec } from '../stack/spec.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import { CLOSED } from '../transfer/channels/framed.ts'
-import {
-  type ControlMessage,
-  decodeControl,
-  mayReport,
-  type Peer,
-  writeControl,
-} from '../transfer/control.ts'
+import { type ControlMessage, decodeControl, mayReport, writeControl } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
-import { DecodeError, equal } from '../wire/index.ts'
+import { DecodeError } from '../wire/index.ts'
 import { Cgroups } from './cgroups/cgroups.ts'
 import type { Controller } from './cgroups/hierarchy.ts'
 import { type LogSink, type OutputSource, readOutput } from './child-output.ts'
+import { Introductions } from './introductions.ts'
 import { LimitWatch, type Watched } from './isolation/limit-watch.ts'
-import {
-  acquaintance,
-  areKnown,
-  type Member,
-  openSwitchboard,
-  presumed,
-  type Switchboard,
-  type WaitingProcess,
-} from './member.ts'
+import { type Member, openSwitchboard, presumed, type Switchboard, type WaitingProcess } from './member.ts'
 import type { Replica } from './replica.ts'
 import { SecretMounts } from './secrets/mounts.ts'
 import { type Waiting, WarmPool } from './sleep/warm-pool.ts'
@@ -117,6 +104,7 @@ export class Processes {
   readonly #options: ProcessesOptions
   readonly #switchboard: Switchboard
   readonly #byId = new Map<number, Process>()
+  readonly #introductions: Introductions
   readonly #secrets = new SecretMounts()
   readonly #cgroups: Cgroups
   readonly #limits: LimitWatch<Watched & Process>
@@ -132,6 +120,13 @@ export class Processes {
     this.#options = options
     this.#cgroups = new Cgroups(options.clock, options.log)
     this.#switchboard = openSwitchboard(options.channel, options.clock, this.#cgroups)
+    this.#introductions = new Introductions({
+      all: () => this.#byId.values(),
+      pair: () => this.#switchboard.pair(),
+      tell: (...what) => this.tell(...what),
+      end: (process, error) => this.#end(process, unstarted(error)),
+      offends: (process, what) => this.offends(process, what),
+    })
     const count = (): number => options.warmPool().count
     this.#warmPool = new WarmPool({ ...options, count, start: () => this.#startWarm() })
     this.#switchboard.channel.onMessage = (from, payload, descriptors) => {
@@ -254,74 +249,19 @@ export class Processes {
         this.tell(id, message)
   }
 
-  /**
-   * A process has a key, and cannot work yet: introduces it to the signers, and to the gateways if it has
-   * been warm, once.
-   */
+  /** As {@link Introductions.present}. */
   present(process: Process, publicKey: Uint8Array): void {
-    const { member } = process
-    if (member.present !== undefined) {
-      this.offends(process, 'it told its key more than once')
-      return
-    }
-    const peer = peerOf(process, publicKey)
-    member.present = peer
-    this.#introduce(peer, member, ({ role }) => role === 'signer')
-    if (member.early !== undefined) this.#introduceEarly(peer, member, member.early)
+    this.#introductions.present(process, publicKey)
   }
 
-  #introduceEarly(peer: Peer, member: Member, early: Set<number>): void {
-    for (const { member: other } of this.#byId.values()) {
-      if (other.role !== 'gateway' || other.peer === undefined) continue
-      this.#pair(member, other, { kind: 'introduce', peer: other.peer }, { kind: 'expect', peer })
-      early.add(other.id)
-    }
-  }
-
-  /** Introduces a process that can work to all others, and them to it. @returns false if that was done */
+  /** As {@link Introductions.introduce}. */
   introduce(process: Process, publicKey: Uint8Array): boolean {
-    const { member } = process
-    const { present } = member
-    const known = present !== undefined
-    if (member.peer !== undefined || (known && !equal(present.publicKey, publicKey))) {
-      this.offends(process, 'it reported that it is ready more than once, or with another key than before')
-      return false
-    }
-    const peer = peerOf(process, publicKey)
-    member.present = peer
-    member.peer = peer
-    const { early } = member
-    this.#introduce(peer, member, ({ id, role }) => !(known && role === 'signer') && early?.has(id) !== true)
-    for (const id of early ?? []) this.tell(id, { kind: 'begins', id: member.id })
-    return true
+    return this.#introductions.introduce(process, publicKey)
   }
 
-  #introduce(peer: Peer, member: Member, whom: (other: Member) => boolean): void {
-    for (const { replica, member: other } of this.#byId.values()) {
-      const known = acquaintance(member, other)
-      if (other === member || known === undefined || !whom(other)) continue
-      if (!this.#pair(member, other, { kind: 'introduce', peer: known }, { kind: 'introduce', peer })) return
-      if (!replica.life.stays) this.tell(member.id, { kind: 'draining', id: other.id })
-    }
-  }
-
-  /** Makes two known to each other. @returns false if that is not possible: the newcomer is ended */
-  #pair(member: Member, other: Member, toIt: ControlMessage, toOther: ControlMessage): boolean {
-    let pair: ReturnType<Switchboard['pair']>
-    try {
-      pair = this.#switchboard.pair()
-    } catch (error) {
-      // No descriptor is free: it is started again, and introduced then.
-      this.#end({ replica: this.#byId.get(member.id)!.replica, member }, unstarted(error))
-      return false
-    }
-    const [one, two] = pair
-    // The newcomer first: when the others hear of it, it knows them already.
-    this.tell(member.id, toIt, one)
-    this.tell(other.id, toOther, two)
-    // From here on only the two have them.
-    for (const descriptor of [...one, ...two]) descriptor.close()
-    return true
+  /** The process of a replica, if there is one, is to go: nothing is offered to it any more. */
+  leaveOut({ member }: Replica): void {
+    if (member !== undefined) this.#introductions.leaveOut(member)
   }
 
   /** Tells every process to end, and kills those that have not ended in time. @param timeout milliseconds */
@@ -410,18 +350,11 @@ export class Processes {
     this.#byId.delete(id)
     this.#secrets.unmount(id)
     replica.member = undefined
-    for (const { member: other } of this.#byId.values())
-      if (areKnown(member, other)) this.tell(other.id, { kind: 'gone', id })
+    this.#introductions.gone(member)
     const why = member.payload.why ?? presumed(how, member.spec.confinement?.limits.memory)
     replica.lastEnd = why === undefined ? how : `${how}: ${why}`
     this.#options.onEnded(process, replica.lastEnd)
   }
-}
-
-/** Who a process is, by our own record. */
-function peerOf({ replica, member: { id, role } }: Process, publicKey: Uint8Array): Peer {
-  const { name, functionName } = replica
-  return { id, role, name, functionName, publicKey }
 }
 
 /** @param failed is called if it is no message */

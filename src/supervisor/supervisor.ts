@@ -317,9 +317,9 @@ export class Supervisor {
     else replica.member.payload.kill()
   }
 
-  #leaveOut({ life, member }: Replica): void {
-    life.drain()
-    if (member?.peer !== undefined) this.#processes.tellAll({ kind: 'draining', id: member.id }, member.id)
+  #leaveOut(replica: Replica): void {
+    replica.life.drain()
+    this.#processes.leaveOut(replica)
   }
 
   async #retire(replica: Replica, report?: (left: number) => void, how: Way = 'drain'): Promise<number> {

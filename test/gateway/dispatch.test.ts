@@ -105,3 +105,21 @@ it('gives nothing to one that has ended while it was starting', () => {
   dispatch.begins(4)
   expect([said, dispatch.size]).toEqual([[], 1])
 })
+
+it('gives nothing to one that is to go before it can work, and asks for another', () => {
+  const told: string[] = []
+  const patience = {
+    of: () => HOLD,
+    wish: () => told.push('wish'),
+    granted: () => told.push('granted'),
+  }
+  dispatch = new Dispatch(patience, new MemoryBudget(), clock)
+  dispatch.expected(container(4))
+  dispatch.draining(4)
+  dispatch.deliver({ ...CONSIGNMENT, kept: true })
+  dispatch.thaws(4)
+  dispatch.begins(4)
+  expect([said, dispatch.size, told]).toEqual([[], 1, ['wish']])
+  dispatch.wish('echo')
+  expect(told).toEqual(['wish', 'wish'])
+})

@@ -12,44 +12,103 @@ import { probe } from '../../src/transfer/native/libc.ts'
 import { eventually } from '../support/platform.ts'
 
 const { available } = probe()
+const LACKING = available ? '' : ' (SKIPPED: foreign calls do not work here)'
 const RESTART = { first: 1000, most: 1000, healthyAfter: 1000, crashLoop: 5 }
+const SETTINGS = { name: 'warm', channel: 'native', provider: 'node', logLevel: 'info' } as const
+
+const built = (name: string): string =>
+  JSON.stringify(new URL(`../../dist/src/transfer/${name}.js`, import.meta.url).href)
+
+/** Says what it is told; and that it can work: at once, or at a signal if it has waited for what it is. */
+const PROCESS = `
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { NativeChannel } from ${built('channels/native')}
+import { decodeControl, writeControl } from ${built('control')}
+import { Descriptor } from ${built('streams/descriptor')}
+const publicKey = new Uint8Array(32)
+let channel
+for await (const line of createInterface(createReadStream('', { fd: 3 }))) {
+  const { id, name } = JSON.parse(line)
+  if (channel !== undefined) break
+  channel = NativeChannel.open(id)
+  channel.addPeer(0, [Descriptor.fromFd(4)])
+  const say = kind => channel.send(0, writeControl({ kind, publicKey }))
+  channel.onMessage = (from, payload) => {
+    const { kind, ...more } = decodeControl(payload)
+    console.log(name, kind, more.id ?? more.peer?.id ?? '')
+    if (kind === 'stop') process.exit(0)
+  }
+  if (name === 'warm') process.on('SIGUSR2', () => say('ready'))
+  say(name === 'warm' ? 'present' : 'ready')
+  console.log('pid', process.pid)
+}
+setInterval(() => {}, 1000)
+`
 
 let folder: string
+let program: URL
 let said: string[]
 let ends: string[]
 let processes: Processes
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hotpotato-processes-'))
+  program = pathToFileURL(join(folder, 'process.mjs'))
+  writeFileSync(program, PROCESS)
   said = []
   ends = []
-  const entry = join(folder, 'waits.mjs')
-  writeFileSync(entry, 'console.log("pid", process.pid); setInterval(() => {}, 1000)\n')
   processes = new Processes({
     channel: 'native',
-    warmPool: () => ({ count: 1, entry: pathToFileURL(entry), words: [], settings: SETTINGS }),
-    output: { sink: line => said.push(line), bytesPerSecond: 1e6 },
+    warmPool: () => ({ count: 1, entry: program, words: [], settings: SETTINGS }),
+    output: { sink: line => said.push((JSON.parse(line) as { msg: string }).msg), bytesPerSecond: 1e6 },
     clock: SYSTEM_CLOCK,
     log: pino({ level: 'silent' }),
-    onMessage() {},
+    onMessage(process, message) {
+      if (message.kind === 'present') processes.present(process, message.publicKey)
+      if (message.kind === 'ready') processes.introduce(process, message.publicKey)
+    },
     onEnded: (_, how) => ends.push(how),
   })
 })
 
 afterEach(async () => {
-  await processes.stop(0)
+  await processes.stop(1000)
   rmSync(folder, { recursive: true, force: true })
 })
 
-const SETTINGS = { name: 'warm', channel: 'native', provider: 'node', logLevel: 'info' } as const
+function replica(role: 'container' | 'gateway', more: Partial<MemberSpec> = {}): Replica {
+  const settings = { ...SETTINGS, name: `${role}-1`, functionName: role === 'container' ? 'one' : '' }
+  return new Replica({ name: settings.name, entry: program, role, settings, ...more }, RESTART)
+}
 
-/** Waits for the process of the warm pool. @returns its process id */
+/** Waits for the process of the warm pool, which then has told its key. @returns its process id */
 async function warmed(): Promise<number> {
   processes.warmPool.fill()
-  return eventually(async () => {
-    const [, pid] = /pid (\d+)/.exec(said.join()) ?? []
-    return pid === undefined ? undefined : Number(pid)
-  }, 'no process of the warm pool runs')
+  const words = await eventually(
+    async () => said.findLast(line => line.startsWith('pid ')),
+    'no process of the warm pool runs',
+  )
+  return Number(words.slice(4))
+}
+
+/** A gateway that runs. */
+async function gateway(): Promise<void> {
+  const one = replica('gateway')
+  processes.start(one)
+  await eventually(async () => (one.ready && said.length > 0 ? true : undefined), 'there is no gateway')
+  said = []
+}
+
+/** What the gateway says that it was told of a container, as soon as this is the last of it. */
+async function toldOf({ member }: Replica, last: string): Promise<string[]> {
+  const id = member!.id
+  const news = (): string[] => said.filter(line => line.startsWith('gateway-1 ') && line.endsWith(` ${id}`))
+  await eventually(
+    async () => (news().at(-1) === `gateway-1 ${last} ${id}` ? true : undefined),
+    `the gateway is not told: ${last}`,
+  )
+  return news().map(line => line.split(' ')[1]!)
 }
 
 function lives(pid: number): boolean {
@@ -60,21 +119,32 @@ function lives(pid: number): boolean {
   }
 }
 
-describe.skipIf(!available)(
-  `processes${available ? '' : ' (SKIPPED: foreign calls do not work here)'}`,
-  () => {
-    it('ends a warm one that could not become the container that it was taken for', async () => {
-      const pid = await warmed()
-      const spec: MemberSpec = {
-        name: 'one-1',
-        entry: pathToFileURL(join(folder, 'none.mjs')),
-        role: 'container',
-        settings: { ...SETTINGS, name: 'one-1' },
-        secrets: { store: folder, names: ['missing'] },
-      }
-      processes.start(new Replica(spec, RESTART))
-      expect(ends).toEqual([expect.stringMatching(/^it cannot be started: .*missing/)])
-      await eventually(async () => (lives(pid) ? undefined : true), 'the warm process lives on')
-    })
-  },
-)
+describe.skipIf(!available)(`a process that is started${LACKING}`, () => {
+  it('and has been warm ends if it could not become the container that it was taken for', async () => {
+    const pid = await warmed()
+    processes.start(replica('container', { secrets: { store: folder, names: ['missing'] } }))
+    expect(ends).toEqual([expect.stringMatching(/^it cannot be started: .*missing/)])
+    await eventually(async () => (lives(pid) ? undefined : true), 'the warm process lives on')
+  })
+
+  it('and has been warm is offered nothing if it is to go again before it is ready', async () => {
+    await gateway()
+    const pid = await warmed()
+    const container = replica('container')
+    processes.start(container)
+    const isExpected = (): true | undefined => (container.member?.early?.size === 1 ? true : undefined)
+    await eventually(async () => isExpected(), 'no gateway expects it')
+    container.life.drain()
+    processes.leaveOut(container)
+    process.kill(pid, 'SIGUSR2')
+    expect([...new Set(await toldOf(container, 'begins'))]).toEqual(['expect', 'draining', 'begins'])
+  })
+
+  it('is offered nothing by those that get to know it when it is to go already', async () => {
+    await gateway()
+    const container = replica('container')
+    container.life.drain()
+    processes.start(container)
+    expect(await toldOf(container, 'draining')).toEqual(['introduce', 'draining'])
+  })
+})
