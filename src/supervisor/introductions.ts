@@ -2,7 +2,7 @@ import type { ControlMessage, Peer } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { equal } from '../wire/index.ts'
 import { acquaintance, areKnown, type Member, type Switchboard } from './member.ts'
-import type { Process } from './processes.ts'
+import type { Process } from './replica.ts'
 
 /** What introductions need of the supervisor's processes. */
 export interface IntroductionsOptions {

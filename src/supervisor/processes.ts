@@ -15,7 +15,7 @@ import { type LogSink, type OutputSource, readOutput } from './child-output.ts'
 import { Introductions } from './introductions.ts'
 import { LimitWatch, type Watched } from './isolation/limit-watch.ts'
 import { type Member, openSwitchboard, presumed, type Switchboard, type WaitingProcess } from './member.ts'
-import type { Replica } from './replica.ts'
+import type { Process, Replica } from './replica.ts'
 import { SecretMounts } from './secrets/mounts.ts'
 import { type Waiting, WarmPool } from './sleep/warm-pool.ts'
 
@@ -62,12 +62,6 @@ const FAREWELL = 1000
 
 /** What only the first process of a replica is told. */
 export type FirstSettings = Pick<WorkerSettings, 'rehearsesAtOnce' | 'followsCalls' | 'awaited'>
-
-/** A process, and the replica that it fills. */
-export interface Process {
-  readonly replica: Replica
-  readonly member: Member
-}
 
 /** A process that has ended, or that could not be started at all. */
 export interface Ended {

@@ -42,6 +42,12 @@ export class Replica {
   }
 }
 
+/** A process, and the replica that it fills. */
+export interface Process {
+  readonly replica: Replica
+  readonly member: Member
+}
+
 /** The first name of a replica of that function, as `echo-2`, that none of these has. */
 export function freeName(functionName: string, replicas: Iterable<Replica>): string {
   const taken = new Set([...replicas].map(({ name }) => name))

@@ -43,7 +43,7 @@ export interface PlatformOptions {
   readonly directory?: string
   /** A user, and a group of the same number, that it is started as; by default this process's. */
   readonly user?: number
-  /** Whether it leads a session of its own, as a terminal's shell does; by default it stays in this process's. */
+  /** Whether it leads a session of its own, as the shell of a terminal does; by default it stays in ours. */
   readonly session?: boolean
 }
 

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Liveness, type Work } from '../../src/supervisor/liveness.ts'
-import { workOf } from '../../src/supervisor/work.ts'
+import { Liveness, type Work } from '../../../src/supervisor/liveness/liveness.ts'
+import { workOf } from '../../../src/supervisor/liveness/work.ts'
 
 let now = 0
 let liveness: Liveness

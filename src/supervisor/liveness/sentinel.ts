@@ -1,7 +1,7 @@
-import type { Log } from '../platform/log.ts'
-import type { Clock } from '../time/clock.ts'
+import type { Log } from '../../platform/log.ts'
+import type { Clock } from '../../time/clock.ts'
+import type { Processes } from '../processes.ts'
 import { Liveness } from './liveness.ts'
-import type { Processes } from './processes.ts'
 import { workOf } from './work.ts'
 
 export interface SentinelOptions {
