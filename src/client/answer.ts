@@ -1,3 +1,4 @@
+import { hasNoContent } from '../http/status.ts'
 import { canDecode, codingsOf, decoded } from './decoding.ts'
 import { ClientError } from './error.ts'
 import type { Answer } from './exchange.ts'
@@ -5,8 +6,6 @@ import type { Answer } from './exchange.ts'
 /** Statuses that a Response may have. */
 const FIRST = 200
 const LAST = 599
-/** Statuses whose Response takes no content (Fetch, null body status). */
-const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304])
 
 /** What a response says of itself besides its own fields. */
 export interface About {
@@ -24,7 +23,7 @@ export function responseOf(
   if (status < FIRST || status > LAST) throw new ClientError('protocol', `a response with status ${status}`)
   const codings = decode && content !== null ? codingsOf(fields) : []
   const plain = codings.length > 0 && canDecode(codings) ? decoded(content!, codings) : content
-  const body = NULL_BODY.has(status) ? null : plain
+  const body = hasNoContent(status) ? null : plain
   const response = new Response(body as ConstructorParameters<typeof Response>[0], {
     status,
     headers: fields as [string, string][],

@@ -10,21 +10,24 @@ export const systemLookup: Lookup = async host => {
 }
 
 /**
- * The connection to another host that may be used for this one, too (RFC 9113 §9.1.1): HTTP/2 over TLS, its
- * certificate is for this host, it goes to the same port, and this host is at its address.
+ * Connections to other hosts that may be used for this one, too, if it is at their address (RFC 9113 §9.1.1):
+ * HTTP/2 over TLS whose certificate was checked and is for this host, and to the same port.
  */
+export function candidatesFor(url: URL, connections: Iterable<Connection>): readonly Connection[] {
+  const host = url.hostname
+  if (url.protocol !== 'https:' || isIP(host.replace(/^\[|\]$/g, '')) !== 0) return []
+  const port = Number(url.port) || 443
+  return [...connections].filter(one => isFor(one, host, port))
+}
+
+/** The one of them that goes to where this host is. @throws what `find` throws (as rejection) */
 export async function sharedFor(
   url: URL,
-  connections: Iterable<Connection>,
+  candidates: readonly Connection[],
   find: Lookup,
 ): Promise<Connection | undefined> {
-  const host = url.hostname
-  if (url.protocol !== 'https:' || isIP(host.replace(/^\[|\]$/g, '')) !== 0) return undefined
-  const port = Number(url.port) || 443
-  const able = [...connections].filter(one => isFor(one, host, port))
-  if (able.length === 0) return undefined
-  const addresses: readonly string[] = await find(host).catch(() => [])
-  return able.find(one => one.room > 0 && addresses.includes(remoteOf(one).address))
+  const addresses = await find(url.hostname)
+  return candidates.find(one => one.room > 0 && addresses.includes(remoteOf(one).address))
 }
 
 function isFor(connection: Connection, host: string, port: number): boolean {

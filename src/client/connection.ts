@@ -20,7 +20,9 @@ const LINGER = 1000
 export interface ConnectionOwner {
   /** It takes a request that waits, perhaps. */
   available(connection: Connection): void
-  /** It takes none any more: forget it. */
+  /** It takes no new request; those that are on it go on. */
+  closing(connection: Connection): void
+  /** It is over: forget it. */
   gone(connection: Connection): void
 }
 
@@ -32,7 +34,7 @@ export interface Released {
   readonly descriptor: Descriptor
 }
 
-/** What a connection is told. */
+/** What every connection of a client is given. */
 export interface ConnectionSettings {
   readonly clock: Clock
   readonly timeouts: Timeouts
@@ -49,7 +51,7 @@ export abstract class Connection {
   /** Requests that are on it. */
   abstract readonly underway: number
   /** How it came about. */
-  connected: Carried
+  #connected: Carried
   protected readonly guard: Guard
   protected readonly transport: Transport
   protected readonly settings: ConnectionSettings
@@ -61,9 +63,11 @@ export abstract class Connection {
   #closing = false
   #frozen = false
   #onRoom: (() => void) | undefined
+  /** Whether the process lives for its sake. */
+  #held = true
 
   constructor(connected: Carried, owner: ConnectionOwner, settings: ConnectionSettings) {
-    this.connected = connected
+    this.#connected = connected
     this.transport = connected.transport
     this.owner = owner
     this.settings = settings
@@ -166,6 +170,16 @@ export abstract class Connection {
     })
   }
 
+  get connected(): Carried {
+    return this.#connected
+  }
+
+  /** It has been used before it was there, and is there now. */
+  set connected(connected: Carried) {
+    this.#connected = connected
+    this.hold(this.#held)
+  }
+
   /** Has {@link onTime} called, and not when it was going to be. @param milliseconds 0: not at all */
   protected ring(milliseconds: number): void {
     if (milliseconds > 0) this.#timer.after(milliseconds)
@@ -174,7 +188,8 @@ export abstract class Connection {
 
   /** Whether the process lives for its sake: not while it is unused. */
   protected hold(on: boolean): void {
-    const stream = this.connected.stream as Partial<Socket> | undefined
+    this.#held = on
+    const stream = this.#connected.stream as Partial<Socket> | undefined
     if (on) stream?.ref?.()
     else stream?.unref?.()
   }
@@ -185,8 +200,10 @@ export abstract class Connection {
 
   /** Takes no new request, and ends when nothing is underway. */
   drain(): void {
+    const before = this.#closing
     this.#closing = true
     if (this.underway === 0) this.close()
+    else if (!before) this.owner.closing(this)
   }
 
   /** Ends it in order; nothing is underway. What the server still says is for no request. */

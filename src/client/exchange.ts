@@ -1,5 +1,7 @@
 import type { Field } from '../http/message.ts'
+import { hasNoContent } from '../http/status.ts'
 import { concat } from '../wire/index.ts'
+import { ClientError } from './error.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { ExchangeState } from './state.ts'
 
@@ -40,23 +42,31 @@ export interface Hearing {
   readonly onTrailers?: ((fields: readonly Field[]) => void) | undefined
 }
 
+/** What ends a response that cannot be read any more. */
+const UNREADABLE = 'the response was not read, and the program has lost it'
+
+/** Content whose stream is gone unread: what brings it is freed. */
+const ABANDONED = new FinalizationRegistry<Exchange>(exchange =>
+  exchange.cancel(new ClientError('aborted', UNREADABLE)),
+)
+
 /** One try of a request: waits for a connection, is sent over it, and becomes a response or a failure. */
 export class Exchange {
   readonly outgoing: Outgoing
   /** It must have a connection of its own: those that are there have failed it. */
-  readonly fresh: boolean
+  readonly needsNewConnection: boolean
   /** It must not go out as early data. */
-  readonly calm: boolean
+  readonly noEarlyData: boolean
   /** It has gone out as early data. */
-  early = false
+  sentEarly = false
+  /** It has gone over the connection of another origin. */
+  coalesced = false
   /** What its caller calls it, here and wherever it goes. */
   label = ''
   /** Another request has led to it. */
   redirected = false
   /** Its content goes through a decoder. */
   decoding = false
-  /** The head of its response. */
-  readonly answered: Promise<Answer>
   /** Called once, when nothing more comes of it. */
   onOver: (() => void) | undefined
   /** When it failed. */
@@ -64,27 +74,32 @@ export class Exchange {
   /** Its connection had carried other requests before it. */
   reused = false
   readonly #hearing: Hearing
-  #resolve!: (answer: Answer) => void
-  #reject!: (error: Error) => void
+  #resolve: ((answer: Answer) => void) | undefined
+  #reject: ((error: Error) => void) | undefined
   #carrier: Carrier | undefined
   #head: { readonly status: number; readonly fields: readonly Field[]; readonly empty: boolean } | undefined
   #pieces: Uint8Array[] = []
   /** Bytes that came and whose place the server may not use again yet. */
   #owed = 0
   #held = 0
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined
-  /** The application waits for a piece. */
-  #wanted = false
-  #told = false
+  /** The application waits for a piece: it holds its stream by this alone, perhaps. */
+  #waiting: ReadableStreamDefaultController<Uint8Array> | undefined
+  /** Otherwise the stream is the application's alone, so that it is known when it is lost. */
+  #controller: WeakRef<ReadableStreamDefaultController<Uint8Array>> | undefined
+  #delivered = false
   #ended = false
   #over = false
 
-  constructor(outgoing: Outgoing, hearing: Hearing, fresh = false, calm = false) {
+  constructor(outgoing: Outgoing, hearing: Hearing, needsNewConnection = false, noEarlyData = false) {
     this.outgoing = outgoing
     this.#hearing = hearing
-    this.fresh = fresh
-    this.calm = calm
-    this.answered = new Promise((resolve, reject) => {
+    this.needsNewConnection = needsNewConnection
+    this.noEarlyData = noEarlyData
+  }
+
+  /** The head of its response, with what there is of the content. To be called once, before it is sent. */
+  answered(): Promise<Answer> {
+    return new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
@@ -96,8 +111,8 @@ export class Exchange {
   }
 
   /** Its caller has the response, which may still be coming. */
-  get told(): boolean {
-    return this.#told
+  get delivered(): boolean {
+    return this.#delivered
   }
 
   /** The application takes no more for now. */
@@ -112,23 +127,36 @@ export class Exchange {
     this.seen = 'perhaps'
   }
 
+  /** What its caller throws over it is what ends it, and nothing else on its connection. */
   inform(status: number, fields: readonly Field[]): void {
-    this.#hearing.onInformational?.(status, fields)
+    try {
+      this.#hearing.onInformational?.(status, fields)
+    } catch (error) {
+      this.cancel(error)
+    }
   }
 
-  /** The head of the response. @param empty it has no content, and cannot have any */
-  respond(status: number, fields: readonly Field[], empty: boolean): void {
+  /** The head of the response. */
+  respond(status: number, fields: readonly Field[]): void {
     this.seen = 'answered'
-    this.#head = { status, fields, empty }
+    this.#head = { status, fields, empty: this.outgoing.method === 'HEAD' || hasNoContent(status) }
   }
 
   /** A piece of content, in memory of its own. */
   data(bytes: Uint8Array): void {
     if (this.#over || bytes.length === 0) return
+    if (this.#head?.empty === true) {
+      // 205 with content: it cannot be read, and it may have no end.
+      this.settle()
+      this.#finish()
+      this.#carrier?.cancel()
+      return
+    }
     this.#owed += bytes.length
-    if (this.#wanted) {
-      this.#wanted = false
-      this.#controller?.enqueue(bytes)
+    const waiting = this.#waiting
+    if (waiting !== undefined) {
+      this.#waiting = undefined
+      waiting.enqueue(bytes)
     } else {
       this.#pieces.push(bytes)
       this.#held += bytes.length
@@ -139,19 +167,27 @@ export class Exchange {
   end(trailers: readonly Field[]): void {
     if (this.#over || this.#ended) return
     this.#ended = true
-    if (trailers.length > 0) this.#hearing.onTrailers?.(trailers)
-    if (this.#told && this.#pieces.length === 0) this.#controller?.close()
+    try {
+      if (trailers.length > 0) this.#hearing.onTrailers?.(trailers)
+    } catch (error) {
+      this.#break(error)
+      return
+    }
+    if (this.#delivered && this.#pieces.length === 0) this.#stream()?.close()
     this.settle()
     this.#finish()
   }
 
-  /** All that came together has been told: what there is of the response is the caller's now. */
+  /** All that came together has been seen: what there is of the response is the caller's now. */
   settle(): void {
     const head = this.#head
-    if (head === undefined || this.#told || this.#over) return
-    this.#told = true
+    if (head === undefined || this.#delivered || this.#over) return
+    this.#delivered = true
     const { status, fields, empty } = head
-    this.#resolve({ status, fields, content: this.#content(empty), protocol: this.#carrier!.protocol })
+    const resolve = this.#resolve
+    // Nothing here keeps the response of its caller.
+    this.#resolve = this.#reject = undefined
+    resolve?.({ status, fields, content: this.#content(empty), protocol: this.#carrier!.protocol })
   }
 
   /** Whether it can go on in another process: no decoder has begun with its content. */
@@ -178,7 +214,7 @@ export class Exchange {
 
   /** Goes on where another one was. */
   static restore(state: ExchangeState, hearing: Hearing): Exchange {
-    const { method, url, status, empty, unread, owed, label } = state
+    const { method, url, status, unread, owed, label } = state
     const outgoing = { method, url: new URL(url), fields: [], content: undefined, length: undefined }
     const exchange = new Exchange(outgoing, hearing)
     exchange.label = label
@@ -187,7 +223,6 @@ export class Exchange {
       exchange.respond(
         status,
         state.fields.map(({ name, value }) => [name, value] as const),
-        empty,
       )
     if (unread.length > 0) exchange.#pieces.push(unread)
     exchange.#held = unread.length
@@ -198,20 +233,31 @@ export class Exchange {
   /** It has failed, and nothing more comes. @param seen how much the server may have seen */
   fail(error: Error, seen: Seen = this.seen): void {
     if (this.#over) return
-    this.seen = this.#told ? 'answered' : seen
-    this.#finish()
-    if (this.#told) this.#controller?.error(error)
-    else this.#reject(error)
+    this.seen = this.#delivered ? 'answered' : seen
+    this.#break(error)
   }
 
   /** This side gives it up. @param reason what its caller hears */
   cancel(reason: unknown): void {
     if (this.#over) return
     this.seen = 'answered'
-    this.#finish()
-    if (this.#told) this.#controller?.error(reason)
-    else this.#reject(reason as Error)
+    this.#break(reason)
     this.#carrier?.cancel()
+  }
+
+  /** @param reason what its caller hears */
+  #break(reason: unknown): void {
+    this.#finish()
+    const reject = this.#reject
+    this.#resolve = this.#reject = undefined
+    if (this.#delivered) this.#stream()?.error(reason)
+    else reject?.(reason as Error)
+  }
+
+  #stream(): ReadableStreamDefaultController<Uint8Array> | undefined {
+    const controller = this.#waiting ?? this.#controller?.deref()
+    this.#waiting = undefined
+    return controller
   }
 
   #content(empty: boolean): Uint8Array | ReadableStream<Uint8Array> | null {
@@ -221,12 +267,12 @@ export class Exchange {
       return pieces.length === 1 ? pieces[0]! : concat(...pieces)
     }
     // What has not been asked for stays here, where it can be taken out again.
-    return new ReadableStream<Uint8Array>(
+    const stream = new ReadableStream<Uint8Array>(
       {
         start: controller => {
-          this.#controller = controller
+          this.#controller = new WeakRef(controller)
         },
-        pull: () => this.#give(),
+        pull: controller => this.#give(controller),
         cancel: () => {
           if (this.#over) return
           this.#finish()
@@ -235,18 +281,21 @@ export class Exchange {
       },
       { highWaterMark: 0 },
     )
+    // One with a name may be wanted where it goes.
+    if (this.label === '') ABANDONED.register(stream, this, this)
+    return stream
   }
 
   /** The application wants a piece. */
-  #give(): void {
+  #give(controller: ReadableStreamDefaultController<Uint8Array>): void {
     const piece = this.#pieces.shift()
     if (piece === undefined) {
-      this.#wanted = true
+      this.#waiting = controller
       return
     }
     this.#held -= piece.length
-    this.#controller?.enqueue(piece)
-    if (this.#ended && this.#pieces.length === 0) this.#controller?.close()
+    controller.enqueue(piece)
+    if (this.#ended && this.#pieces.length === 0) controller.close()
     else if (!this.full) this.#consume()
   }
 
@@ -258,6 +307,7 @@ export class Exchange {
 
   #finish(): void {
     this.#over = true
+    if (this.#controller !== undefined) ABANDONED.unregister(this)
     const { onOver } = this
     this.onOver = undefined
     onOver?.()

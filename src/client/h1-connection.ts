@@ -22,8 +22,6 @@ const LIMITS: H1Limits = {
 const SMALL = 16_384
 /** Milliseconds for which content waits for 100 (Continue) (RFC 9110 §10.1.1). */
 const CONTINUE = 1000
-/** Statuses without content (RFC 9110 §6.4.1, and 205 as Fetch has it). */
-const EMPTY_STATUS: ReadonlySet<number> = new Set([204, 205, 304])
 /** Milliseconds before the server's own time to close an idle connection. */
 const MARGIN = 1000
 
@@ -57,9 +55,9 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
   /** Bytes of content that came from a stream. */
   #uploaded = 0
   /** All of the request has been given to the transport. */
-  #said = true
+  #requestSent = true
   /** The response has ended. */
-  #heard = true
+  #responseEnded = true
   #interim = 0
   /** Of the response, as it has come so far. */
   #phase: 'idle' | 'continue' | 'headers' | 'body' = 'idle'
@@ -81,23 +79,25 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
     const exchange = state?.exchange
     if (exchange !== undefined) this.#resume(exchange)
     this.open()
-    if (state === undefined) return
+    if (exchange === undefined) {
+      this.ring(this.#idle)
+      this.hold(false)
+    }
     // What has come already may be all that there is.
-    this.guard.run(() => this.onBytes(EMPTY))
-    if (exchange === undefined) this.ring(this.#idle)
+    if (state !== undefined) this.guard.run(() => this.onBytes(EMPTY))
   }
 
   #resume(exchange: Exchange): void {
     exchange.begin(this, true)
     this.#exchange = exchange
-    this.#heard = false
+    this.#responseEnded = false
     this.#phase = exchange.seen === 'answered' ? 'body' : 'headers'
     this.ring(this.settings.timeouts[this.#phase])
   }
 
   protected get movable(): boolean {
     const exchange = this.#exchange
-    return this.#toProxy === undefined && this.#said && (exchange === undefined || exchange.movable)
+    return this.#toProxy === undefined && this.#requestSent && (exchange === undefined || exchange.movable)
   }
 
   protected export(): ClientApplication {
@@ -146,15 +146,15 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
     this.hold(true)
     this.#exchange = exchange
     this.#interim = 0
-    this.#heard = false
-    this.#said = together && !streams
-    const rest = this.#said ? undefined : () => this.#sendContent(content!)
+    this.#responseEnded = false
+    this.#requestSent = together && !streams
+    const rest = this.#requestSent ? undefined : () => this.#sendContent(content!)
     if (waits) this.#held = rest
     this.transport.write(!waits && !streams && !together ? [head, whole] : [head])
     this.#phase = waits ? 'continue' : 'headers'
     this.ring(waits ? CONTINUE : this.settings.timeouts.headers)
     if (!waits && streams) rest?.()
-    else if (!waits) this.#said = true
+    else if (!waits) this.#requestSent = true
   }
 
   #sendContent(content: Uint8Array | ReadableStream<Uint8Array>): void {
@@ -163,7 +163,7 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
       return
     }
     this.transport.write([content])
-    this.#said = true
+    this.#requestSent = true
   }
 
   /** The server wants the content, or we wait no longer for a word of it. */
@@ -202,7 +202,7 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
     if (this.#chunked) this.transport.write([H1Client.chunk(EMPTY)])
     this.#upload = undefined
     this.#uploaded = 0
-    this.#said = true
+    this.#requestSent = true
     this.#afterBoth()
   }
 
@@ -231,7 +231,7 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
     }
     const exchange = this.#exchange
     if (exchange === undefined) return
-    if (this.#heard) this.#afterBoth()
+    if (this.#responseEnded) this.#afterBoth()
     else {
       exchange.settle()
       if (exchange.full) this.#pause()
@@ -282,16 +282,15 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
         // The content is not wanted, if it has not been asked for by now.
         this.#held = undefined
         this.#phase = 'body'
-        const empty = EMPTY_STATUS.has(status) || exchange?.outgoing.method === 'HEAD'
         this.#learn(headers)
-        exchange?.respond(status, headers, empty)
+        exchange?.respond(status, headers)
         return
       }
       case 'body':
         exchange?.data(event.data)
         return
       case 'end':
-        this.#heard = true
+        this.#responseEnded = true
         exchange?.end(event.trailers)
         return
       case 'upgrade':
@@ -315,8 +314,8 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
   }
 
   #afterBoth(): void {
-    if (!this.#heard || this.over) return
-    if (!this.#said) {
+    if (!this.#responseEnded || this.over) return
+    if (!this.#requestSent) {
       // The server has answered without the rest: what still goes out would be read as another request.
       this.#exchange = undefined
       this.#upload?.stop(new Error('the server has answered already'))

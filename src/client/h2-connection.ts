@@ -12,7 +12,8 @@ import type { ClientApplication } from './state.ts'
 const LIMITS: H2Limits = {
   ...CLIENT_H2_LIMITS,
   streamWindow: 1_048_576,
-  connectionWindow: 16_777_216,
+  // Responses that are not read must not keep others from coming: room for each of a hundred.
+  connectionWindow: 134_217_728,
   headerListSize: 65_536,
   headerBlockBytes: 65_536,
 }
@@ -63,6 +64,7 @@ export class H2Connection extends Connection implements StreamOwner {
       this.#flush()
     })
     this.ring(TICK)
+    this.hold(this.#streams.size > 0)
   }
 
   protected get movable(): boolean {
@@ -76,8 +78,8 @@ export class H2Connection extends Connection implements StreamOwner {
   }
 
   get room(): number {
-    const told = this.#greeted || this.#http.openStreams < UNTOLD
-    return !this.closing && told && this.#http.canRequest ? 1 : 0
+    const allowed = this.#greeted || this.#http.openStreams < UNTOLD
+    return !this.closing && allowed && this.#http.canRequest ? 1 : 0
   }
 
   get underway(): number {
@@ -131,7 +133,7 @@ export class H2Connection extends Connection implements StreamOwner {
     this.#wake()
   }
 
-  /** Ends a stream; nothing more is told of it. */
+  /** Ends a stream; nothing more is reported of it. */
   reset(id: number, code: number = ErrorCode.CANCEL): void {
     this.#http.reset(id, code)
     this.#forget(id)
@@ -209,7 +211,6 @@ export class H2Connection extends Connection implements StreamOwner {
 
   #on(event: H2Event): void {
     if (event.type === 'goaway') {
-      this.owner.gone(this)
       this.drain()
       return
     }
@@ -229,7 +230,7 @@ export class H2Connection extends Connection implements StreamOwner {
         stream.fail(new ClientError('protocol', `more than ${INTERIM} interim responses`))
         return
       case 'response':
-        stream.respond(event.status, event.headers, event.endStream)
+        stream.respond(event.status, event.headers)
         if (event.endStream) this.#ended(stream, [])
         return
       case 'data':

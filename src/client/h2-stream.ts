@@ -14,7 +14,7 @@ export interface StreamOwner {
   /** Ends the content. */
   end(id: number): void
   consumed(id: number, bytes: number): void
-  /** Ends the stream; nothing more is told of it. */
+  /** Ends the stream; nothing more is reported of it. */
   reset(id: number): void
 }
 
@@ -138,13 +138,11 @@ export class H2Stream implements Carrier, UploadSink {
     return true
   }
 
-  respond(status: number, fields: readonly Field[], ended: boolean): void {
+  respond(status: number, fields: readonly Field[]): void {
     this.answered = true
     // The content is not wanted, if it has not been asked for by now.
     this.#held = undefined
-    const empty =
-      this.exchange.outgoing.method === 'HEAD' || status === 204 || status === 205 || status === 304
-    this.exchange.respond(status, fields, ended && empty)
+    this.exchange.respond(status, fields)
   }
 
   /** The response has ended. */

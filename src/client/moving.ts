@@ -5,6 +5,7 @@ import { takeHandle } from '../transfer/lift.ts'
 import { Descriptor, openStream } from '../transfer/stream.ts'
 import type { Connected } from '../transport/connector.ts'
 import { overSession, type Releasable } from '../transport/secure.ts'
+import { duplexOf } from '../transport/transport.ts'
 import { EMPTY } from '../wire/index.ts'
 
 /** A connection's way out: its stream, without what was made of it here. */
@@ -14,15 +15,15 @@ export interface Carried extends Connected {
 }
 
 /** Whether the connection can be taken out: it is a socket, and nothing but our TLS over it. */
-export function canLeave({ transport, session, stream, carrier, secure }: Carried): boolean {
+export function canLeave({ transport, session, stream, carrier }: Carried): boolean {
   if (carrier === undefined && !(stream instanceof Socket)) return false
   // What another implementation of TLS holds stays there.
-  if (session === undefined) return !secure
+  if (session === undefined) return carrier !== undefined || duplexOf(transport) === stream
   return typeof (transport as Partial<Releasable>).release === 'function'
 }
 
 /**
- * Takes it out. Nothing that was written waits any more. @param heard told of what had come and was not told
+ * Takes it out. Nothing that was written waits any more. @param heard given what had come and was not read
  * @throws Error if it has ended meanwhile
  */
 export async function takeOut(

@@ -36,8 +36,15 @@ export class Opener {
     this.#early = earlyData
   }
 
+  /** Whether both origins are reached in the same way, trusting the same authorities. */
+  sameRoute(one: URL, other: URL): boolean {
+    const route = this.#connector.routeOf?.(targetOf(one))
+    return route !== undefined && route === this.#connector.routeOf?.(targetOf(other))
+  }
+
   /**
    * @param first a request that waits for it: it may go out with the handshake
+   * @param spent milliseconds that are gone of the time for it
    * @throws ClientError (as rejection)
    */
   async open(
@@ -45,10 +52,11 @@ export class Opener {
     owner: ConnectionOwner,
     signal: AbortSignal,
     first: Exchange | undefined,
+    spent: number,
   ): Promise<Connection> {
     const { connect } = this.#settings.timeouts
     const target = targetOf(origin)
-    const options = { signal, timeoutMs: connect === 0 ? FOR_EVER : connect }
+    const options = { signal, timeoutMs: connect === 0 ? FOR_EVER : Math.max(1, connect - spent) }
     const began = first === undefined ? undefined : this.#begin(target, first, owner)
     try {
       if (began === undefined)
@@ -80,14 +88,14 @@ export class Opener {
   /** A connection that is used before it is there: what it says goes out as early data (RFC 8470). */
   #begin(target: Target, first: Exchange, owner: ConnectionOwner): Begun | undefined {
     const { method, content } = first.outgoing
-    if (!this.#early || target.scheme !== 'https' || first.calm || first.over) return undefined
+    if (!this.#early || target.scheme !== 'https' || first.noEarlyData || first.over) return undefined
     if (!isSafe(method) || content !== undefined) return undefined
     const ticket = this.#tickets.peek(target, this.#settings.clock.wall())
     if (ticket === undefined || ticket.maxEarlyData === 0) return undefined
     const passage = new Passage()
     const protocol = ticket.alpn === 'h2' ? 'h2' : 'http/1.1'
     const connection = this.#over({ transport: passage, alpn: protocol, secure: true }, target, owner)
-    first.early = true
+    first.sentEarly = true
     connection.send(first)
     return { connection, passage, protocol }
   }
@@ -107,12 +115,14 @@ function through(proxy: HttpProxy, given: Parameters<typeof network>[0]): Connec
 
 /** What a connector threw, as callers see it. */
 function unconnected(error: unknown, patience: number): ClientError {
+  if (error instanceof ClientError) return error
   if (!(error instanceof ConnectError)) {
     const { message } = error as Error
     return new ClientError('connect', `no connection: ${message}`, { cause: error })
   }
   const { kind, message, cause = error } = error
   if (kind === 'timeout') return timedOut('connect', patience, message)
+  if (cause instanceof ClientError) return cause
   if (kind === 'tls' || kind === 'aborted') return new ClientError(kind, message, { cause })
   return new ClientError('connect', message, { cause })
 }

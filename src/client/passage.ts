@@ -83,7 +83,8 @@ export class Passage implements Transport {
   resume(): void {
     this.#paused = false
     this.#below?.resume()
-    if (this.#unread.length > 0 || this.#ended) queueMicrotask(() => this.#handOut())
+    if (this.#unread.length > 0 || this.#ended || this.#failure !== undefined)
+      queueMicrotask(() => this.#handOut())
   }
 
   write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {

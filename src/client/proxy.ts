@@ -16,7 +16,7 @@ export class HttpProxy {
   /** What it is shown with each request that it reads. */
   readonly fields: readonly Field[]
 
-  /** @throws TypeError for a URL that is neither http nor https */
+  /** @throws TypeError for a URL that is neither http nor https, or has credentials that are not UTF-8 */
   constructor(options: ProxyOptions) {
     const url = new URL(options.url)
     if (url.protocol !== 'http:' && url.protocol !== 'https:')
@@ -24,8 +24,11 @@ export class HttpProxy {
     this.#target = targetOf(url)
     this.#connector = network(options.tls === undefined ? {} : { tls: options.tls })
     const { username, password } = url
-    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-    this.fields = username === '' ? [] : [['proxy-authorization', `Basic ${base64(utf8(credentials))}`]]
+    if (username === '' && password === '') this.fields = []
+    else {
+      const credentials = `${unescaped(username)}:${unescaped(password)}`
+      this.fields = [['proxy-authorization', `Basic ${base64(utf8(credentials))}`]]
+    }
   }
 
   /** The way to the proxy itself, which is asked for whole URLs. */
@@ -93,6 +96,14 @@ export class HttpProxy {
         http.request({ method: 'CONNECT', target: host, headers: [['Host', host], ...this.fields] }),
       ])
     })
+  }
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new TypeError('proxy.url: % in name or password begins no escape of UTF-8: write %25')
   }
 }
 

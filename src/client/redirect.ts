@@ -59,6 +59,6 @@ function target(location: string, base: URL): URL {
     throw new ClientError('protocol', `a redirect to ${next.protocol}, which is not spoken here`)
   if (next.username !== '' || next.password !== '')
     throw new ClientError('protocol', `a redirect to ${next.host} with credentials in it`)
-  if (next.hash === '') next.hash = base.hash
+  next.hash = ''
   return next
 }

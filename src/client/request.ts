@@ -52,15 +52,27 @@ export function outgoingOf(
   const said = asked.find(([name]) => isNamed(name, 'content-length'))?.[1]
   const length = said === undefined || !(content instanceof ReadableStream) ? undefined : lengthOf(said)
   if (length !== undefined && !Number.isFinite(length)) throw new TypeError(`Content-Length: ${said}`)
-  const fields = asked.filter(([name]) => !OURS.has(name.toLowerCase()))
+  const fields = asked.filter(isCallers)
   const names = new Set(fields.map(([name]) => name.toLowerCase()))
   if (type !== undefined && !names.has('content-type')) fields.push(['content-type', type])
   for (const field of defaults) if (!names.has(field[0])) fields.push(field)
   return { method, url, fields, content, length }
 }
 
+/**
+ * Fields for all requests, as users write them, names in lower case. @throws TypeError for what is no field
+ */
+export function defaultFields(given: NonNullable<HeadersInit>): Field[] {
+  return [...new Headers(given)].filter(isCallers)
+}
+
+function isCallers([name]: Field): boolean {
+  return !OURS.has(name.toLowerCase())
+}
+
 function urlOf(given: string | URL): URL {
   const url = new URL(given)
+  url.hash = ''
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new TypeError(`${url.protocol} is not spoken here: http: and https: are`)
   if (url.username !== '' || url.password !== '')

@@ -20,41 +20,35 @@ export interface Restored {
 }
 
 /**
- * Reads what {@link Connection.release} gave. @throws DecodeError, TlsError, TypeError for what is no such
- * thing; the socket is closed then
+ * Reads what {@link Connection.release} gave.
+ * @throws DecodeError, TlsError, TypeError for what is no such thing
  */
 export function restored({ state: bytes, descriptor }: Released, options: ClientOptions): Restored {
-  try {
-    const { version, origin, session: tls, application } = decode(ClientConnectionState, bytes)
-    if (version !== CLIENT_STATE_VERSION) throw new TypeError(`a connection in version ${version}`)
-    const config =
-      tls && toClientConfig({ ...options.tls, alpn: ['h2', 'http/1.1'] }, new URL(origin).hostname)
-    const session = tls && Session.restore(tls, config!)
-    const { protocol } = application
-    if (application.protocol === 'http/1.1') {
-      const { exchange: one, ...others } = application
-      const exchange = one && Exchange.restore(one, {})
-      const state = { ...others, exchange }
-      return {
-        origin,
-        exchanges: exchange === undefined ? [] : [exchange],
-        adopt: (owner, settings) =>
-          new H1Connection(takeIn(descriptor, session, protocol), owner, settings, { state }),
-      }
-    }
-    const streams = application.exchanges.map(({ exchange, ...others }) => ({
-      ...others,
-      exchange: Exchange.restore(exchange, {}),
-    }))
-    const state = { sent: application.sent, http: application.http, streams }
+  const { version, origin, session: tls, application } = decode(ClientConnectionState, bytes)
+  if (version !== CLIENT_STATE_VERSION) throw new TypeError(`a connection in version ${version}`)
+  const config = tls && toClientConfig({ ...options.tls, alpn: ['h2', 'http/1.1'] }, new URL(origin).hostname)
+  const session = tls && Session.restore(tls, config!)
+  const { protocol } = application
+  if (application.protocol === 'http/1.1') {
+    const { exchange: one, ...others } = application
+    const exchange = one && Exchange.restore(one, {})
+    const state = { ...others, exchange }
     return {
       origin,
-      exchanges: streams.map(({ exchange }) => exchange),
+      exchanges: exchange === undefined ? [] : [exchange],
       adopt: (owner, settings) =>
-        new H2Connection(takeIn(descriptor, session, protocol), owner, settings, state),
+        new H1Connection(takeIn(descriptor, session, protocol), owner, settings, { state }),
     }
-  } catch (error) {
-    descriptor.close()
-    throw error
+  }
+  const streams = application.exchanges.map(({ exchange, ...others }) => ({
+    ...others,
+    exchange: Exchange.restore(exchange, {}),
+  }))
+  const state = { sent: application.sent, http: application.http, streams }
+  return {
+    origin,
+    exchanges: streams.map(({ exchange }) => exchange),
+    adopt: (owner, settings) =>
+      new H2Connection(takeIn(descriptor, session, protocol), owner, settings, state),
   }
 }

@@ -58,3 +58,11 @@ const PHRASES: Readonly<Record<number, string>> = {
 export function reasonPhrase(status: number): string {
   return PHRASES[status] ?? ''
 }
+
+/** Statuses whose responses have no content (RFC 9110 §6.4.1, §15.3.6). */
+const WITHOUT_CONTENT: ReadonlySet<number> = new Set([204, 205, 304])
+
+/** Whether a final response with that status has no content, whatever its fields say. */
+export function hasNoContent(status: number): boolean {
+  return WITHOUT_CONTENT.has(status)
+}

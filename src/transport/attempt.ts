@@ -51,11 +51,17 @@ function aborted(target: Target, signal: AbortSignal | undefined): ConnectError 
   return new ConnectError('aborted', `the connection to ${shown(target)} was given up`, signal?.reason)
 }
 
-/** Calls `giveUp` when the signal says so, until what it returns is called. */
+/** Calls `giveUp` when the signal says so, and never from within, until what it returns is called. */
 export function onAbort(signal: AbortSignal | undefined, giveUp: (reason: unknown) => void): () => void {
   if (signal === undefined) return () => {}
-  const listener = (): void => giveUp(signal.reason)
-  if (signal.aborted) listener()
+  let over = false
+  const listener = (): void => {
+    if (!over) giveUp(signal.reason)
+  }
+  if (signal.aborted) queueMicrotask(listener)
   else signal.addEventListener('abort', listener, { once: true })
-  return () => signal.removeEventListener('abort', listener)
+  return () => {
+    over = true
+    signal.removeEventListener('abort', listener)
+  }
 }

@@ -51,6 +51,11 @@ export interface Connected {
 export interface Connector {
   /** @throws ConnectError (as rejection): nothing is left open then */
   connect(target: Target, options?: ConnectOptions): Promise<Connected>
+  /**
+   * What leads there: the same for targets that are reached in the same way, trusting the same authorities.
+   * Without it no connection serves several hosts.
+   */
+  routeOf?(target: Target): unknown
 }
 
 /** What did not work: finding the address, reaching it, TLS, in time, or the caller gave up. */

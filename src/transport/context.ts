@@ -48,19 +48,36 @@ export class Context implements Connector {
     return attempt(target, options, clock, signal => route.connect(target, { signal, clock, ...more }))
   }
 
+  /** What leads there; undefined: nothing does. */
+  routeOf(target: Target): unknown {
+    return this.#find(target)
+  }
+
   /** The name of the kind that leads there. @throws ConnectError `unsupported` if none does */
   kindFor(target: Target): string {
     return this.#routeTo(target).name
   }
 
-  #routeTo({ scheme, host, port }: Target): Route {
-    const shown = host.includes(':') ? `[${host}]` : host
+  #routeTo(target: Target): Route {
+    const route = this.#find(target)
+    if (route !== undefined) return route
+    const where = `${target.scheme}://${bracketed(target)}`
+    throw new ConnectError('unsupported', `no transport leads to ${where}: context.over adds one`)
+  }
+
+  #find(target: Target): Route | undefined {
+    const { scheme, port } = target
+    const shown = bracketed(target)
     for (const where of [`${scheme}://${shown}:${port}`, `${scheme}://${shown}`, scheme]) {
       const route = this.#routes.get(where.toLowerCase())
       if (route !== undefined) return route
     }
-    throw new ConnectError('unsupported', `no transport leads to ${scheme}://${shown}: context.over adds one`)
+    return undefined
   }
+}
+
+function bracketed({ host }: Target): string {
+  return host.includes(':') ? `[${host}]` : host
 }
 
 interface Route {

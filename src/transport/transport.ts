@@ -46,6 +46,11 @@ export function overDuplex(stream: Duplex): Transport {
   return new DuplexTransport(stream)
 }
 
+/** The Duplex that a transport is and nothing else; undefined: there is more to it. */
+export function duplexOf(transport: Transport): Duplex | undefined {
+  return transport instanceof DuplexTransport ? transport.duplex : undefined
+}
+
 /** What TLS streams of ours know besides. */
 interface TlsStream {
   abort(): void
@@ -64,6 +69,10 @@ class DuplexTransport implements Transport {
     stream.on('error', error => this.#gone(error))
     stream.on('close', () => this.#gone(new Error('the stream was closed')))
     stream.on('drain', () => this.onDrain?.())
+  }
+
+  get duplex(): Duplex {
+    return this.#stream
   }
 
   get queued(): boolean {

@@ -76,6 +76,21 @@ describe.each(['http', 'https'])('through a proxy over %s', scheme => {
   })
 })
 
+it('a proxy is shown a password without a name, too; what is no escape in them is refused', async () => {
+  let shown: string | undefined
+  const server = createServer((incoming, response) => {
+    shown = incoming.headers['proxy-authorization']
+    response.end()
+  })
+  const port = await listening(server)
+  const client = new Client({ proxy: { url: `http://:pw@localhost:${port}` } })
+  await (await client.fetch(`http://${origin}/`)).text()
+  expect(shown).toBe(`Basic ${Buffer.from(':pw').toString('base64')}`)
+  await client.close()
+  const wrong = { url: `http://50%:x@localhost:${port}` }
+  expect(() => new Client({ proxy: wrong })).toThrow(/proxy\.url: %/)
+})
+
 it('a proxy that refuses is an error of its own', async () => {
   const { server } = proxied(createServer())
   const client = new Client({ tls, proxy: { url: `http://localhost:${await listening(server)}` } })

@@ -12,7 +12,7 @@ const FIELDS = [
 
 const request = (method: string, content?: Outgoing['content']): Outgoing => ({
   method,
-  url: new URL('https://a.test/one#part'),
+  url: new URL('https://a.test/one'),
   fields: FIELDS,
   content,
   length: undefined,
@@ -29,17 +29,17 @@ const ALL = 'authorization cookie content-type x-other'
 
 describe('a redirect', () => {
   it.each([
-    ['GET', 302, '/two', `GET https://a.test/two#part [${ALL}] without`],
-    ['POST', 301, '/two', 'GET https://a.test/two#part [authorization cookie x-other] without'],
-    ['POST', 302, 'two', 'GET https://a.test/two#part [authorization cookie x-other] without'],
-    ['PUT', 302, '/two', `PUT https://a.test/two#part [${ALL}] with`],
-    ['PUT', 303, '/two', 'GET https://a.test/two#part [authorization cookie x-other] without'],
-    ['POST', 307, '/two', `POST https://a.test/two#part [${ALL}] with`],
-    ['POST', 308, '/two#own', `POST https://a.test/two#own [${ALL}] with`],
-    ['GET', 302, 'https://b.test/', 'GET https://b.test/#part [content-type x-other] without'],
-    ['GET', 302, 'http://a.test/', 'GET http://a.test/#part [content-type x-other] without'],
-    ['GET', 302, 'https://a.test:8443/', 'GET https://a.test:8443/#part [content-type x-other] without'],
-    ['GET', 302, '//b.test/x', 'GET https://b.test/x#part [content-type x-other] without'],
+    ['GET', 302, '/two', `GET https://a.test/two [${ALL}] without`],
+    ['POST', 301, '/two', 'GET https://a.test/two [authorization cookie x-other] without'],
+    ['POST', 302, 'two', 'GET https://a.test/two [authorization cookie x-other] without'],
+    ['PUT', 302, '/two', `PUT https://a.test/two [${ALL}] with`],
+    ['PUT', 303, '/two', 'GET https://a.test/two [authorization cookie x-other] without'],
+    ['POST', 307, '/two', `POST https://a.test/two [${ALL}] with`],
+    ['POST', 308, '/two#own', `POST https://a.test/two [${ALL}] with`],
+    ['GET', 302, 'https://b.test/', 'GET https://b.test/ [content-type x-other] without'],
+    ['GET', 302, 'http://a.test/', 'GET http://a.test/ [content-type x-other] without'],
+    ['GET', 302, 'https://a.test:8443/', 'GET https://a.test:8443/ [content-type x-other] without'],
+    ['GET', 302, '//b.test/x', 'GET https://b.test/x [content-type x-other] without'],
   ] as const)('of %s with %i to %s', (method, status, location, expected) => {
     expect(followed(method, status, location)).toBe(expected)
   })

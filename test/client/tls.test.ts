@@ -9,7 +9,9 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { makeCertificates } from '../../src/certificates/authority.ts'
 import { Client, type ClientOptions } from '../../src/client/index.ts'
 import { createServer } from '../../src/tls13/io/net.ts'
+import { verifier } from '../../src/tls13/io/verify.ts'
 import type { Connector } from '../../src/transport/connector.ts'
+import { context, nodeTls, tcp } from '../../src/transport/index.ts'
 import { network } from '../../src/transport/network.ts'
 import { serveConnection } from '../../src/transport/serve.ts'
 
@@ -98,6 +100,7 @@ describe('one connection for several hosts', () => {
   const connector: Connector = {
     connect: (target, options) =>
       here.connect({ ...target, host: '127.0.0.1', serverName: target.host }, options),
+    routeOf: target => here.routeOf(target),
   }
 
   /** Connections and answers of three hosts in turn. */
@@ -138,15 +141,56 @@ describe('one connection for several hosts', () => {
     expect(connections).toBe(3)
   })
 
+  it('is not used where the host is reached in another way, or the way does not say', async () => {
+    const routes: (Connector['routeOf'] | undefined)[] = [({ host }) => host, undefined]
+    for (const routeOf of routes) {
+      const { connect } = connector
+      const other = routeOf === undefined ? { connect } : { connect, routeOf }
+      const { connections, said } = await ask((host, response) => response.end(host), { connector: other })
+      expect([connections, said.length]).toEqual([3, 3])
+    }
+  })
+
+  it('is not used where its certificate was not checked', async () => {
+    const ways = [
+      network({ tls: { verify: verifier({ ...tls, checkName: false }) } }),
+      network({ tls: { ...tls, checkName: false } }),
+      context().over('https', nodeTls(tcp), { tls: { rejectUnauthorized: false } }),
+    ]
+    for (const way of ways) {
+      const open: Connector = {
+        connect: (target, options) =>
+          way.connect({ ...target, host: '127.0.0.1', serverName: target.host }, options),
+        routeOf: target => way.routeOf(target),
+      }
+      const { connections } = await ask((host, response) => response.end(host), { connector: open })
+      expect(connections).toBe(3)
+    }
+  })
+
+  it('is done without where the look-up fails, and its time is that of `connect`', async () => {
+    const fails = (): never => {
+      throw new Error('no name server')
+    }
+    const { connections } = await ask((host, response) => response.end(host), { lookup: fails })
+    expect(connections).toBe(3)
+    const { said } = await ask((host, response) => response.end(host), {
+      lookup: host => (host === 'a.two.test' ? new Promise(() => {}) : Promise.resolve(['127.0.0.1'])),
+      timeouts: { connect: 1000 },
+    })
+    const late = 'no address for a.two.test within 1000 ms (timeouts.connect)'
+    expect(said).toEqual(['200 one.test', late, '200 b.two.test'])
+  })
+
   it('may be given up while it is looked for', async () => {
     const control = new AbortController()
     const { said } = await ask(
       (host, response) => response.end(host),
       {
         lookup: async host => {
-          if (host === 'a.two.test') control.abort(new Error('no more'))
-          await new Promise(resolve => setTimeout(resolve, 20))
-          return ['127.0.0.1']
+          if (host !== 'a.two.test') return ['127.0.0.1']
+          setTimeout(() => control.abort(new Error('no more')), 20)
+          return new Promise(() => {})
         },
       },
       control.signal,

@@ -54,7 +54,7 @@ function described(socket: TLSSocket, transport: Transport, { stream }: Connecte
   return {
     transport,
     alpn: (socket.alpnProtocol || undefined) as HttpName | undefined,
-    secure: true,
+    secure: socket.authorized,
     ...(stream === undefined ? {} : { stream }),
     get certificateNames() {
       const { raw } = socket.getPeerCertificate()

@@ -43,7 +43,7 @@ async function secured(
     const resumed = ticket === undefined ? {} : { resume: ticket, earlyData: early !== undefined }
     const config = toClientConfig({ ...tls, alpn, ...resumed }, target.serverName ?? target.host)
     const options = { signal, ...(early === undefined ? {} : { early }), ...keeping(tickets, target) }
-    return described(await secureClient(below, config, options), carrier)
+    return described(await secureClient(below, config, options), carrier, isChecked(tls))
   } catch (cause) {
     below.destroy()
     throw signal.aborted ? signal.reason : noTls(target, cause as Error)
@@ -54,12 +54,17 @@ function keeping(tickets: Tickets | undefined, target: Target): Pick<SecureClien
   return tickets === undefined ? {} : { onTicket: ticket => tickets.put(target, ticket) }
 }
 
-function described(transport: SecureTransport, { stream }: Connected): Connected {
+/** A verifier of the caller's own may have let pass whatever there was. */
+function isChecked({ verify, checkName = true }: TlsOptions = {}): boolean {
+  return verify === undefined && checkName
+}
+
+function described(transport: SecureTransport, { stream }: Connected, secure: boolean): Connected {
   const { session } = transport
   return {
     transport,
     alpn: session.alpn as HttpName | undefined,
-    secure: true,
+    secure,
     session,
     ...(stream === undefined ? {} : { stream }),
     get certificateNames() {
