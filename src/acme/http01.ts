@@ -11,11 +11,16 @@ export class Http01Server implements Responder {
   private constructor() {
     this.#server = createServer({ requestTimeout: 5000, headersTimeout: 5000 }, (request, response) => {
       const { method, url = '' } = request
-      const token = url.startsWith(HTTP01_PATH) ? url.slice(HTTP01_PATH.length) : ''
+      // A target may name its host, too (RFC 9112 §3.2.2).
+      const path = url.replace(/^https?:\/\/[^/]*/i, '')
+      const token = path.startsWith(HTTP01_PATH) ? path.slice(HTTP01_PATH.length) : ''
       const found = method === 'GET' || method === 'HEAD' ? this.#tokens.get(token) : undefined
       response.setHeader('connection', 'close')
       if (found === undefined) response.writeHead(404).end()
-      else response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(found)
+      else {
+        const headers = { 'content-type': 'application/octet-stream', 'content-length': found.length }
+        response.writeHead(200, headers).end(found)
+      }
     })
     this.#server.on('clientError', (_, socket) => socket.destroy())
   }

@@ -116,7 +116,11 @@ export class Gateway {
         for (const carrier of this.#carriers.values()) carrier.moved?.(...where)
       },
     })
-    this.#proofs = new GatewayProofs({ clock, onFault: error => this.#fault(error) })
+    this.#proofs = new GatewayProofs({
+      clock,
+      http1: options.http1,
+      onFault: error => this.#fault(error),
+    })
     const routing = new Routing(options, clock, this.#proofs)
     this.#routing = routing
     this.#carrierNames = options.carriers

@@ -4,7 +4,7 @@ import { readRequest } from '../http/h1/request-head.ts'
 import { HeadScanner } from '../http/h1/scanner.ts'
 import { CLIENT_PREFACE, ErrorCode, type H2Limits, H2Server, limitsFor } from '../http/h2/index.ts'
 import { requestHead } from '../http/h2/request-head.ts'
-import type { RequestHead } from '../http/message.ts'
+import type { RequestHead, ResponseView } from '../http/message.ts'
 import { type Problem, problem } from '../http/problem.ts'
 import { utf8 } from '../wire/index.ts'
 
@@ -106,6 +106,11 @@ function begins(bytes: Uint8Array): boolean {
  * @param inbound what the client has sent
  */
 export function http2Answer(inbound: Uint8Array, what: Problem, now: number): Uint8Array | undefined {
+  return http2Reply(inbound, problem(what), now)
+}
+
+/** The same with any response. */
+export function http2Reply(inbound: Uint8Array, response: ResponseView, now: number): Uint8Array | undefined {
   if (inbound.length < PREFACE.length || !begins(inbound)) return undefined
   const server = new H2Server()
   server.receive(inbound)
@@ -113,7 +118,7 @@ export function http2Answer(inbound: Uint8Array, what: Problem, now: number): Ui
   for (let event = server.next(); event !== undefined; event = server.next()) {
     if (event.type !== 'request') continue
     if (answered) server.reset(event.streamId, ErrorCode.REFUSED_STREAM)
-    else server.reply(event.streamId, problem(what), now)
+    else server.reply(event.streamId, response, now)
     answered = true
   }
   server.shutdown()

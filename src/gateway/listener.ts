@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { H1Server } from '../http/h1/index.ts'
 import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
+import type { ResponseView } from '../http/message.ts'
 import { type Problem, problem } from '../http/problem.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import type { AlertName } from '../tls13/alert.ts'
@@ -8,7 +9,7 @@ import { alertRecord } from '../tls13/alert.ts'
 import type { ByteStream, StreamError } from '../transfer/byte-stream.ts'
 import { adopt } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
-import { concat, EMPTY } from '../wire/index.ts'
+import { concat, EMPTY, utf8 } from '../wire/index.ts'
 
 /** What the recogniser found out about the first bytes of a connection. */
 export type Judgement<T> =
@@ -214,13 +215,16 @@ export function alertAnswer(alert: AlertName): Uint8Array {
 
 /** A problem as a whole HTTP/1.1 response that closes the connection. */
 export function httpAnswer(what: Problem, now: number): Uint8Array {
-  const { status, headers = [], body } = problem(what)
-  const server = new H1Server()
-  server.receive(ANY_REQUEST)
-  server.next()
-  server.accept()
-  return server.reply({ status, headers: [...headers, ['connection', 'close']], body: body ?? EMPTY }, now)
+  return httpReply('GET', problem(what), now)
 }
 
-/** The response of the platform does not hang on the request; the serialiser wants one all the same. */
-const ANY_REQUEST = new TextEncoder().encode('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
+/** Any response as a whole one of HTTP/1.1 that closes the connection: without its body to HEAD. */
+export function httpReply(method: 'GET' | 'HEAD', response: ResponseView, now: number): Uint8Array {
+  const { status, headers = [], body = EMPTY } = response
+  const server = new H1Server()
+  // The response of the platform does not hang on the rest of the request; the serialiser wants one.
+  server.receive(utf8(`${method} / HTTP/1.1\r\nhost: localhost\r\n\r\n`))
+  server.next()
+  server.accept()
+  return server.reply({ status, headers: [...headers, ['connection', 'close']], body }, now)
+}

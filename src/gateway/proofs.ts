@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { basename, dirname } from 'node:path'
+import type { H1Limits } from '../http/h1/limits.ts'
 import type { RequestHead } from '../http/message.ts'
 import { HTTP01_PATH } from '../platform/acme-settings.ts'
 import type { Clock } from '../time/clock.ts'
@@ -8,7 +9,8 @@ import type { ByteStream } from '../transfer/byte-stream.ts'
 import { NO_PROOFS, type Proofs } from '../transfer/control.ts'
 import { Guard } from '../transport/guard.ts'
 import { utf8 } from '../wire/index.ts'
-import { answer, type Opening } from './listener.ts'
+import { HostRecogniser, http2Reply } from './host-recogniser.ts'
+import { answer, httpReply, type Opening } from './listener.ts'
 
 /** What ALPN calls a handshake that only shows a proof (RFC 8737 §6.2). */
 const ACME_TLS = 'acme-tls/1'
@@ -24,6 +26,8 @@ export const PROOF = '.proof'
 
 export interface ProofsOptions {
   readonly clock: Clock
+  /** As first requests are read. */
+  readonly http1: H1Limits
   /** Something was thrown over a connection, which has been closed: a fault of ours. */
   readonly onFault: (error: unknown) => void
 }
@@ -50,7 +54,7 @@ export class GatewayProofs {
 
   /** Whether that is a request for a proof which is there; any other one is for a function. */
   wantsPage(head: RequestHead): boolean {
-    return this.#pageOf(head.path) !== undefined
+    return this.#pageOf(head) !== undefined
   }
 
   /** Whether a ClientHello is for a proof: RFC 8737 §3 has it name that protocol and no other. */
@@ -69,25 +73,24 @@ export class GatewayProofs {
     for (const socket of this.#underway) socket.destroy()
   }
 
-  #pageOf(path: string): string | undefined {
-    if (!path.startsWith(HTTP01_PATH)) return undefined
+  #pageOf({ method, path }: RequestHead): string | undefined {
+    if ((method !== 'GET' && method !== 'HEAD') || !path.startsWith(HTTP01_PATH)) return undefined
     const token = path.slice(HTTP01_PATH.length)
     return this.#proofs.pages.find(one => one.token === token)?.content
   }
 
-  /** @param inbound a request that {@link wantsPage} was true for, or the beginning of others behind it */
+  /** @param inbound a request that {@link wantsPage} was true for, of either version; others may follow */
   #page(inbound: Uint8Array): Uint8Array {
-    const [, path = ''] = Buffer.from(inbound.buffer, inbound.byteOffset, Math.min(inbound.length, 2048))
-      .toString('latin1')
-      .split(' ', 2)
-    const content = this.#pageOf(path) ?? ''
-    const head = [
-      'HTTP/1.1 200 OK',
-      'content-type: application/octet-stream',
-      `content-length: ${content.length}`,
-      'connection: close',
-    ]
-    return utf8(`${head.join('\r\n')}\r\n\r\n${content}`)
+    const found = new HostRecogniser(this.#options.http1).recognise(inbound)
+    const head = found.kind === 'request' ? found.head : undefined
+    // What was shown may have been withdrawn meanwhile.
+    const content = head && this.#pageOf(head)
+    const headers = [['content-type', 'application/octet-stream']] as const
+    const response =
+      content === undefined ? { status: 404, headers: [] } : { status: 200, headers, body: utf8(content) }
+    const now = this.#options.clock.wall()
+    const method = head?.method === 'HEAD' ? 'HEAD' : 'GET'
+    return http2Reply(inbound, response, now) ?? httpReply(method, response, now)
   }
 
   #relay(stream: ByteStream, inbound: Uint8Array): void {
