@@ -1,3 +1,4 @@
+import { ownUrl } from './directory.ts'
 import { AcmeError } from './error.ts'
 import { isFields, textOf } from './json.ts'
 import { AccountKey, externalBinding, type PrivateJwk } from './jws.ts'
@@ -62,11 +63,20 @@ export class Account {
   }
 
   /**
-   * Takes the account that is kept, or makes one. The key is kept before the server hears of it: an end of
-   * the process in between makes no second account.
+   * Takes the account that is kept, or makes one; and anew, with the same key, one that the server has
+   * forgotten. The key is kept before the server hears of it: an end of the process in between makes no
+   * second account.
    * @throws AcmeError the terms are not agreed to, or the server refuses
    */
   static async open(server: AcmeServer, shelf: AccountShelf, wishes: AccountWishes): Promise<Account> {
+    return Account.#known(server, shelf, wishes).catch((error: AcmeError) => {
+      if (error.type !== 'accountDoesNotExist') throw error
+      forget(shelf)
+      return Account.#known(server, shelf, wishes)
+    })
+  }
+
+  static async #known(server: AcmeServer, shelf: AccountShelf, wishes: AccountWishes): Promise<Account> {
     let kept = shelf.load() ?? (await begin(shelf, wishes))
     kept = await settled(server, shelf, kept)
     const key = await AccountKey.from(kept.key)
@@ -83,16 +93,23 @@ export class Account {
   }
 
   /**
-   * Puts another key in the place of the account's (RFC 8555 §7.3.5). It is kept before it is sent: if the
-   * answer is lost, {@link open} finds out which of the two is good.
+   * Puts another key in the place of the account's (RFC 8555 §7.3.5). It is kept before it is sent, until the
+   * server has said which of the two is good: now, at the next change, or as the account is opened again.
+   * @throws AcmeError the server refuses, or it is not known yet
    */
   async rollOver(): Promise<void> {
-    const kept = this.#shelf.load()!
+    const kept = await settled(this.#server, this.#shelf, this.#shelf.load()!)
+    this.#signing = { key: await AccountKey.from(kept.key), account: this.url }
     const next = await AccountKey.make()
     this.#shelf.save({ ...kept, next })
     await changeKey(this.#server, this.#signing, await AccountKey.from(next))
     this.#shelf.save({ ...kept, key: next, next: undefined })
     this.#signing = { key: await AccountKey.from(next), account: this.url }
+  }
+
+  /** The server does not know it: the next {@link open} makes it anew, with the same key. */
+  forget(): void {
+    forget(this.#shelf)
   }
 
   /** Ends the account, for ever (RFC 8555 §7.3.6). */
@@ -114,6 +131,11 @@ async function begin(shelf: AccountShelf, { email }: AccountWishes): Promise<Kep
   return account
 }
 
+/** Either key does for another account. */
+function forget(shelf: AccountShelf): void {
+  shelf.save({ ...shelf.load()!, url: undefined, next: undefined })
+}
+
 async function register(server: AcmeServer, key: AccountKey, wishes: AccountWishes): Promise<string> {
   const { newAccount, termsOfService, externalAccountRequired } = await server.directory()
   const { email, agreeToTerms, externalAccount } = wishes
@@ -133,7 +155,7 @@ async function register(server: AcmeServer, key: AccountKey, wishes: AccountWish
   const wanted = { contact: contactOf(email), termsOfServiceAgreed: agreeToTerms, ...binding }
   const { location } = await server.post(newAccount, wanted, { key })
   if (location === undefined) throw new AcmeError(`${newAccount} names no account (RFC 8555 §7.3)`)
-  return location
+  return ownUrl(location, 'an account', server.url)
 }
 
 function contactOf(email: string | undefined): string[] {
@@ -150,18 +172,20 @@ async function changeKey(server: AcmeServer, old: Required<Signing>, next: Accou
   await server.post(keyChange, inner, old)
 }
 
-/** A change of keys whose answer was lost has happened, or has not: the server knows which. */
+/**
+ * A change of keys whose answer was lost has happened, or has not: the server is asked with both. A refusal
+ * may have another reason than the key; so the next one goes only if the one before is accepted.
+ */
 async function settled(server: AcmeServer, shelf: AccountShelf, kept: KeptAccount): Promise<KeptAccount> {
   const { next, url } = kept
   if (next === undefined || url === undefined) return kept
-  const key = await AccountKey.from(next)
-  const changed = await server
-    .post(url, undefined, { key, account: url })
-    .then(() => true)
-    .catch((error: AcmeError) => {
-      if (error.status === undefined || error.status >= 500) throw error
-      return false
-    })
+  const accepts = async (jwk: PrivateJwk): Promise<void> => {
+    await server.post(url, undefined, { key: await AccountKey.from(jwk), account: url })
+  }
+  const changed = await accepts(next).then(
+    () => true,
+    () => accepts(kept.key).then(() => false),
+  )
   const now = { ...kept, key: changed ? next : kept.key, next: undefined }
   shelf.save(now)
   return now

@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto'
+import { createPublicKey, randomBytes, verify } from 'node:crypto'
+import type { Jws, PublicJwk } from '../../src/acme/jws.ts'
 import type { Fetch, FetchResponse } from '../../src/acme/server.ts'
 
 /** What is answered at one path. */
@@ -10,6 +11,8 @@ export interface AcmeRequest {
   /** What is signed, decoded; undefined without a body. */
   readonly header: Readonly<Record<string, unknown>> | undefined
   readonly payload: unknown
+  /** The public number of the key that has signed, if it is among {@link SmallAcmeServer.signers}. */
+  readonly signer?: string | undefined
 }
 
 export interface Reply {
@@ -38,6 +41,8 @@ export class SmallAcmeServer {
   /** What stands in its directory besides what has to. */
   more: Readonly<Record<string, unknown>> = {}
   meta: Readonly<Record<string, unknown>> = {}
+  /** Keys that may have signed; without some, signatures are not looked at. */
+  signers: () => readonly (PublicJwk | undefined)[] = () => []
   /** Makes the certificate of a request (base64url), in PEM. */
   chain: (csr: string) => Promise<string> | string = () => ''
   #finalized = false
@@ -83,10 +88,10 @@ export class SmallAcmeServer {
     return async (url, { method, body }) => {
       const decoded = (part: string): unknown =>
         part === '' ? undefined : JSON.parse(Buffer.from(part, 'base64url').toString())
-      const jws =
-        body === undefined ? undefined : (JSON.parse(body) as { protected: string; payload: string })
+      const jws = body === undefined ? undefined : (JSON.parse(body) as Jws)
       const header = jws && (decoded(jws.protected) as AcmeRequest['header'])
-      const request: AcmeRequest = { method, url, header, payload: jws && decoded(jws.payload) }
+      const signer = jws && this.signers().find(one => one !== undefined && isSignedBy(jws, one))?.x
+      const request: AcmeRequest = { method, url, header, payload: jws && decoded(jws.payload), signer }
       this.requests.push(request)
       this.pending++
       return this.#answer(request).finally(() => this.pending--)
@@ -111,6 +116,13 @@ export class SmallAcmeServer {
     const content = Buffer.from(json === undefined ? text : JSON.stringify(json))
     return { status, headers: { get: name => all[name] ?? null }, body: body ?? once(content) }
   }
+}
+
+function isSignedBy(jws: Jws, { kty, crv, x, y }: PublicJwk): boolean {
+  const key = createPublicKey({ key: { kty, crv, x, y }, format: 'jwk' })
+  const text = Buffer.from(`${jws.protected}.${jws.payload}`)
+  const signature = Buffer.from(jws.signature, 'base64url')
+  return verify('sha256', text, { key, dsaEncoding: 'ieee-p1363' }, signature)
 }
 
 async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {
