@@ -6,7 +6,9 @@ import { PROVIDERS, type ProviderName } from '../../platform/membership.ts'
 import { acmeCertificates } from '../../stack/acme.ts'
 import { certificateNames } from '../../stack/certificate-names.ts'
 import { type Config, ConfigError } from '../../stack/config.ts'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { probeEvp } from '../../tls13/crypto/evp.ts'
+import { alone } from '../cert/alone.ts'
 import { CommandError } from '../line/usage-error.ts'
 import { say } from '../terminal/output.ts'
 import { nameOf } from './welcome.ts'
@@ -35,7 +37,10 @@ export class UpError extends CommandError {}
 export async function prepareCertificates(config: Config, how: (command: string) => string): Promise<void> {
   const { certificates: directory } = config
   const now = Date.now()
-  const certificates = certificateNames(config).filter(one => !awaited(config, one.name))
+  const own = acmeCertificates(config).map(({ name }) => name)
+  if (own.length > 0) await endOrders(config, own)
+  const awaited = own.filter(name => isGoodEnough(config, name))
+  const certificates = certificateNames(config).filter(one => !awaited.includes(one.name))
   const broken = checkCertificates(directory, certificates, now).filter(({ command }) => command !== MAKE)
   // Messages name the command for a directory of the default configuration.
   const here = (text: string): string =>
@@ -51,17 +56,30 @@ export async function prepareCertificates(config: Config, how: (command: string)
   if (backups.length > 0) say(`what was there before is kept as ${backups.join(', ')}`)
 }
 
+/** What orders of an earlier process have brought is put into its place, unless another process does so. */
+async function endOrders({ certificates }: Config, names: readonly string[]): Promise<void> {
+  const store = new AcmeStore(certificates)
+  try {
+    const ready = names.filter(name => store.order(name).load()?.chain !== undefined)
+    if (ready.length === 0) return
+    await alone(store.directory, async () => {
+      for (const name of ready) store.settle(name, SYSTEM_CLOCK.wall())
+    })
+  } catch (error) {
+    if (error instanceof AcmeError) throw new UpError(error.message)
+    if (!(error instanceof CertificateError)) throw error
+    // It is tried again when the certificate is asked for.
+  }
+}
+
 /**
  * Whether a certificate is good enough until an authority has been asked for another one: it has come from an
- * authority, and can be read. An order that an earlier process has not ended is ended first.
+ * authority, and can be read.
  */
-function awaited(config: Config, name: string): boolean {
-  if (!acmeCertificates(config).some(one => one.name === name)) return false
-  const store = new AcmeStore(config.certificates)
+function isGoodEnough(config: Config, name: string): boolean {
   try {
-    store.settle(name)
     loadCertificate(config.certificates, name)
-    return store.isOurs(name)
+    return new AcmeStore(config.certificates).isOurs(name)
   } catch (error) {
     if (error instanceof AcmeError) throw new UpError(error.message)
     if (!(error instanceof CertificateError)) throw error

@@ -19,8 +19,9 @@ const FIRST = 1000
 const MOST = 60_000
 /** Milliseconds that a page of a command is shown, at most. */
 const LONGEST_SHOWN = 900_000
-/** Milliseconds between two tries to have containers take another certificate. */
+/** Milliseconds between two tries to have containers take another certificate: first, and at most. */
 const AGAIN = 2000
+const AGAIN_MOST = 600_000
 
 const ENTRY = new URL('../cert/renewer.js', import.meta.url)
 
@@ -31,8 +32,15 @@ export interface RenewalsOptions {
   readonly logLevel: string
   /** Has the gateways show what authorities look for. @returns when they do */
   readonly prove: (proofs: Proofs) => Promise<void>
-  /** Has functions take the certificates that lie there now. @throws Error something else is underway */
+  /**
+   * Has functions take the certificates that lie there now.
+   * @throws Error something else is underway, or a function cannot start with it
+   */
   readonly take: () => Promise<unknown>
+  /** SHA-256 of the certificates that functions have from the start, by name. */
+  readonly taken: Readonly<Record<string, string>>
+  /** The program that asks for certificates. */
+  readonly entry?: URL
 }
 
 /** What becomes of an order to renew a certificate. */
@@ -48,11 +56,17 @@ export class Renewals {
   readonly #waiting = new Set<Waiting>()
   #config: Config | undefined
   #key = ''
-  /** What the process is told when it has started. */
-  readonly #orders: RenewerOrder[] = []
   #child: ChildProcess | undefined
+  /** Those that have been told to end, and have not yet. */
+  readonly #leaving = new Set<ChildProcess>()
   #delay = FIRST
-  #taking: Promise<void> = Promise.resolve()
+  /** SHA-256 of what functions have taken, or are to take, by name. */
+  readonly #taken: Map<string, string>
+  /** Names of those that are new since functions were last told. */
+  readonly #fresh = new Set<string>()
+  #again = AGAIN
+  readonly #retake: Timer
+  #taking = false
   #stopped = false
   /** What the process shows, and what commands show, by token. */
   #proofs: Proofs = NO_PROOFS
@@ -60,7 +74,9 @@ export class Renewals {
 
   constructor(options: RenewalsOptions) {
     this.#options = options
+    this.#taken = new Map(Object.entries(options.taken))
     this.#restart = options.clock.timer(() => this.#start())
+    this.#retake = options.clock.timer(() => void this.#take())
   }
 
   /** From now on it is that stack file. */
@@ -71,19 +87,18 @@ export class Renewals {
     this.#key = key
     this.#delay = FIRST
     this.#restart.stop()
-    const before = this.#child
-    if (before === undefined) this.#start()
-    else {
+    if (this.#child !== undefined) {
       // The next one starts when this one has ended: it may be in the middle of an order.
+      this.#leaving.add(this.#child)
+      this.#child.stdin?.end()
       this.#child = undefined
-      before.once('close', () => this.#start())
-      before.stdin?.end()
     }
+    this.#start()
   }
 
   /** Renews certificates now. @param name undefined: all @throws CommandError one could not be had */
   async renew(name: string | undefined): Promise<readonly string[]> {
-    const all = this.#config === undefined ? [] : acmeCertificates(this.#config).map(one => one.name)
+    const all = this.#names
     const names = name === undefined ? all : all.filter(one => one === name)
     if (names.length === 0)
       throw new CommandError(`tls.acme of the stack file names no certificate ${name ?? ''}`)
@@ -96,8 +111,11 @@ export class Renewals {
     )
     this.#say({ kind: 'renew', names })
     await Promise.all(outcomes)
-    await this.#taking
     return names
+  }
+
+  get #names(): readonly string[] {
+    return this.#config === undefined ? [] : acmeCertificates(this.#config).map(one => one.name)
   }
 
   /** Shows a page to an authority that a command asks for a certificate; for a quarter of an hour at most. */
@@ -121,15 +139,22 @@ export class Renewals {
   stop(): void {
     this.#stopped = true
     this.#restart.stop()
+    this.#retake.stop()
     this.#child?.stdin?.end()
   }
 
+  /** Starts the process, if one is wanted, and as soon as no other one is there. */
   #start(): void {
     const config = this.#config
+    if (this.#stopped || this.#child !== undefined || this.#leaving.size > 0) return
+    const names = this.#names
+    for (const { name } of [...this.#waiting])
+      if (!names.includes(name))
+        this.#settle(name, new CommandError(`tls.acme of the stack file names no certificate ${name} now`))
     const acme = config?.tls.acme
-    if (this.#stopped || config === undefined || acme === undefined) return
+    if (config === undefined || acme === undefined) return
     const { domains: _, ...settings } = acme
-    const child = spawn(process.execPath, [ENTRY.pathname], {
+    const child = spawn(process.execPath, [(this.#options.entry ?? ENTRY).pathname], {
       env: inherited(process.env),
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
     })
@@ -141,17 +166,19 @@ export class Renewals {
     child.on('error', error => log.error({ err: error }, 'certificates cannot be asked for'))
     child.once('close', () => this.#ended(child))
     this.#hear(child)
-    this.#orders.unshift({
+    this.#say({
       kind: 'start',
       settings: {
         acme: settings,
         certificates: acmeCertificates(config),
+        taken: Object.fromEntries(this.#taken),
         directory: config.certificates,
         runDirectory: config.runDirectory,
         logLevel: this.#options.logLevel,
       },
     })
-    for (const order of this.#orders.splice(0)) this.#say(order)
+    const waiting = [...new Set([...this.#waiting].map(({ name }) => name))]
+    if (waiting.length > 0) this.#say({ kind: 'renew', names: waiting })
   }
 
   #hear(child: ChildProcess): void {
@@ -165,6 +192,8 @@ export class Renewals {
 
   #receive(report: RenewerReport, child: ChildProcess): void {
     if (report.kind === 'proofs') {
+      // What one that leaves has shown goes with it.
+      if (this.#child !== child) return
       const { number, proofs } = report
       this.#proofs = proofs
       void this.#prove().then(() => this.#child === child && this.#say({ kind: 'shown', number }))
@@ -172,23 +201,37 @@ export class Renewals {
     }
     if (report.kind === 'installed') {
       this.#delay = FIRST
-      this.#taking = this.#take()
-      void this.#taking.then(() => this.#settle(report.name))
+      this.#taken.set(report.name, report.fingerprint)
+      this.#fresh.add(report.name)
+      this.#again = AGAIN
+      void this.#take()
     } else this.#settle(report.name, new CommandError(`${report.name}: ${report.message}`))
   }
 
-  /** Another change may be underway: then it is tried again, until it is done. */
+  /**
+   * Has functions take what is new. Another change may be underway, or one of them cannot start: then it is
+   * tried again, later each time, until it is done.
+   */
   async #take(): Promise<void> {
-    const { clock, log, take } = this.#options
-    while (!this.#stopped) {
-      try {
-        await take()
-        return
-      } catch (error) {
-        log.warn({ err: error }, 'functions do not take the new certificate yet')
-        await new Promise<void>(resolve => clock.after(AGAIN, resolve))
-      }
+    if (this.#taking || this.#stopped) return
+    this.#taking = true
+    this.#retake.stop()
+    const { log, take } = this.#options
+    const fresh = [...this.#fresh]
+    this.#fresh.clear()
+    try {
+      await take()
+      for (const name of fresh) this.#settle(name)
+    } catch (error) {
+      const { message } = error as Error
+      log.warn({ err: error, seconds: this.#again / 1000 }, 'not all functions take the new certificate yet')
+      const said = `the certificate is there, but is not taken yet: ${message}`
+      for (const name of fresh) this.#settle(name, new CommandError(`${name}: ${said}`))
+      if (!this.#stopped) this.#retake.after(this.#again)
+      this.#again = Math.min(AGAIN_MOST, this.#again * 2)
     }
+    this.#taking = false
+    if (this.#fresh.size > 0) void this.#take()
   }
 
   #settle(name: string, error?: Error): void {
@@ -200,27 +243,27 @@ export class Renewals {
   }
 
   #say(order: RenewerOrder): void {
-    if (this.#child === undefined) this.#orders.push(order)
-    else if (this.#child.stdin?.writable === true) this.#child.stdin.write(`${JSON.stringify(order)}\n`)
+    const to = this.#child?.stdin
+    if (to?.writable === true) to.write(`${JSON.stringify(order)}\n`)
   }
 
   #ended(child: ChildProcess): void {
-    if (this.#child !== child) return
-    this.#child = undefined
-    const { log } = this.#options
-    for (const { name } of [...this.#waiting])
-      this.#settle(name, new CommandError('the process that asks for certificates has ended'))
-    this.#orders.length = 0
+    const left = this.#leaving.delete(child)
+    if (!left && this.#child !== child) return
+    if (!left) this.#child = undefined
     if (this.#stopped) return
     this.#proofs = NO_PROOFS
     void this.#prove()
-    if (child.exitCode !== 0) {
-      log.error(
-        { code: child.exitCode, signal: child.signalCode },
-        'the process that asks for certificates ended',
-      )
-      this.#restart.after(this.#delay)
-      this.#delay = Math.min(MOST, this.#delay * 2)
-    } else this.#restart.after(1)
+    if (left) {
+      this.#start()
+      return
+    }
+    const { log } = this.#options
+    for (const { name } of [...this.#waiting])
+      this.#settle(name, new CommandError('the process that asks for certificates has ended'))
+    const { exitCode: code, signalCode: signal } = child
+    log.error({ code, signal }, 'the process that asks for certificates ended')
+    this.#restart.after(this.#delay)
+    this.#delay = Math.min(MOST, this.#delay * 2)
   }
 }

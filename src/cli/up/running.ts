@@ -114,9 +114,23 @@ export class Running {
     return { functions: told, gateway: gateway ? limits : undefined, notes }
   }
 
-  /** Has functions take the certificates that lie there now. @throws Error a change is underway */
+  /**
+   * Has functions take the certificates that lie there now, each by itself: one that cannot start keeps no
+   * other one from its certificate.
+   * @throws Error a change is underway, or some cannot start: those go on with what they had
+   */
   async renewed(report: Report): Promise<void> {
-    await this.#supervisor.reloads.reload(this.#planOf(this.#config), report)
+    const { reloads } = this.#supervisor
+    const next = this.#planOf(this.#config)
+    const changed = [...next.specs.keys()].filter(
+      name => next.specs.get(name)!.digest !== reloads.plan.specs.get(name)?.digest,
+    )
+    const failed: Error[] = []
+    for (const name of changed) {
+      const specs = new Map([...reloads.plan.specs, [name, next.specs.get(name)!]])
+      await reloads.reload({ ...reloads.plan, specs }, report).catch((error: Error) => failed.push(error))
+    }
+    if (failed.length > 0) throw new Error([...new Set(failed.map(one => one.message))].join('; '))
   }
 
   /**

@@ -13,7 +13,7 @@ import { watchWallClock } from '../../supervisor/wall-clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { chooseChannel } from '../../transfer/channel.ts'
 import { settleStream } from '../../transfer/stream-trial.ts'
-import { certificatesIn } from '../cert/status.ts'
+import { certificatesIn, takenFrom } from '../cert/status.ts'
 import { STATUS } from '../line/usage-error.ts'
 import { CONFIGURATION, type FoundConfig, readConfiguration } from '../platform/configuration.ts'
 import { serveControl } from '../platform/control-socket.ts'
@@ -128,6 +128,8 @@ export async function up(
   try {
     await prepareCertificates(config, how)
     if (stopping !== undefined) return
+    // Before functions are told of them: what comes later is told anew.
+    const taken = takenFrom(config.certificates)
     const channel = chooseChannel()
     const options = { channel: channel.kind, provider: provider.name, logLevel: logLevel(), files }
     supervisor = await makeSupervisor(config, options, sink, {
@@ -137,7 +139,7 @@ export async function up(
     })
     const changed = (next: Config): void => renewals?.follow(next)
     running = new Running({ config, warnings }, supervisor, { read, options, how, changed })
-    renewals = makeRenewals(config, supervisor, running, sink)
+    renewals = makeRenewals(config, supervisor, running, sink, taken)
   } catch (error) {
     control.leave()
     throw error
@@ -205,7 +207,13 @@ async function status(
   }
 }
 
-function makeRenewals(config: Config, supervisor: Supervisor, running: Running, sink: LogSink): Renewals {
+function makeRenewals(
+  config: Config,
+  supervisor: Supervisor,
+  running: Running,
+  sink: LogSink,
+  taken: Readonly<Record<string, string>>,
+): Renewals {
   return new Renewals({
     clock: SYSTEM_CLOCK,
     log: pino({ name: 'supervisor', level: logLevel() }, { write: sink }),
@@ -213,6 +221,7 @@ function makeRenewals(config: Config, supervisor: Supervisor, running: Running, 
     logLevel: logLevel(),
     prove: proofs => supervisor.proving.prove(proofs),
     take: () => running.renewed(() => {}),
+    taken,
   })
 }
 
