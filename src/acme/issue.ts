@@ -17,6 +17,8 @@ export interface Wanted {
   readonly keyType: LeafKey
   readonly challenge: ChallengeType
   readonly profile: string | undefined
+  /** File of the authorities to trust for the server: kept for its renewal. */
+  readonly ca: string | undefined
   /** Of the certificate that this one is to replace (RFC 9773 §5), if the server can make use of it. */
   readonly replaces: string | undefined
 }

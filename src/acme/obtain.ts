@@ -1,6 +1,7 @@
 import type { WantedCertificate } from '../platform/acme-settings.ts'
 import type { Clock } from '../time/clock.ts'
 import { Account } from './account.ts'
+import { attemptOf, nextOrder, sameWish, withFailure } from './attempts.ts'
 import { AcmeError } from './error.ts'
 import { issue, type Responder } from './issue.ts'
 import {
@@ -27,6 +28,8 @@ export interface ObtainOptions {
   /** From 0 to 1. */
   readonly chance: () => number
   readonly report?: (what: string) => void
+  /** It is asked for by hand: however many came lately. */
+  readonly byHand?: boolean
 }
 
 /**
@@ -37,14 +40,11 @@ export interface ObtainOptions {
 export async function obtain(wanted: WantedCertificate, options: ObtainOptions): Promise<readonly string[]> {
   const { server, store, wishes, clock, chance } = options
   const { name, names } = wanted
-  const before = store.record(name)
+  const wish = { directory: server.url, names }
   try {
-    const account = await Account.open(server, store.account(server.url), wishes)
-    const { keyType, challenge, profile } = wishes
-    const ours = before?.directory === server.url && store.isOurs(name)
-    const asked = { names, keyType, challenge, profile, replaces: ours ? before.id : undefined }
-    await issue(asked, { ...options, account, shelf: store.order(name) })
-    const kept = store.settle(name) ?? []
+    if (options.byHand !== true) checkPace(name, wish, options)
+    await ordered(wanted, options)
+    const kept = store.settle(name, clock.wall()) ?? []
     const record = await look(name, options)
     // By a wrong clock, or if the server suggests the past: not one after the other without end.
     const soonest = clock.wall() + BETWEEN_RENEWALS
@@ -53,20 +53,57 @@ export async function obtain(wanted: WantedCertificate, options: ObtainOptions):
     return kept
   } catch (error) {
     const { message, retryAfter } = error as AcmeError
-    const failures = (before?.failures ?? 0) + 1
+    const { keyType, challenge, profile, ca } = wishes
+    const first = { ...NO_CERTIFICATE, ...wish, ordered: { keyType, challenge, profile, ca } }
+    const record = store.record(name) ?? first
+    const failures = (attemptOf(record.attempts, wish)?.failures ?? 0) + 1
     const now = clock.wall()
-    const tryAt = nextTry(now, failures, chance(), retryAfter)
-    store.saveRecord(name, {
-      ...NO_CERTIFICATE,
-      ...(store.record(name) ?? before),
-      directory: server.url,
-      names,
-      failures,
-      error: { at: now, message },
-      tryAt,
-    })
+    const good = store.isOurs(name) && sameWish(record, wish)
+    const left = good && record.notAfter !== undefined ? record.notAfter - now : undefined
+    const tryAt = nextTry(now, failures, chance(), retryAfter, left)
+    const attempts = withFailure(record.attempts, wish, { at: now, message }, tryAt)
+    store.saveRecord(name, { ...record, attempts })
     throw error
   }
+}
+
+/** @throws AcmeError so many have come lately that one more would be of no use either */
+function checkPace(
+  name: string,
+  wish: { readonly directory: string; readonly names: readonly string[] },
+  { store, clock }: ObtainOptions,
+): void {
+  const underway = store.order(name).load()
+  if (underway !== undefined && sameWish(underway, wish)) return
+  const now = clock.wall()
+  const at = nextOrder(attemptOf(store.record(name)?.attempts, wish)?.granted ?? [], now)
+  if (at <= now) return
+  throw new AcmeError(
+    `${name} is asked for again ${new Date(at).toISOString()}: several came for it lately, and others ` +
+      'took their place; perhaps another stack file uses the same directory of certificates ' +
+      `(certificates:); hotpotato cert renew ${name} --force does not wait`,
+    { retryAfter: at - now },
+  )
+}
+
+/** Has the order of a certificate come to its end. An account that the server has forgotten is made anew. */
+async function ordered(wanted: WantedCertificate, options: ObtainOptions): Promise<void> {
+  const { server, store, wishes } = options
+  const { name, names } = wanted
+  const before = store.record(name)
+  const { keyType, challenge, profile, ca } = wishes
+  const ours = before?.directory === server.url && store.isOurs(name)
+  const asked = { names, keyType, challenge, profile, ca, replaces: ours ? before.id : undefined }
+  const shelf = store.order(name)
+  const once = async (account: Account): Promise<unknown> => issue(asked, { ...options, account, shelf })
+  const account = await Account.open(server, store.account(server.url), wishes)
+  await once(account).catch(async (error: AcmeError) => {
+    if (error.type !== 'accountDoesNotExist') throw error
+    account.forget()
+    // It was the order of that account.
+    shelf.remove()
+    await once(await Account.open(server, store.account(server.url), wishes))
+  })
 }
 
 /**

@@ -8,7 +8,7 @@ import { isFields, momentOf, textOf } from './json.ts'
 /* When a certificate is renewed. Time and chance are arguments; moments are milliseconds since 1970. */
 
 const HOUR = 3_600_000
-const DAY = 24 * HOUR
+export const DAY = 24 * HOUR
 
 /** From when to when a server suggests that a certificate is renewed (RFC 9773 §4.2). */
 export interface SuggestedWindow {
@@ -35,8 +35,10 @@ const FIRST_RETRY = 60_000
 const LONGEST_RETRY = DAY
 /** Of how much of its time a certificate has left at the least, whatever the server suggests. */
 const LAST = 1 / 10
+/** As its end comes near, a renewal is tried again in this part of the time that is left, and not sooner. */
+const PART_OF_LEFT = 1 / 8
+const URGENT_RETRY = 15 * 60_000
 /** What is farther away was written down by a clock that was wrong. */
-const FARTHEST_TRY = 1.5 * DAY
 const FARTHEST_LOOK = DAY
 
 /** Milliseconds until a certificate is renewed again that is due as soon as it has come. */
@@ -86,12 +88,15 @@ export function lastMoment({ notBefore, notAfter }: { notBefore: number; notAfte
   return Math.round(notAfter - (notAfter - notBefore) * LAST)
 }
 
-/** Whether the moment has come at which something is tried again. @param at undefined: it has not failed */
-export function mayTryAgain(at: number | undefined, now: number): boolean {
-  return at === undefined || at <= now || at > now + FARTHEST_TRY
+/**
+ * Whether the moment has come at which something is tried again.
+ * @param at undefined: it has not failed @param since when it failed: in the future by a clock that was wrong
+ */
+export function mayTryAgain(at: number | undefined, since: number | undefined, now: number): boolean {
+  return at === undefined || at <= now || (since ?? 0) > now
 }
 
-/** The same of a look at what the server suggests. @param at undefined: there was none yet */
+/** Whether the moment has come at which a server is asked what it suggests. @param at undefined: never yet */
 export function mayLook(at: number | undefined, now: number): boolean {
   return at === undefined || at <= now || at > now + FARTHEST_LOOK
 }
@@ -104,13 +109,16 @@ export function nextLook(now: number, retryAfter: number | undefined): number {
 /**
  * When a renewal that has failed is tried again.
  * @param failures in a row, at least one @param chance from 0 to 1 @param retryAfter as the server asks
+ * @param left milliseconds that the certificate in its place is good for; undefined: there is none
  */
 export function nextTry(
   now: number,
   failures: number,
   chance: number,
   retryAfter: number | undefined,
+  left?: number,
 ): number {
-  const doubled = Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** Math.min(failures - 1, 20))
+  const most = left === undefined ? LONGEST_RETRY : Math.max(URGENT_RETRY, left * PART_OF_LEFT)
+  const doubled = Math.min(LONGEST_RETRY, most, FIRST_RETRY * 2 ** Math.min(failures - 1, 20))
   return Math.round(now + Math.max(doubled * (0.75 + 0.5 * chance), retryAfter ?? 0))
 }

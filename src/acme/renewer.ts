@@ -1,5 +1,6 @@
 import type { WantedCertificate } from '../platform/acme-settings.ts'
 import type { Clock, Timer } from '../time/clock.ts'
+import { attemptOf, sameWish } from './attempts.ts'
 import type { AcmeError } from './error.ts'
 import { look, type ObtainOptions, obtain } from './obtain.ts'
 import { mayLook, mayTryAgain } from './renewal.ts'
@@ -12,15 +13,20 @@ const HELD = 2000
 
 /** What a renewer tells. */
 export interface RenewerNews {
-  /** Another certificate is in its place, whichever process has put it there. */
-  installed(name: string): void
+  /**
+   * Another certificate than the one that is in use is in its place, whichever process has put it there.
+   * @param fingerprint SHA-256 of it
+   */
+  installed(name: string, fingerprint: string): void
   failed(name: string, message: string): void
   said(name: string, what: string): void
 }
 
-export interface RenewerOptions extends Omit<ObtainOptions, 'report'> {
+export interface RenewerOptions extends Omit<ObtainOptions, 'report' | 'byHand'> {
   readonly certificates: readonly WantedCertificate[]
   readonly news: RenewerNews
+  /** SHA-256 of the certificates that are in use, by name: what another one is told from. */
+  readonly taken: Readonly<Record<string, string>>
   /**
    * Lets at most one process of the machine do something with the certificates of a directory at a time.
    * @returns false if another one does
@@ -43,19 +49,14 @@ export function dueNow(
   directory: string,
   now: number,
 ): Due {
-  if (record === undefined) return 'obtain'
-  const asked = record.directory === directory && sameNames(record.names, wanted.names)
-  if (!asked) return 'obtain'
-  const { renewAt, lookAt, notAfter, tryAt } = record
+  const wish = { directory, names: wanted.names }
+  const attempt = attemptOf(record?.attempts, wish)
   const past = (moment: number | undefined): boolean => moment !== undefined && moment <= now
-  // What has failed is not in its place, whatever is there: a certificate for other names, or an older one.
-  if (!there || tryAt !== undefined || past(renewAt) || past(notAfter))
-    return mayTryAgain(tryAt, now) ? 'obtain' : undefined
-  return renewAt === undefined || mayLook(lookAt, now) ? 'look' : undefined
-}
-
-function sameNames(one: readonly string[], other: readonly string[]): boolean {
-  return JSON.stringify([...one].sort()) === JSON.stringify([...other].sort())
+  const good = there && record !== undefined && sameWish(record, wish) && !past(record.notAfter)
+  // A renewal that has failed is not in its place, whatever is there.
+  if (!good || attempt?.tryAt !== undefined || past(record.renewAt))
+    return mayTryAgain(attempt?.tryAt, attempt?.error?.at, now) ? 'obtain' : undefined
+  return record.renewAt === undefined || mayLook(record.lookAt, now) ? 'look' : undefined
 }
 
 /** Keeps certificates good: one after the other, and never two processes at a time. */
@@ -63,7 +64,8 @@ export class Renewer {
   readonly #options: RenewerOptions
   readonly #clock: Clock
   readonly #timer: Timer
-  readonly #seen = new Map<string, string | undefined>()
+  /** What the platform has of each name. */
+  readonly #taken: Map<string, string>
   /** Names that are to be renewed now, whatever their dates. */
   readonly #forced = new Set<string>()
   #working = false
@@ -73,7 +75,7 @@ export class Renewer {
     this.#options = options
     this.#clock = options.clock
     this.#timer = options.clock.timer(() => void this.work())
-    for (const { name } of options.certificates) this.#seen.set(name, this.#fingerprint(name))
+    this.#taken = new Map(Object.entries(options.taken))
   }
 
   /** Looks at all certificates now, and from now on again and again. */
@@ -99,7 +101,7 @@ export class Renewer {
     this.#working = true
     let held = false
     for (const wanted of this.#options.certificates) {
-      this.#notice(wanted.name)
+      this.#notice(wanted)
       if (this.#due(wanted) === undefined) continue
       const did = await this.#options.alone(() => this.#one(wanted))
       held ||= !did
@@ -121,27 +123,25 @@ export class Renewer {
     const { name } = wanted
     // Another process may have done it meanwhile.
     const due = this.#due(wanted)
-    this.#forced.delete(name)
+    const byHand = this.#forced.delete(name)
     try {
       const report = (what: string): void => news.said(name, what)
-      if (due === 'obtain') await obtain(wanted, { ...this.#options, report })
+      if (due === 'obtain') await obtain(wanted, { ...this.#options, report, byHand })
       if (due === 'look') await look(name, this.#options)
     } catch (error) {
       news.failed(name, (error as AcmeError).message)
     }
-    this.#notice(name)
+    this.#notice(wanted)
   }
 
-  /** Tells of a certificate that is another one than before. */
-  #notice(name: string): void {
-    const now = this.#fingerprint(name)
-    if (now === undefined || now === this.#seen.get(name)) return
-    this.#seen.set(name, now)
-    this.#options.news.installed(name)
-  }
-
-  #fingerprint(name: string): string | undefined {
-    const { store } = this.#options
-    return store.isOurs(name) ? store.record(name)?.fingerprint : undefined
+  /** Tells of a certificate that is another one than before, unless it is for others: it would not do. */
+  #notice({ name, names }: WantedCertificate): void {
+    const { store, news } = this.#options
+    const record = store.record(name)
+    const fingerprint = record?.fingerprint
+    if (fingerprint === undefined || fingerprint === this.#taken.get(name) || !store.isOurs(name)) return
+    if (!names.every(one => record!.names.includes(one))) return
+    this.#taken.set(name, fingerprint)
+    news.installed(name, fingerprint)
   }
 }

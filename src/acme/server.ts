@@ -55,8 +55,8 @@ const TRIES = 8
 const MOST_NONCES = 16
 /** Milliseconds: what a server asks us to wait is done here up to this; beyond, that is the caller's. */
 const SHORT_WAIT = 10_000
-/** Milliseconds of the longest wait that is believed: a day. */
-const LONGEST_WAIT = 86_400_000
+/** Milliseconds of the longest wait that is believed: limits of authorities are for a week, or a month. */
+const LONGEST_WAIT = 31 * 86_400_000
 
 /** RFC 8555 §6.1 demands one that says who it is. */
 const USER_AGENT = 'hotpotato/0.1 (RFC 8555)'

@@ -4,16 +4,32 @@ import { join } from 'node:path'
 import { makeDirectory } from '../certificates/directory.ts'
 import { replaceFile, replacePair } from '../certificates/files.ts'
 import { describeIssued, IssuedError } from '../certificates/issued.ts'
+import type { ChallengeType, LeafKey } from '../platform/acme-settings.ts'
 import type { AccountShelf, KeptAccount } from './account.ts'
+import { type Attempt, withGrant } from './attempts.ts'
 import { AcmeError } from './error.ts'
 import type { KeptOrder, OrderShelf } from './issue.ts'
 import { isFields } from './json.ts'
 import type { SuggestedWindow } from './renewal.ts'
 
-/** What is kept of a certificate besides itself. Nothing of it is secret. */
+/** How a certificate was asked for, as far as its renewal needs it. */
+export interface Ordered {
+  readonly keyType: LeafKey
+  readonly challenge: ChallengeType
+  readonly profile: string | undefined
+  /** File of the authorities to trust for the server; undefined: those that Node trusts. */
+  readonly ca: string | undefined
+}
+
+/**
+ * What is kept of a certificate besides itself. Nothing of it is secret. Until one has come, authority and
+ * hosts are those of the first wish.
+ */
 export interface CertificateRecord {
   readonly directory: string
   readonly names: readonly string[]
+  /** Undefined: it is not known any more. */
+  readonly ordered: Ordered | undefined
   /** SHA-256 of what was put into its place; undefined: nothing was yet. */
   readonly fingerprint: string | undefined
   /** Milliseconds since 1970. */
@@ -26,13 +42,12 @@ export interface CertificateRecord {
   readonly window: SuggestedWindow | undefined
   /** When the server is asked again what it suggests. */
   readonly lookAt: number | undefined
-  /** Failures in a row, the last of them, and when it is tried again. */
-  readonly failures: number
-  readonly error: { readonly at: number; readonly message: string } | undefined
-  readonly tryAt: number | undefined
+  /** What became of each wish for these files, the newest last. */
+  readonly attempts: readonly Attempt[]
 }
 
 export const NO_CERTIFICATE = {
+  ordered: undefined,
   fingerprint: undefined,
   notBefore: undefined,
   notAfter: undefined,
@@ -40,9 +55,7 @@ export const NO_CERTIFICATE = {
   renewAt: undefined,
   window: undefined,
   lookAt: undefined,
-  failures: 0,
-  error: undefined,
-  tryAt: undefined,
+  attempts: [],
 } as const satisfies Omit<CertificateRecord, 'directory' | 'names'>
 
 /**
@@ -96,7 +109,8 @@ export class AcmeStore {
   }
 
   record(name: string): CertificateRecord | undefined {
-    return this.#load<CertificateRecord>(this.#file(`${name}.certificate`))
+    const kept = this.#load<CertificateRecord>(this.#file(`${name}.certificate`))
+    return kept && { ...NO_CERTIFICATE, ...kept }
   }
 
   saveRecord(name: string, record: CertificateRecord): void {
@@ -106,11 +120,12 @@ export class AcmeStore {
   /**
    * Puts what an order has brought into its place, if it has; and that is the end of the order. A process
    * that was ended in between has left a key beside the certificate of another one: that is mended here, too.
+   * @param now milliseconds since 1970
    * @returns the files in which what was there is kept, if it was not of an authority of the web; undefined:
    * there is nothing to put
    * @throws CertificateError it cannot be written
    */
-  settle(name: string): readonly string[] | undefined {
+  settle(name: string, now: number): readonly string[] | undefined {
     const shelf = this.order(name)
     const order = shelf.load()
     if (order?.chain === undefined) return undefined
@@ -122,8 +137,11 @@ export class AcmeStore {
       { key: order.privateKey, certificate: order.chain },
       !ours,
     )
-    const { directory, names } = order
-    this.saveRecord(name, { ...NO_CERTIFICATE, directory, names, fingerprint, notBefore, notAfter })
+    const { directory, names, keyType, challenge, profile, ca } = order
+    const attempts = withGrant(this.record(name)?.attempts ?? [], { directory, names }, now)
+    const ordered = { keyType, challenge, profile, ca }
+    const found = { fingerprint, notBefore, notAfter }
+    this.saveRecord(name, { ...NO_CERTIFICATE, directory, names, ordered, ...found, attempts })
     shelf.remove()
     return kept
   }

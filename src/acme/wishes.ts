@@ -8,4 +8,6 @@ export interface AcmeWishes extends AccountWishes {
   readonly keyType: LeafKey
   readonly challenge: ChallengeType
   readonly profile: string | undefined
+  /** File of the authorities to trust for its server; undefined: those that Node trusts. */
+  readonly ca: string | undefined
 }

@@ -1,8 +1,9 @@
+import { X509Certificate } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadCertificate } from '../../src/certificates/load.ts'
-import { PEBBLE, PEBBLE_NOTE, Pebble } from '../support/pebble.ts'
+import { freePorts, PEBBLE, PEBBLE_NOTE, Pebble } from '../support/pebble.ts'
 import { type CommandResult, hotpotato, makeDirectory } from '../support/platform.ts'
 
 /** A name that functions of other tests have, which no authority of the web would certify. */
@@ -55,10 +56,43 @@ describe.skipIf(!PEBBLE)(`hotpotato cert and ${PEBBLE_NOTE}`, () => {
       },
     ])
     const renewed = await cert('renew')
-    expect(renewed.stdout).toMatch(/^web is renewed on 20\S+, and is left alone; --force renews it now\n$/)
+    expect(renewed.stdout).toMatch(/^web is renewed on 20\S+, and is left alone; --force asks for it now\n$/)
   })
 
   const authority = (): string[] => ['--directory', pebble.url, '--ca', pebble.caFile]
+
+  it('renew as it was issued: from the same authority, with the same kind of key', async () => {
+    const kind = ['--key-type', 'ecdsa-p384']
+    const names = ['other', '--domain', 'other.test']
+    const at = [...authority(), '--port', `${pebble.http}`]
+    expect(await cert('issue', ...names, ...at, ...kind, '--agree-to-terms')).toMatchObject({ code: 0 })
+    const leaf = () => new X509Certificate(loadCertificate(join(directory, 'certs'), 'other').chain[0]!)
+    const before = leaf()
+    const { code, stderr } = await cert('renew', 'other', '--force', '--port', `${pebble.http}`)
+    expect([code, stderr]).toEqual([0, ''])
+    expect(leaf().serialNumber).not.toBe(before.serialNumber)
+    expect(leaf().publicKey.asymmetricKeyDetails!.namedCurve).toBe('secp384r1')
+  })
+
+  it('end an order that becomes invalid in one line, and wait before the next', async () => {
+    const [elsewhere] = await freePorts(1)
+    const failed = await cert(
+      ...['issue', 'lost', '--domain', 'lost.test', ...authority(), '--port', `${elsewhere}`],
+    )
+    expect(failed).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^lost\.test: \w+: [^\n]*refused[^\n]*\n$/),
+    })
+    const renewed = await cert('renew', 'lost')
+    expect(renewed).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(
+        /^lost has failed \(.*\), is tried again on 20\S+, and is left alone; --force asks for it now\n$/,
+      ),
+    })
+    const forced = await cert('renew', 'lost', '--force', '--port', `${pebble.http}`)
+    expect(forced).toMatchObject({ code: 0, stderr: '' })
+  })
 
   it('refuse a wildcard, and say why', async () => {
     const { code, stderr } = await issue('--domain', '*.web.test', '--agree-to-terms')

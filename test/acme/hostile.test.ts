@@ -38,6 +38,7 @@ beforeEach(() => {
       keyType: 'ecdsa-p256',
       challenge: 'http-01',
       profile: undefined,
+      ca: undefined,
     },
     responder: { show: async () => {}, withdraw: async () => {} },
     clock,
@@ -204,7 +205,9 @@ describe('what an ACME server can do wrong ends in one line, and leaves what was
     expect(text).toMatch(expected)
     if (text !== 'issued') {
       expect(readdirSync(directory)).toEqual(['acme'])
-      expect(options.store.record('web')).toMatchObject({ failures: 1, error: { message: text } })
+      expect(options.store.record('web')).toMatchObject({
+        attempts: [{ failures: 1, error: { message: text } }],
+      })
     }
   })
 
@@ -215,7 +218,7 @@ describe('what an ACME server can do wrong ends in one line, and leaves what was
       headers: { 'retry-after': '7200' },
     })
     await ending()
-    const { tryAt, error } = options.store.record('web')!
+    const { tryAt, error } = options.store.record('web')!.attempts[0]!
     expect(tryAt! - error!.at).toBe(7_200_000)
   })
 })

@@ -4,14 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Account } from '../../src/acme/account.ts'
+import { AcmeError } from '../../src/acme/error.ts'
 import { httpsFetch } from '../../src/acme/fetch.ts'
 import { Http01Server } from '../../src/acme/http01.ts'
 import { type ObtainOptions, obtain } from '../../src/acme/obtain.ts'
+import { byOwnKey, revoke } from '../../src/acme/revoke.ts'
 import { AcmeServer } from '../../src/acme/server.ts'
 import { AcmeStore } from '../../src/acme/store.ts'
 import { loadCertificate } from '../../src/certificates/load.ts'
+import { LEAF_KEYS } from '../../src/platform/acme-settings.ts'
 import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { PEBBLE, PEBBLE_NOTE, Pebble } from '../support/pebble.ts'
+import { run } from '../support/programs.ts'
 
 const WISHES = {
   email: 'admin@example.com',
@@ -19,7 +23,11 @@ const WISHES = {
   keyType: 'ecdsa-p256',
   challenge: 'http-01',
   profile: undefined,
+  ca: undefined,
 } as const
+
+const LONG = process.env.HOTPOTATO_LONG === '1'
+const GET = { method: 'GET', headers: {}, redirect: 'manual', signal: new AbortController().signal } as const
 
 describe.skipIf(!PEBBLE)(`a certificate of ${PEBBLE_NOTE}`, () => {
   let pebble: Pebble
@@ -60,17 +68,26 @@ describe.skipIf(!PEBBLE)(`a certificate of ${PEBBLE_NOTE}`, () => {
     for (const one of ['web.key', 'acme/web.certificate.json'])
       expect([one, statSync(file(one)).mode & 0o777]).toEqual([one, 0o600])
     expect(statSync(file('acme')).mode & 0o777).toBe(0o700)
-    expect(options.store.record('web')).toMatchObject({ failures: 0, names: ['a.test', 'b.test'] })
+    expect(options.store.record('web')).toMatchObject({
+      names: ['a.test', 'b.test'],
+      attempts: [{ failures: 0 }],
+    })
   })
 
-  it.each(['ecdsa-p384', 'rsa-2048'] as const)('has a key of the kind %s', async keyType => {
-    await obtain({ name: keyType, names: ['a.test'] }, { ...options, wishes: { ...options.wishes, keyType } })
-    const { publicKey } = new X509Certificate(loadCertificate(directory, keyType).chain[0]!)
-    const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails!
-    expect(
-      `${keyType.split('-')[0]}-${modulusLength ?? (namedCurve === 'prime256v1' ? 'p256' : 'p384')}`,
-    ).toBe(keyType)
-  })
+  // One of 3072 bits takes seconds, and differs in nothing but a number.
+  it.each(LEAF_KEYS.filter(kind => kind !== 'rsa-3072' || LONG))(
+    'has a key of the kind %s',
+    async keyType => {
+      await obtain(
+        { name: keyType, names: ['a.test'] },
+        { ...options, wishes: { ...options.wishes, keyType } },
+      )
+      const { publicKey } = new X509Certificate(loadCertificate(directory, keyType).chain[0]!)
+      const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails!
+      const curve = namedCurve === 'prime256v1' ? 'p256' : 'p384'
+      expect(`${keyType.split('-')[0]}-${modulusLength ?? curve}`).toBe(keyType)
+    },
+  )
 
   it('is of one account, whose key can be another one', async () => {
     const open = (): Promise<Account> =>
@@ -84,5 +101,75 @@ describe.skipIf(!PEBBLE)(`a certificate of ${PEBBLE_NOTE}`, () => {
     expect(three.thumbprint).not.toBe(before)
     await obtain({ name: 'web', names: ['c.test'] }, options)
     await expect(one.status()).rejects.toThrow(/verif|signature|JWS/i)
+  })
+
+  it('is revoked for its account, or by its own key, and never by that of another', async () => {
+    const { signing } = await Account.open(options.server, options.store.account(pebble.url), options.wishes)
+    const pem = (name: string): string => readFileSync(file(`${name}.crt`), 'utf8')
+    const key = await byOwnKey(readFileSync(file('ecdsa-p256.key'), 'utf8'))
+    await expect(revoke(options.server, pem('web'), 'superseded', key)).rejects.toThrow(AcmeError)
+    await revoke(options.server, pem('ecdsa-p256'), 'key-compromise', key)
+    await revoke(options.server, pem('web'), 'superseded', signing)
+    // That it is revoked already is what was asked for.
+    await revoke(options.server, pem('web'), 'superseded', signing)
+    await expect(byOwnKey(readFileSync(file('rsa-2048.key'), 'utf8'))).rejects.toThrow(/only a key on P-256/)
+  })
+
+  it('is not asked for where the server is another one than its authorities certify', async () => {
+    const { caFile, url } = pebble
+    const asked = async (ca: string | undefined): Promise<unknown> => {
+      const fetch = httpsFetch(ca)
+      const server = new AcmeServer({ fetch, clock: SYSTEM_CLOCK, directory: url })
+      return obtain({ name: 'wrong', names: ['a.test'] }, { ...options, server })
+    }
+    const { stdout } = await run('openssl', [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+      ...['-subj', '/CN=another', '-keyout', file('another.key')],
+    ])
+    for (const ca of [undefined, stdout.toString()])
+      await expect(asked(ca)).rejects.toThrow(/^GET https:\/\/localhost:\d+\/dir: [^\n]*certificate/)
+    await expect(httpsFetch(readFileSync(caFile, 'utf8'))(url, GET)).resolves.toMatchObject({ status: 200 })
+  })
+})
+
+describe.skipIf(!PEBBLE)(`an authority that wants an external account binding, by ${PEBBLE_NOTE}`, () => {
+  const KEY = 'zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W'
+  let pebble: Pebble
+  let responder: Http01Server
+  let directory: string
+
+  beforeAll(async () => {
+    pebble = await Pebble.start({ external: { 'kid-1': KEY } })
+    responder = await Http01Server.listen('127.0.0.1', pebble.http)
+    directory = mkdtempSync(join(tmpdir(), 'hotpotato-acme-'))
+  })
+  afterAll(async () => {
+    responder?.close()
+    await pebble?.stop()
+    if (directory) rmSync(directory, { recursive: true, force: true })
+  })
+
+  it('gives certificates to one that has its key, and says to others what is wrong', async () => {
+    const asked = async (keyId: string | undefined, secret: string): Promise<unknown> => {
+      const store = new AcmeStore(directory).open()
+      const fetch = httpsFetch(readFileSync(pebble.caFile, 'utf8'))
+      const externalAccount = keyId === undefined ? undefined : { keyId, secret }
+      return obtain(
+        { name: 'web', names: ['a.test'] },
+        {
+          server: new AcmeServer({ fetch, clock: SYSTEM_CLOCK, directory: pebble.url }),
+          store,
+          wishes: { ...WISHES, directory: pebble.url, externalAccount },
+          responder,
+          clock: SYSTEM_CLOCK,
+          chance: () => 0.5,
+        },
+      )
+    }
+    await expect(asked(undefined, '')).rejects.toThrow(/wants an external account binding/)
+    await expect(asked('kid-2', KEY)).rejects.toThrow(AcmeError)
+    await expect(asked('kid-1', KEY.replace('z', 'y'))).rejects.toThrow(AcmeError)
+    await asked('kid-1', KEY)
+    expect(loadCertificate(directory, 'web').chain.length).toBe(2)
   })
 })

@@ -52,6 +52,7 @@ beforeEach(() => {
       keyType: 'ecdsa-p256',
       challenge: 'http-01',
       profile: undefined,
+      ca: undefined,
     },
     responder: { show: async () => {}, withdraw: async () => {} },
     clock,
@@ -108,7 +109,11 @@ describe('the time of a renewal', () => {
     await obtain(WANTED, options)
     server.routes.set('/renewal/*', () => ({ status: 500, json: {} }))
     const record = (await look('web', options))!
-    expect([record.renewAt, record.window?.start, record.failures]).toEqual([start + DAY, start, 0])
+    expect([record.renewAt, record.window?.start, record.attempts[0]!.failures]).toEqual([
+      start + DAY,
+      start,
+      0,
+    ])
   })
 
   it('has not come for other names whose first order failed: that one is tried again', async () => {
@@ -123,7 +128,10 @@ describe('the time of a renewal', () => {
   it('is not put off by a clock that was years ahead', async () => {
     await obtain(WANTED, options)
     const record = options.store.record('web')!
-    const ahead = { ...record, tryAt: clock.wall() + 900 * DAY, failures: 1 }
+    const at = clock.wall() + 900 * DAY
+    const failed = { directory: DIRECTORY, names: WANTED.names, granted: [], failures: 1 }
+    const attempts = [{ ...failed, error: { at, message: 'x' }, tryAt: at + HOUR }]
+    const ahead = { ...record, attempts }
     expect(dueNow(WANTED, ahead, true, DIRECTORY, clock.wall())).toBe('obtain')
     const looked = { ...record, lookAt: clock.wall() + 900 * DAY }
     expect(dueNow(WANTED, looked, true, DIRECTORY, clock.wall())).toBe('look')
@@ -154,6 +162,34 @@ describe('the time of a renewal', () => {
     expect(waits).toEqual([60_000, 120_000, 240_000, DAY, DAY])
     expect(nextTry(0, 1, 0, 7200_000)).toBe(7200_000)
   })
+
+  it('comes again sooner as the end of the certificate comes near, and not before the server allows', () => {
+    const wait = (left: number): number => nextTry(0, 1000, 0.5, undefined, left)
+    expect([wait(30 * DAY), wait(4 * DAY), wait(8 * HOUR), wait(1000), wait(-DAY)]).toEqual([
+      DAY,
+      DAY / 2,
+      HOUR,
+      HOUR / 4,
+      HOUR / 4,
+    ])
+    expect(nextTry(0, 1, 0.5, undefined, HOUR)).toBe(60_000)
+    expect(nextTry(0, 9, 0.5, 7 * DAY, HOUR)).toBe(7 * DAY)
+  })
+
+  it('is after a week if the server asks for that, and a certificate that is good goes on', async () => {
+    await obtain(WANTED, options)
+    const limit = {
+      status: 429,
+      json: { type: `${PROBLEM}rateLimited` },
+      headers: { 'retry-after': '604800' },
+    }
+    server.routes.set('/order', () => limit)
+    await expect(obtain(WANTED, options)).rejects.toThrow('rateLimited')
+    const record = options.store.record('web')!
+    expect(record.attempts[0]!.tryAt).toBe(clock.wall() + 7 * DAY)
+    const due = (at: number) => dueNow(WANTED, record, true, DIRECTORY, at)
+    expect([due(clock.wall() + 6 * DAY), due(clock.wall() + 7 * DAY)]).toEqual([undefined, 'obtain'])
+  })
 })
 
 describe('a renewal', () => {
@@ -171,8 +207,27 @@ describe('a renewal', () => {
         ? { status: 409, json: { type: `${PROBLEM}alreadyReplaced` } }
         : plain(request),
     )
-    await obtain(WANTED, options)
+    await obtain(WANTED, { ...options, byHand: true })
     expect(server.asked('/order').length).toBe(4)
+  })
+
+  it('is an order of the account that is made anew if the server has forgotten it', async () => {
+    await obtain(WANTED, options)
+    const plain = server.routes.get('/order')!
+    server.routes.set('/account', () => ({
+      status: 201,
+      headers: { location: `${ORIGIN}/account/2` },
+      json: {},
+    }))
+    server.routes.set('/order', request =>
+      request.header!.kid === `${ORIGIN}/account/2`
+        ? plain(request)
+        : { status: 400, json: { type: `${PROBLEM}accountDoesNotExist` } },
+    )
+    await obtain(WANTED, options)
+    expect(options.store.account(DIRECTORY).load()!.url).toBe(`${ORIGIN}/account/2`)
+    const [first, second] = server.asked('/account').map(one => one.header?.jwk)
+    expect(second).toEqual(first)
   })
 
   it('is made once, by one of two renewers that find it due', async () => {
@@ -182,6 +237,7 @@ describe('a renewal', () => {
       new Renewer({
         ...options,
         certificates: [WANTED],
+        taken: {},
         alone: async work => {
           if (busy) return false
           busy = true
@@ -225,11 +281,11 @@ describe('a renewal', () => {
       rmSync(join(directory, 'web.crt'), { force: true })
       rmSync(join(directory, 'web.key'), { force: true })
       store.order('web').remove()
-      ended = await obtain(WANTED, { ...options, store: dying }).then(
+      ended = await obtain(WANTED, { ...options, store: dying, byHand: true }).then(
         () => false,
         () => true,
       )
-      await obtain(WANTED, options)
+      await obtain(WANTED, { ...options, byHand: true })
       expect([left, store.isOurs('web'), store.order('web').load()]).toEqual([left, true, undefined])
     }
     expect(new Set(server.asked('/account').map(one => JSON.stringify(one.header?.jwk))).size).toBe(1)

@@ -2,10 +2,12 @@ import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Account } from '../../acme/account.ts'
+import { attemptOf } from '../../acme/attempts.ts'
 import { AcmeError } from '../../acme/error.ts'
 import { Http01Server } from '../../acme/http01.ts'
 import type { Responder } from '../../acme/issue.ts'
-import { type ObtainOptions, obtain } from '../../acme/obtain.ts'
+import { obtain } from '../../acme/obtain.ts'
+import { mayTryAgain } from '../../acme/renewal.ts'
 import { byOwnKey, type Reason, revoke } from '../../acme/revoke.ts'
 import { AcmeStore } from '../../acme/store.ts'
 import { TlsAlpnServer } from '../../acme/tls-alpn.ts'
@@ -25,6 +27,13 @@ import { say } from '../terminal/output.ts'
 import { alone } from './alone.ts'
 import { certificateStatus, statusTable } from './status.ts'
 import { type CertOptions, serverOf, settingsOf, wantedOf, wishesOf } from './wishes.ts'
+
+/** A certificate, and how it is asked for. */
+interface Asked extends WantedCertificate {
+  readonly settings: AcmeSettings
+  /** However many came lately. */
+  readonly byHand: boolean
+}
 
 /** @param action `issue`, `renew` or `status` @throws UsageError @throws CommandError */
 export async function cert(action: string, name: string | undefined, options: CertOptions): Promise<void> {
@@ -59,7 +68,8 @@ function status(config: Config, name: string | undefined, { json }: CertOptions)
 async function issue(config: Config, name: string | undefined, options: CertOptions): Promise<void> {
   if (name === undefined)
     throw new UsageError('cert issue needs a NAME: that of a function, or of its certificate')
-  await work(config, [wantedOf(name, options.domain, config)], options)
+  const wanted = wantedOf(name, options.domain, config)
+  await work(config, [{ ...wanted, settings: settingsOf(options, config), byHand: true }], options)
 }
 
 async function renew(config: Config, name: string | undefined, options: CertOptions): Promise<void> {
@@ -67,38 +77,64 @@ async function renew(config: Config, name: string | undefined, options: CertOpti
   const now = SYSTEM_CLOCK.wall()
   const planned = acmeCertificates(config)
   const all = [...new Set([...store.names(), ...planned.map(one => one.name)])]
-  const named = (name === undefined ? all : [name]).map((one): WantedCertificate => {
-    const names = planned.find(other => other.name === one)?.names ?? store.record(one)?.names
+  const named = (name === undefined ? all : [name]).map((one): Asked => {
+    const own = planned.find(other => other.name === one)
+    const record = store.record(one)
+    const names = own?.names ?? record?.names
     if (names === undefined)
       throw new CommandError(`no certificate ${one} has been asked for; hotpotato cert issue asks for one`)
-    return { name: one, names }
+    // Of what the stack file does not name it says nothing else either.
+    const settings = settingsOf(options, config, own === undefined ? record : undefined)
+    return { name: one, names, settings, byHand: options.force }
   })
   const due = named.filter(one => {
-    const renewAt = store.isOurs(one.name) ? store.record(one.name)?.renewAt : undefined
-    return options.force || renewAt === undefined || renewAt <= now
+    const waits = options.force ? undefined : waitOf(store, one, now)
+    if (waits !== undefined) say(`${one.name} ${waits}, and is left alone; --force asks for it now`)
+    return waits === undefined
   })
-  for (const { name: one } of named.filter(other => !due.includes(other))) {
-    const at = store.record(one)!.renewAt!
-    say(`${one} is renewed on ${new Date(at).toISOString()}, and is left alone; --force renews it now`)
-  }
   if (due.length > 0) await work(config, due, options)
+}
+
+/** Why it is not time yet to ask for a certificate; undefined: it is. */
+function waitOf(store: AcmeStore, { name, names, settings }: Asked, now: number): string | undefined {
+  const record = store.record(name)
+  const attempt = attemptOf(record?.attempts, { directory: settings.directory, names })
+  if (!mayTryAgain(attempt?.tryAt, attempt?.error?.at, now))
+    return `has failed (${attempt!.error!.message}), is tried again on ${iso(attempt!.tryAt!)}`
+  if (attempt?.tryAt !== undefined || !store.isOurs(name)) return undefined
+  const renewAt = record?.renewAt
+  return renewAt === undefined || renewAt <= now ? undefined : `is renewed on ${iso(renewAt)}`
+}
+
+function iso(at: number): string {
+  return new Date(at).toISOString()
 }
 
 /** Has the authority take a certificate back. The files stay: the platform goes on with what it has. */
 async function revokeOne(config: Config, name: string | undefined, options: CertOptions): Promise<void> {
   const store = new AcmeStore(config.certificates)
-  const [text, directory] = name === undefined ? [] : [store.certificate(name), store.record(name)?.directory]
-  if (name === undefined || text === undefined || directory === undefined || !store.isOurs(name))
+  const [text, record] = name === undefined ? [] : [store.certificate(name), store.record(name)]
+  if (name === undefined || text === undefined || record === undefined || !store.isOurs(name))
     throw new CommandError(
       `no certificate ${name ?? ''} of an authority is there; hotpotato cert status tells which`,
     )
-  const settings = { ...settingsOf(options, config), directory }
+  const { directory } = record
+  // Another authority knows neither the certificate nor the account.
+  const settings = { ...settingsOf(options, config, record), directory }
   const server = serverOf(settings)
-  const signing = options['by-key']
-    ? await byOwnKey(readFileSync(join(config.certificates, `${name}.key`), 'utf8'))
-    : (await Account.open(server, store.account(directory), wishesOf(settings))).signing
-  await revoke(server, text, (options.reason as Reason | undefined) ?? 'unspecified', signing)
+  await onlyOne(store, async () => {
+    const signing = options['by-key']
+      ? await byOwnKey(readFileSync(join(config.certificates, `${name}.key`), 'utf8'))
+      : (await Account.open(server, store.account(directory), wishesOf(settings))).signing
+    await revoke(server, text, (options.reason as Reason | undefined) ?? 'unspecified', signing)
+  })
   say(`${name} is revoked; hotpotato cert renew ${name} --force gets another one`)
+}
+
+/** @throws CommandError another process works there */
+async function onlyOne(store: AcmeStore, work: () => Promise<void>): Promise<void> {
+  if (!(await alone(store.open().directory, work)))
+    throw new CommandError('another process of hotpotato is asking for certificates now')
 }
 
 /** Gives the account another key, or ends it. */
@@ -107,12 +143,11 @@ async function changeAccount(config: Config, rollover: boolean, options: CertOpt
   const settings = settingsOf(options, config)
   const shelf = store.account(settings.directory)
   if (shelf.load() === undefined) throw new CommandError(`there is no account with ${settings.directory}`)
-  const did = await alone(store.directory, async () => {
+  await onlyOne(store, async () => {
     const account = await Account.open(serverOf(settings), shelf, wishesOf(settings))
     if (rollover) await account.rollOver()
     else await account.deactivate()
   })
-  if (!did) throw new CommandError('another process of hotpotato is asking for certificates now')
   say(rollover ? 'the account has another key' : 'the account is no more; its certificates stay good')
 }
 
@@ -120,15 +155,15 @@ async function changeAccount(config: Config, rollover: boolean, options: CertOpt
  * Has the platform that runs ask for its own certificates.
  * @returns those that are not its affair, or all if none runs
  */
-async function byPlatform(
-  config: Config,
-  certificates: readonly WantedCertificate[],
-): Promise<readonly WantedCertificate[]> {
+async function byPlatform(config: Config, certificates: readonly Asked[]): Promise<readonly Asked[]> {
   const own = acmeCertificates(config)
-  const left: WantedCertificate[] = []
+  const left: Asked[] = []
   for (const one of certificates) {
     const planned = own.find(({ name }) => name === one.name)
-    const same = planned !== undefined && planned.names.join() === one.names.join()
+    const same =
+      planned !== undefined &&
+      planned.names.join() === one.names.join() &&
+      one.settings.directory === config.tls.acme?.directory
     if (!same || !(await ordered(config, `renew ${one.name}`))) left.push(one)
     else say(told(new AcmeStore(config.certificates), one))
   }
@@ -171,40 +206,35 @@ async function responderOf(
 }
 
 /** Asks for certificates, one after the other. */
-async function work(
-  config: Config,
-  certificates: readonly WantedCertificate[],
-  options: CertOptions,
-): Promise<void> {
-  const settings = settingsOf(options, config)
+async function work(config: Config, certificates: readonly Asked[], options: CertOptions): Promise<void> {
   const left = await byPlatform(config, certificates)
   if (left.length === 0) return
-  const store = new AcmeStore(config.certificates).open()
-  const responder = await responderOf(config, settings, options.port)
-  const common: Omit<ObtainOptions, 'report'> = {
-    server: serverOf(settings),
-    store,
-    wishes: wishesOf(settings),
-    responder,
-    clock: SYSTEM_CLOCK,
-    chance: () => randomInt(2 ** 32) / 2 ** 32,
-  }
-  try {
-    for (const one of left) {
-      const report = (what: string): void => say(`${one.name}: ${what}`)
-      const did = await alone(store.directory, async () => {
-        const kept = await obtain(one, { ...common, report })
+  const store = new AcmeStore(config.certificates)
+  for (const one of left) {
+    const { name, settings, byHand } = one
+    const responder = await responderOf(config, settings, options.port)
+    try {
+      await onlyOne(store, async () => {
+        const kept = await obtain(one, {
+          server: serverOf(settings),
+          store,
+          wishes: wishesOf(settings),
+          responder,
+          clock: SYSTEM_CLOCK,
+          chance: () => randomInt(2 ** 32) / 2 ** 32,
+          report: what => say(`${name}: ${what}`),
+          byHand,
+        })
         if (kept.length > 0) say(`what was there before is kept as ${kept.join(', ')}`)
       })
-      if (!did) throw new CommandError('another process of hotpotato is asking for certificates now')
-      say(told(store, one))
+    } finally {
+      responder.close?.()
     }
-  } finally {
-    responder.close?.()
+    say(told(store, one))
   }
   if (await ordered(config, 'reload')) say('the platform that runs has taken it')
 }
 
 function told(store: AcmeStore, { name, names }: WantedCertificate): string {
-  return `${name}: ${names.join(', ')} until ${new Date(store.record(name)!.notAfter!).toISOString()}`
+  return `${name}: ${names.join(', ')} until ${iso(store.record(name)!.notAfter!)}`
 }

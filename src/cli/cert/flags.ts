@@ -42,6 +42,6 @@ export const CERT_FLAGS = {
     help: 'with revoke; default: unspecified',
   },
   'by-key': { kind: 'switch', help: 'with revoke: by the key of the certificate, without the account' },
-  force: { kind: 'switch', help: 'with renew: now, however long it is good for' },
+  force: { kind: 'switch', help: 'with renew: now, however long it is good for, and whatever failed' },
   ...JSON_AND_CONFIG,
 } as const satisfies Flags

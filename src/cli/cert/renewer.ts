@@ -27,6 +27,8 @@ import { serverOf, wishesOf } from './wishes.ts'
 export interface RenewerSettings {
   readonly acme: AcmeSettings
   readonly certificates: readonly WantedCertificate[]
+  /** SHA-256 of those that functions have taken, by name. */
+  readonly taken: Readonly<Record<string, string>>
   /** Of certificates. */
   readonly directory: string
   readonly runDirectory: string
@@ -44,7 +46,7 @@ export type RenewerOrder =
 /** What it says, one line each. */
 export type RenewerReport =
   | { readonly kind: 'proofs'; readonly number: number; readonly proofs: Proofs }
-  | { readonly kind: 'installed'; readonly name: string }
+  | { readonly kind: 'installed'; readonly name: string; readonly fingerprint: string }
   | { readonly kind: 'failed'; readonly name: string; readonly message: string }
 
 /** The descriptor of its reports. */
@@ -110,7 +112,7 @@ class ByGateways implements Responder {
 }
 
 async function start(settings: RenewerSettings): Promise<readonly [Renewer, ByGateways]> {
-  const { acme, certificates, directory, runDirectory, logLevel } = settings
+  const { acme, certificates, taken, directory, runDirectory, logLevel } = settings
   const log = pino({ name: 'acme', level: logLevel })
   boundOutput(count => log.warn({ count }, 'lines were dropped'))
   const path = join(runDirectory, RESPONDER)
@@ -121,6 +123,7 @@ async function start(settings: RenewerSettings): Promise<readonly [Renewer, ByGa
   const store = new AcmeStore(directory).open()
   const renewer = new Renewer({
     certificates,
+    taken,
     server: serverOf(acme),
     store,
     wishes: wishesOf(acme),
@@ -129,9 +132,9 @@ async function start(settings: RenewerSettings): Promise<readonly [Renewer, ByGa
     chance: () => randomInt(2 ** 32) / 2 ** 32,
     alone: work => alone(store.directory, work),
     news: {
-      installed: name => {
+      installed: (name, fingerprint) => {
         log.info({ certificate: name }, 'another certificate is in its place')
-        tell({ kind: 'installed', name })
+        tell({ kind: 'installed', name, fingerprint })
       },
       failed: (name, message) => {
         log.error({ certificate: name }, message)

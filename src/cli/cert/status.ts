@@ -1,3 +1,4 @@
+import { failing } from '../../acme/attempts.ts'
 import { AcmeStore } from '../../acme/store.ts'
 import { table } from '../terminal/table.ts'
 
@@ -24,10 +25,18 @@ export function certificatesIn(directory: string): CertificateStatus[] {
   return store.names().map(name => certificateStatus(store, name))
 }
 
+/** SHA-256 of those that are in their place, by name. @param directory of certificates */
+export function takenFrom(directory: string): Readonly<Record<string, string>> {
+  const store = new AcmeStore(directory)
+  const there = store.names().filter(name => store.isOurs(name))
+  return Object.fromEntries(there.map(name => [name, store.record(name)!.fingerprint!]))
+}
+
 /** What is kept of a certificate that was asked for. */
 export function certificateStatus(store: AcmeStore, name: string): CertificateStatus {
   const record = store.record(name)!
-  const { names, directory, notAfter, renewAt, window, failures, error, tryAt } = record
+  const { names, directory, notAfter, renewAt, window, attempts } = record
+  const { failures = 0, error, tryAt } = failing(attempts) ?? {}
   const there = store.isOurs(name)
   return {
     name,

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { httpsFetch } from '../../acme/fetch.ts'
 import { orderedName } from '../../acme/names.ts'
 import { AcmeServer } from '../../acme/server.ts'
+import type { CertificateRecord } from '../../acme/store.ts'
 import type { AcmeWishes } from '../../acme/wishes.ts'
 import type { AcmeSettings, ChallengeType, LeafKey, WantedCertificate } from '../../platform/acme-settings.ts'
 import { acmeCertificates, acmeDirectory, isEmail } from '../../stack/acme.ts'
@@ -23,9 +25,18 @@ const LEAST = {
   profile: undefined,
 } as const
 
-/** What the command line says, and of the rest the stack file. @throws UsageError */
-export function settingsOf(options: CertOptions, { tls }: Pick<Config, 'tls'>): AcmeSettings {
-  const { acme = { ...LEAST, directory: acmeDirectory('letsencrypt')! } } = tls
+/**
+ * What the command line says, and of the rest the stack file.
+ * @param before how a certificate was asked for that is none of the stack file's: that holds, too
+ * @throws UsageError
+ */
+export function settingsOf(
+  options: CertOptions,
+  { tls }: Pick<Config, 'tls'>,
+  before?: Pick<CertificateRecord, 'directory' | 'ordered'>,
+): AcmeSettings {
+  const own = tls.acme ?? { ...LEAST, directory: acmeDirectory('letsencrypt')! }
+  const acme = before === undefined ? own : { ...own, directory: before.directory, ...before.ordered }
   const directory = options.directory === undefined ? acme.directory : acmeDirectory(options.directory)
   if (directory === undefined)
     throw new UsageError(`--directory must be letsencrypt, letsencrypt-staging or an https URL`)
@@ -40,7 +51,7 @@ export function settingsOf(options: CertOptions, { tls }: Pick<Config, 'tls'>): 
     email,
     agreeToTerms: options['agree-to-terms'] || acme.agreeToTerms,
     externalAccount: keyId === undefined || keyFile === undefined ? acme.externalAccount : { keyId, keyFile },
-    ca: options.ca ?? acme.ca,
+    ca: options.ca === undefined ? acme.ca : resolve(options.ca),
     keyType: (options['key-type'] as LeafKey | undefined) ?? acme.keyType,
     challenge: (options.challenge as ChallengeType | undefined) ?? acme.challenge,
     profile: options.profile ?? acme.profile,
@@ -61,7 +72,7 @@ export function wantedOf(
 }
 
 /** The same with what files have in place of their names. @throws CommandError one cannot be read */
-export function wishesOf({ ca: _, externalAccount, ...settings }: AcmeSettings): AcmeWishes {
+export function wishesOf({ externalAccount, ...settings }: AcmeSettings): AcmeWishes {
   if (externalAccount === undefined) return { ...settings, externalAccount }
   const { keyId, keyFile } = externalAccount
   const secret = readText(keyFile).trim().replace(/=+$/, '')
