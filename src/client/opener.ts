@@ -1,5 +1,12 @@
 import type { Clock } from '../time/clock.ts'
-import { ConnectError, type Connected, type Connector, type Target } from '../transport/connector.ts'
+import { attempt } from '../transport/attempt.ts'
+import {
+  ConnectError,
+  type Connected,
+  type ConnectOptions,
+  type Connector,
+  type Target,
+} from '../transport/connector.ts'
 import { targetOf } from '../transport/context.ts'
 import { tls as tlsOver } from '../transport/kinds/tls.ts'
 import { context, network } from '../transport/network.ts'
@@ -9,13 +16,13 @@ import { ClientError, timedOut } from './error.ts'
 import type { Exchange } from './exchange.ts'
 import { H1Connection } from './h1-connection.ts'
 import { H2Connection } from './h2-connection.ts'
-import type { ClientOptions, Timeouts } from './options.ts'
+import { type ClientOptions, LONGEST, type Timeouts } from './options.ts'
 import { isSafe } from './outgoing.ts'
 import { Passage } from './passage.ts'
 import { HttpProxy } from './proxy.ts'
 
-/** As long as a timer can wait. */
-const FOR_EVER = 2 ** 31 - 1
+/** Milliseconds for which a connector may be late with saying that it is too late. */
+const SLACK = 100
 
 /** Opens connections to origins: directly or through a proxy, over TLS where they want it. */
 export class Opener {
@@ -54,17 +61,20 @@ export class Opener {
     first: Exchange | undefined,
     spent: number,
   ): Promise<Connection> {
-    const { connect } = this.#settings.timeouts
+    const { connect, tls } = this.#settings.timeouts
     const target = targetOf(origin)
-    const options = { signal, timeoutMs: connect === 0 ? FOR_EVER : Math.max(1, connect - spent) }
+    const options = {
+      signal,
+      timeoutMs: connect === 0 ? LONGEST : Math.max(1, connect - spent),
+      handshakeMs: tls === 0 ? LONGEST : tls,
+    }
     const began = first === undefined ? undefined : this.#begin(target, first, owner)
     try {
-      if (began === undefined)
-        return this.#over(await this.#connector.connect(target, options), target, owner)
+      if (began === undefined) return this.#over(await this.#connect(target, options), target, owner)
       const { connection, passage, protocol } = began
       // HTTP/2 gathers what it says.
       await Promise.resolve()
-      const connected = await this.#connector.connect(target, { ...options, early: passage.takeWritten() })
+      const connected = await this.#connect(target, { ...options, early: passage.takeWritten() })
       passage.attach(connected.transport)
       connection.connected = { ...connected, transport: passage }
       if ((connected.alpn ?? 'http/1.1') === protocol) return connection
@@ -72,10 +82,20 @@ export class Opener {
       connection.fail(new ClientError('protocol', what), 'nothing')
       return connection
     } catch (error) {
-      const why = unconnected(error, connect)
+      const why = unconnected(error, this.#settings.timeouts)
       began?.connection.fail(why)
       throw why
     }
+  }
+
+  /** A connector of the program's own is bounded, too, whatever it makes of its options. */
+  #connect(target: Target, options: OwnOptions): Promise<Connected> {
+    const { signal, timeoutMs, handshakeMs } = options
+    const all = { signal, timeoutMs: Math.min(timeoutMs + handshakeMs + SLACK, LONGEST) }
+    const { clock } = this.#settings
+    return attempt(target, all, clock, ({ signal }) =>
+      this.#connector.connect(target, { ...options, signal }),
+    )
   }
 
   /** What speaks HTTP over a connection. */
@@ -101,6 +121,9 @@ export class Opener {
   }
 }
 
+/** What every attempt has. */
+type OwnOptions = ConnectOptions & Required<Pick<ConnectOptions, 'signal' | 'timeoutMs' | 'handshakeMs'>>
+
 interface Begun {
   readonly connection: Connection
   readonly passage: Passage
@@ -114,14 +137,17 @@ function through(proxy: HttpProxy, given: Parameters<typeof network>[0]): Connec
 }
 
 /** What a connector threw, as callers see it. */
-function unconnected(error: unknown, patience: number): ClientError {
+function unconnected(error: unknown, { connect, tls }: Timeouts): ClientError {
   if (error instanceof ClientError) return error
   if (!(error instanceof ConnectError)) {
     const { message } = error as Error
     return new ClientError('connect', `no connection: ${message}`, { cause: error })
   }
-  const { kind, message, cause = error } = error
-  if (kind === 'timeout') return timedOut('connect', patience, message)
+  const { kind, message, stage, cause = error } = error
+  if (kind === 'timeout')
+    return stage === 'handshake'
+      ? timedOut('tls', tls, 'no handshake')
+      : timedOut('connect', connect, 'no connection')
   if (cause instanceof ClientError) return cause
   if (kind === 'tls' || kind === 'aborted') return new ClientError(kind, message, { cause })
   return new ClientError('connect', message, { cause })

@@ -4,8 +4,10 @@ import type { TlsOptions } from '../transport/kinds/tls.ts'
 
 /** Milliseconds; 0: no matter how long. */
 export interface Timeouts {
-  /** For name, TCP connection, a proxy's answer and TLS, together; default: 10 000. */
+  /** For name, TCP connection and a proxy's answer, together; default: 10 000. */
   readonly connect: number
+  /** For the handshake of TLS with the server; default: 10 000. */
+  readonly tls: number
   /** From a request to the head of its response; default: 300 000. */
   readonly headers: number
   /** Between two pieces of a response's content; default: 300 000. */
@@ -16,8 +18,12 @@ export interface Timeouts {
   readonly total: number
 }
 
+/** Milliseconds: as long as a timer can wait. */
+export const LONGEST = 2 ** 31 - 1
+
 export const DEFAULT_TIMEOUTS: Timeouts = {
   connect: 10_000,
+  tls: 10_000,
   headers: 300_000,
   body: 300_000,
   idle: 4000,

@@ -6,7 +6,7 @@ import type { Kind } from '../transport/kinds/kind.ts'
 import { network } from '../transport/network.ts'
 import type { Transport } from '../transport/transport.ts'
 import { utf8 } from '../wire/index.ts'
-import type { ProxyOptions } from './options.ts'
+import { LONGEST, type ProxyOptions } from './options.ts'
 import { Passage } from './passage.ts'
 
 /** A proxy of HTTP: for `http` it is asked for whole URLs, and for `https` for a tunnel (RFC 9110 §9.3.6). */
@@ -49,8 +49,9 @@ export class HttpProxy {
   }
 
   #reach(options: Parameters<Kind['connect']>[1]): Promise<Connected> {
-    const { early: _, ...others } = options
-    return this.#connector.connect(this.#target, { ...others, alpn: ['http/1.1'] })
+    // Its time is that of the attempt which it is a part of.
+    const { signal } = options
+    return this.#connector.connect(this.#target, { signal, timeoutMs: LONGEST, alpn: ['http/1.1'] })
   }
 
   /** Asks for a tunnel. @throws ConnectError if it refuses */

@@ -4,25 +4,57 @@ import { ConnectError, type Connected, type ConnectOptions, shown, type Target }
 /** Milliseconds for a connection, unless the options say another number. */
 const PATIENCE = 10_000
 
+/** What bounds the making of a connection. */
+export interface Bounds {
+  /** It is too late: what is open so far is closed, and the reason thrown. */
+  readonly signal: AbortSignal
+  /**
+   * A handshake of TLS begins: from here on its own time counts, if it has one, until what it returns is
+   * called.
+   */
+  readonly handshake: () => () => void
+}
+
 /**
  * Bounds the making of a connection. @param work told by its signal to give up, and to close what it has
  * @throws ConnectError `timeout`, `aborted`, or what `work` throws
  */
 export async function attempt(
   target: Target,
-  { signal, timeoutMs = PATIENCE }: ConnectOptions,
+  { signal, timeoutMs = PATIENCE, handshakeMs }: ConnectOptions,
   clock: Clock,
-  work: (signal: AbortSignal) => Promise<Connected>,
+  work: (bounds: Bounds) => Promise<Connected>,
 ): Promise<Connected> {
   if (signal?.aborted) throw aborted(target, signal)
   const control = new AbortController()
-  const late = clock.after(timeoutMs, () =>
-    control.abort(new ConnectError('timeout', `no connection to ${shown(target)} in ${timeoutMs} ms`)),
+  const where = shown(target)
+  const late = clock.timer(() =>
+    control.abort(new ConnectError('timeout', `no connection to ${where} in ${timeoutMs} ms`)),
   )
+  let left = timeoutMs
+  let since = clock.steady()
+  late.after(left)
+  const handshake = (): (() => void) => {
+    if (handshakeMs === undefined) return () => {}
+    const what = `no handshake with ${where} in ${handshakeMs} ms`
+    const slow = clock.after(handshakeMs, () =>
+      control.abort(new ConnectError('timeout', what, undefined, 'handshake')),
+    )
+    late.stop()
+    left -= clock.steady() - since
+    return () => {
+      slow.stop()
+      since = clock.steady()
+      if (!over) late.after(Math.max(1, left))
+    }
+  }
+  let over = false
   const release = onAbort(signal, () => control.abort(aborted(target, signal)))
   try {
-    return await orTooLate(work(control.signal), control.signal, late => late.transport.destroy())
+    const working = work({ signal: control.signal, handshake })
+    return await orTooLate(working, control.signal, late => late.transport.destroy())
   } finally {
+    over = true
     late.stop()
     release()
   }

@@ -18,8 +18,10 @@ export interface Target {
 export interface ConnectOptions {
   /** Gives up, and closes what is open so far. */
   readonly signal?: AbortSignal
-  /** Milliseconds for all of it: name, connection and handshake; default: 10 000. */
+  /** Milliseconds for name, connection and handshake, or without the handshake; default: 10 000. */
   readonly timeoutMs?: number
+  /** Milliseconds for the handshake of TLS alone, which `timeoutMs` is not for then. */
+  readonly handshakeMs?: number
   /** What the client speaks, in the order of preference; default: `h2`, `http/1.1`. */
   readonly alpn?: readonly string[]
   /**
@@ -67,10 +69,18 @@ export class ConnectError extends Error {
   readonly kind: ConnectFault
   /** As Node's errors have it: `ECONNREFUSED` and the like; undefined if there is none. */
   readonly code: string | undefined
+  /** What took too long, with `timeout`: all of it, or the handshake, if it had a time of its own. */
+  readonly stage: 'connect' | 'handshake'
 
-  constructor(kind: ConnectFault, message: string, cause?: unknown) {
+  constructor(
+    kind: ConnectFault,
+    message: string,
+    cause?: unknown,
+    stage: ConnectError['stage'] = 'connect',
+  ) {
     super(message, cause === undefined ? {} : { cause })
     this.kind = kind
+    this.stage = stage
     const { code } = (cause ?? {}) as { readonly code?: unknown }
     this.code = typeof code === 'string' ? code : undefined
   }

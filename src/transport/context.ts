@@ -45,7 +45,7 @@ export class Context implements Connector {
     const { alpn, early } = options
     const more = { ...(alpn === undefined ? {} : { alpn }), ...(early === undefined ? {} : { early }) }
     const clock = this.#clock
-    return attempt(target, options, clock, signal => route.connect(target, { signal, clock, ...more }))
+    return attempt(target, options, clock, bounds => route.connect(target, { ...bounds, clock, ...more }))
   }
 
   /** What leads there; undefined: nothing does. */

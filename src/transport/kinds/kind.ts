@@ -6,6 +6,8 @@ import type { Listener } from '../listener.ts'
 export interface Attempt extends Pick<ConnectOptions, 'alpn' | 'early'> {
   /** It is too late: what is open so far is closed, and the reason thrown. */
   readonly signal: AbortSignal
+  /** Called when a handshake of TLS begins; what it returns, when that is over: it may have its own time. */
+  readonly handshake?: () => () => void
   /** What timers go by. */
   readonly clock: Clock
 }

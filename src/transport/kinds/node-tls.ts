@@ -21,6 +21,7 @@ export function nodeTls<Needs extends object>(
     async connect(target, attempt, given) {
       const carrier = await below.connect(target, attempt, given)
       const { alpn = CLIENT_ALPN, early, signal } = attempt
+      const done = attempt.handshake?.()
       const name = target.serverName ?? target.host
       const socket = connect({
         ...given.tls,
@@ -32,6 +33,7 @@ export function nodeTls<Needs extends object>(
       return new Promise<Connected>((resolve, reject) => {
         const fail = (error: unknown): void => {
           release()
+          done?.()
           socket.on('error', () => {}).destroy()
           carrier.transport.destroy()
           reject(error)
@@ -40,6 +42,7 @@ export function nodeTls<Needs extends object>(
         const release = onAbort(signal, fail)
         socket.once('error', failed).once('secureConnect', () => {
           release()
+          done?.()
           socket.off('error', failed)
           const transport = overDuplex(socket)
           if (early !== undefined) transport.write([early])

@@ -34,10 +34,11 @@ export function tls<Needs extends object>(below: Kind<Needs>): Kind<Needs & TlsG
 async function secured(
   carrier: Connected,
   target: Target,
-  { alpn = CLIENT_ALPN, early, signal, clock }: Attempt,
+  { alpn = CLIENT_ALPN, early, signal, clock, handshake }: Attempt,
   { tls, tickets }: TlsGiven,
 ): Promise<Connected> {
   const below = carrier.transport
+  const done = handshake?.()
   try {
     const ticket = tickets?.take(target, clock.wall())
     const resumed = ticket === undefined ? {} : { resume: ticket, earlyData: early !== undefined }
@@ -47,6 +48,8 @@ async function secured(
   } catch (cause) {
     below.destroy()
     throw signal.aborted ? signal.reason : noTls(target, cause as Error)
+  } finally {
+    done?.()
   }
 }
 

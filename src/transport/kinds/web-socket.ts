@@ -41,8 +41,8 @@ export function webSocket<Needs extends object>(
   return {
     name: `WebSocket over ${below.name}`,
     async connect(target, attempt, given) {
-      const { signal, clock } = attempt
-      const carrier = await below.connect(target, { signal, clock, alpn: ['http/1.1'] }, given)
+      const { signal, clock, early: _, ...others } = attempt
+      const carrier = await below.connect(target, { ...others, signal, clock, alpn: ['http/1.1'] }, given)
       const { transport } = carrier
       try {
         const rest = await ask(transport, target, given.webSocket ?? {}, signal)

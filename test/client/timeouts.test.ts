@@ -1,0 +1,164 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer as createHttp } from 'node:http'
+import { createSecureServer } from 'node:http2'
+import { createServer as createHttps } from 'node:https'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { Worker } from 'node:worker_threads'
+import { afterAll, describe, expect, it } from 'vitest'
+import { Client, type ClientError, type ClientOptions, type Timeouts } from '../../src/client/index.ts'
+import { context, nodeTls, tcp } from '../../src/transport/index.ts'
+import { Certificates } from '../support/tls-programs.ts'
+
+/** Each timeout, with a server that stalls exactly there; all others would take far longer. */
+const files = await Certificates.make()
+const pem = (name: string): string => readFileSync(files.file(name), 'utf8')
+const identity = { cert: pem('localhost.crt'), key: pem('localhost.key') }
+const tls = { ca: pem('ca.crt') }
+const closing: (() => unknown)[] = [() => files.remove()]
+afterAll(() => {
+  for (const close of closing) close()
+})
+
+async function listening(server: Server): Promise<number> {
+  const sockets = new Set<Socket>()
+  server.on('connection', socket => sockets.add(socket.on('error', () => {})))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closing.push(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+/** A port whose queue is full: the kernel answers no SYN there. */
+async function full(): Promise<number> {
+  const code = `
+    const { createServer } = require('node:net')
+    const { parentPort } = require('node:worker_threads')
+    const server = createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+      parentPort.postMessage(server.address().port)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    })`
+  const worker = new Worker(code, { eval: true })
+  closing.push(() => worker.terminate())
+  const [port] = (await once(worker, 'message')) as [number]
+  // Two have room: the others take the place of any that comes later.
+  const sockets = Array.from({ length: 16 }, () => connect({ port, host: '127.0.0.1' }).on('error', () => {}))
+  closing.push(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  await Promise.race(sockets.map(socket => once(socket, 'connect')))
+  return port
+}
+
+/** What has ended one GET with its content. */
+async function ended(url: string, timeouts: Partial<Timeouts>, options: ClientOptions = {}): Promise<string> {
+  const client = new Client({ ...options, timeouts })
+  try {
+    await (await client.fetch(url)).text()
+    return 'nothing'
+  } catch (error) {
+    const { kind, timeout, message } = error as ClientError
+    expect(message).toContain(`within 200 ms (timeouts.${timeout})`)
+    return `${kind} ${timeout}`
+  } finally {
+    client.destroy()
+  }
+}
+
+const silent = await listening(createServer(socket => void socket.resume()))
+
+describe('connect', () => {
+  it('ends a connection to a server that takes none', async () => {
+    const port = await full()
+    for (const scheme of ['http', 'https'])
+      expect(await ended(`${scheme}://127.0.0.1:${port}`, { connect: 200 })).toBe('timeout connect')
+  })
+
+  it('ends one whose name is not found', async () => {
+    const resolver = (): Promise<never> => new Promise(() => {})
+    const connector = context().over('http', tcp, { dial: { resolver } })
+    expect(await ended('http://far.test', { connect: 200 }, { connector })).toBe('timeout connect')
+  })
+
+  it.each(['http', 'https'])('ends one through a proxy over %s that says nothing', async scheme => {
+    const proxy = { url: `${scheme}://127.0.0.1:${silent}` }
+    const through = ended('https://far.test', { connect: 200 }, { proxy })
+    expect(await through).toBe('timeout connect')
+  })
+
+  it('bounds a connector of the program itself, too, with tls', async () => {
+    const connector = { connect: (): Promise<never> => new Promise(() => {}) }
+    const timeouts = { connect: 200, tls: 1 }
+    expect(await ended('http://far.test', timeouts, { connector })).toBe('timeout connect')
+  })
+})
+
+describe('tls', () => {
+  it('ends a handshake with a server that says nothing', async () => {
+    expect(await ended(`https://127.0.0.1:${silent}`, { tls: 200 })).toBe('timeout tls')
+    const connector = context().over('https', nodeTls(tcp))
+    expect(await ended(`https://127.0.0.1:${silent}`, { tls: 200 }, { connector })).toBe('timeout tls')
+  })
+
+  it('ends one through a proxy, whose answer is a matter of connect', async () => {
+    const proxy = createHttp()
+    proxy.on('connect', (_, socket) => {
+      socket.on('error', () => {}).write('HTTP/1.1 200 Go\r\n\r\n')
+      socket.resume()
+    })
+    const url = `http://127.0.0.1:${await listening(proxy)}`
+    expect(await ended('https://far.test', { tls: 200 }, { proxy: { url } })).toBe('timeout tls')
+  })
+
+  it('is not counted as connect: a handshake may take longer than that', async () => {
+    const port = await listening(createHttps(identity, (_, response) => response.end('late')))
+    // What passes the handshake on after a while.
+    const slow = createServer(socket => {
+      socket.pause()
+      setTimeout(() => socket.pipe(connect({ port, host: '127.0.0.1' })).pipe(socket), 400)
+    })
+    const client = new Client({ tls, timeouts: { connect: 200 } })
+    expect(await (await client.fetch(`https://localhost:${await listening(slow)}`)).text()).toBe('late')
+    client.destroy()
+  })
+})
+
+describe.each(['http/1.1', 'h2'])('over %s', protocol => {
+  const serving = async (answer: (response: { write(text: string): void }) => void): Promise<string> => {
+    const server =
+      protocol === 'h2'
+        ? createSecureServer(identity, (_, response) => answer(response as never))
+        : createHttps(identity, (_, response) => answer(response))
+    return `https://localhost:${await listening(server as Server)}`
+  }
+
+  it('headers ends a request that gets no answer', async () => {
+    expect(await ended(await serving(() => {}), { headers: 200 }, { tls })).toBe('timeout headers')
+  })
+
+  it('body ends a response that does not go on, and none that is slow', async () => {
+    const url = await serving(response => response.write('a beginning'))
+    expect(await ended(url, { body: 200 }, { tls })).toBe('timeout body')
+    const slowly = await serving(response => {
+      let pieces = 0
+      const timer = setInterval(() => {
+        if (++pieces === 8) {
+          clearInterval(timer)
+          ;(response as { end?(): void }).end?.()
+        } else response.write('x')
+      }, 50)
+    })
+    expect(await ended(slowly, { body: 5000, headers: 5000 }, { tls })).toBe('nothing')
+  })
+
+  it('total ends what goes on for too long', async () => {
+    const url = await serving(response => {
+      const timer = setInterval(() => response.write('x'), 20)
+      closing.push(() => clearInterval(timer))
+    })
+    expect(await ended(url, { total: 200 }, { tls })).toBe('timeout total')
+  })
+})
