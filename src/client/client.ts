@@ -108,12 +108,13 @@ export class Client {
    * What cannot leave ends here in its own time: requests that went out with their handshake, streamed
    * content of requests, content that is being decoded, and connections through proxies or over another
    * connector. No more requests.
+   * @param stays told of each of those connections: whom it is to, and why it cannot leave
    */
-  async release(): Promise<readonly Released[]> {
+  async release(stays?: (origin: string, why: string) => void): Promise<readonly Released[]> {
     const error = new ClientError('aborted', 'the client was released')
     this.#closed ??= error
     this.#ended ??= error
-    const leaving = this.#pools.release()
+    const leaving = this.#pools.release(stays)
     this.#pools.drain(error)
     return leaving
   }
@@ -121,19 +122,21 @@ export class Client {
   /**
    * Takes connections in that another client has released, in this process or another one. Each is good for
    * once. @param options as those of the other one: the keys of TLS come along, the trust does not
+   * @param hearing what is to hear of the rest of a request, by its label
    * @throws DecodeError, TlsError, TypeError for what is no such connection; then the sockets of all are
    * closed
    */
   static restore(
     released: readonly Released[],
     options: ClientOptions = {},
+    hearing: (label: string) => Hearing = () => ({}),
   ): { readonly client: Client; readonly responses: readonly RestoredResponse[] } {
     let client: Client | undefined
     const left = new Set(released)
     try {
       client = new Client(options)
       // All are read before the first one goes on.
-      const read = released.map(one => [one, restored(one, options)] as const)
+      const read = released.map(one => [one, restored(one, options, hearing)] as const)
       const responses: RestoredResponse[] = []
       for (const [one, connection] of read) {
         left.delete(one)

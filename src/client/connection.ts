@@ -7,7 +7,7 @@ import type { Transport } from '../transport/transport.ts'
 import { encode, wipe } from '../wire/index.ts'
 import { ClientError, timedOut } from './error.ts'
 import type { Exchange, Protocol, Seen } from './exchange.ts'
-import { type Carried, canLeave, takeOut } from './moving.ts'
+import { type Carried, obstacleTo, takeOut } from './moving.ts'
 import type { Timeouts } from './options.ts'
 import { CLIENT_STATE_VERSION, type ClientApplication, ClientConnectionState } from './state.ts'
 
@@ -15,6 +15,8 @@ import { CLIENT_STATE_VERSION, type ClientApplication, ClientConnectionState } f
 export const INTERIM = 32
 /** Milliseconds that a server has to close its side when we have closed ours. */
 const LINGER = 1000
+
+const ENDED = 'the connection ended as it was to leave'
 
 /** Who has a connection among others. */
 export interface ConnectionOwner {
@@ -96,8 +98,8 @@ export abstract class Connection {
     return this.sent === 0
   }
 
-  /** Whether all that is on it can go on in another process. */
-  protected abstract readonly movable: boolean
+  /** Why what is on it cannot go on in another process; undefined: it can. */
+  protected abstract readonly obstacle: string | undefined
   /** What it is above TLS; nothing is written from here on. */
   protected abstract export(): ClientApplication
 
@@ -112,14 +114,23 @@ export abstract class Connection {
 
   /**
    * Gives the connection away, with the requests that are on it, whose callers here hear that it has gone.
-   * @returns undefined if it cannot leave, and goes on
+   * @param stays told why it cannot leave, and goes on here or has ended
+   * @returns undefined if it cannot leave
    */
-  async release(origin: string): Promise<Released | undefined> {
-    if (this.#over || !this.movable || !canLeave(this.connected)) return undefined
+  async release(origin: string, stays?: (why: string) => void): Promise<Released | undefined> {
+    if (this.#over) return undefined
+    const why = this.obstacle ?? obstacleTo(this.connected)
+    if (why !== undefined) {
+      stays?.(why)
+      return undefined
+    }
     this.#closing = true
     this.#frozen = true
     while (this.transport.queued && !this.#over) await this.#room()
-    if (this.#over) return undefined
+    if (this.#over) {
+      stays?.(ENDED)
+      return undefined
+    }
     let descriptor: Descriptor | undefined
     try {
       const taken = await takeOut(this.connected, bytes => this.onBytes(bytes))
@@ -133,7 +144,8 @@ export abstract class Connection {
       return { state: bytes, descriptor }
     } catch (cause) {
       descriptor?.close()
-      this.fail(new ClientError('protocol', 'the connection ended as it was to leave', { cause }))
+      this.fail(new ClientError('protocol', ENDED, { cause }))
+      stays?.(ENDED)
       return undefined
     }
   }

@@ -190,9 +190,9 @@ export class Exchange {
     resolve?.({ status, fields, content: this.#content(empty), protocol: this.#carrier!.protocol })
   }
 
-  /** Whether it can go on in another process: no decoder has begun with its content. */
-  get movable(): boolean {
-    return !this.decoding && !this.#ended
+  /** Why it cannot go on in another process; undefined: it can. */
+  get obstacle(): string | undefined {
+    return this.decoding ? 'the content of a response is being decoded' : undefined
   }
 
   /** What there is of it. Nothing more comes of it here: {@link fail} says so to its caller. */

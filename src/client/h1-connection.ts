@@ -95,9 +95,11 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
     this.ring(this.settings.timeouts[this.#phase])
   }
 
-  protected get movable(): boolean {
-    const exchange = this.#exchange
-    return this.#toProxy === undefined && this.#requestSent && (exchange === undefined || exchange.movable)
+  protected get obstacle(): string | undefined {
+    if (this.#toProxy !== undefined) return 'it goes through a proxy'
+    if (this.#held !== undefined) return 'a request waits for 100 (Continue)'
+    if (!this.#requestSent) return 'the content of a request is a stream, and being sent'
+    return this.#exchange?.obstacle
   }
 
   protected export(): ClientApplication {

@@ -67,8 +67,12 @@ export class H2Connection extends Connection implements StreamOwner {
     this.hold(this.#streams.size > 0)
   }
 
-  protected get movable(): boolean {
-    return [...this.#streams.values()].every(one => one.movable && one.exchange.movable)
+  protected get obstacle(): string | undefined {
+    for (const stream of this.#streams.values()) {
+      const why = stream.obstacle ?? stream.exchange.obstacle
+      if (why !== undefined) return why
+    }
+    return undefined
   }
 
   protected export(): ClientApplication {

@@ -49,9 +49,11 @@ export class H2Stream implements Carrier, UploadSink {
     this.since = owner.now
   }
 
-  /** Whether all of the request is here as bytes. */
-  get movable(): boolean {
-    return this.#upload === undefined && this.#held === undefined
+  /** Why not all of the request is here as bytes; undefined: it is. */
+  get obstacle(): string | undefined {
+    if (this.#held !== undefined) return 'a request waits for 100 (Continue)'
+    if (this.#upload === undefined || !this.uploading) return undefined
+    return 'the content of a request is a stream, and being sent'
   }
 
   export(): StreamBeginning & { readonly id: number; readonly exchange: ExchangeState } {

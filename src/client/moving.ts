@@ -14,12 +14,17 @@ export interface Carried extends Connected {
   readonly carrier?: ByteStream
 }
 
-/** Whether the connection can be taken out: it is a socket, and nothing but our TLS over it. */
-export function canLeave({ transport, session, stream, carrier }: Carried): boolean {
-  if (carrier === undefined && !(stream instanceof Socket)) return false
+/** Why a connection cannot be taken out; undefined: it is a socket, and nothing but our TLS over it. */
+export function obstacleTo({ transport, session, stream, carrier }: Carried): string | undefined {
+  if (carrier === undefined && !(stream instanceof Socket))
+    return 'its connector gives no socket, or it goes through a proxy'
+  if (session !== undefined) {
+    const releasable = typeof (transport as Partial<Releasable>).release === 'function'
+    return releasable ? undefined : 'it was made with early data'
+  }
   // What another implementation of TLS holds stays there.
-  if (session === undefined) return carrier !== undefined || duplexOf(transport) === stream
-  return typeof (transport as Partial<Releasable>).release === 'function'
+  if (carrier !== undefined || duplexOf(transport) === stream) return undefined
+  return 'what lies over its socket is not TLS of ours'
 }
 
 /**

@@ -94,6 +94,13 @@ export class Pool implements ConnectionOwner {
     return this.#all
   }
 
+  /** Handshakes underway with a request in them. */
+  get early(): number {
+    let count = 0
+    for (const { early } of this.#openings) if (early !== undefined) count++
+    return count
+  }
+
   dispatch(exchange: Exchange): void {
     if (this.#closed !== undefined) {
       exchange.fail(this.#closed, 'nothing')

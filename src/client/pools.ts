@@ -47,11 +47,13 @@ export class Pools {
     for (const pool of [...this.#pools.values()]) pool.destroy(error)
   }
 
-  /** Gives away all connections that can go on elsewhere. */
-  async release(): Promise<readonly Released[]> {
+  /** Gives away all connections that can go on elsewhere. @param stays told of each other one, and why */
+  async release(stays?: (origin: string, why: string) => void): Promise<readonly Released[]> {
     const leaving = [...this.#pools].flatMap(([origin, { connections }]) =>
-      [...connections].map(connection => connection.release(origin)),
+      [...connections].map(connection => connection.release(origin, why => stays?.(origin, why))),
     )
+    for (const [origin, { early }] of this.#pools)
+      for (let i = 0; i < early; i++) stays?.(origin, 'a request went out with its handshake')
     return (await Promise.all(leaving)).filter(one => one !== undefined)
   }
 

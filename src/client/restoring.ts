@@ -2,7 +2,7 @@ import { Session } from '../tls13/index.ts'
 import { toClientConfig } from '../tls13/io/net.ts'
 import { decode } from '../wire/index.ts'
 import type { Connection, ConnectionOwner, ConnectionSettings, Released } from './connection.ts'
-import { Exchange } from './exchange.ts'
+import { Exchange, type Hearing } from './exchange.ts'
 import { H1Connection } from './h1-connection.ts'
 import { H2Connection } from './h2-connection.ts'
 import { takeIn } from './moving.ts'
@@ -23,7 +23,11 @@ export interface Restored {
  * Reads what {@link Connection.release} gave.
  * @throws DecodeError, TlsError, TypeError for what is no such thing
  */
-export function restored({ state: bytes, descriptor }: Released, options: ClientOptions): Restored {
+export function restored(
+  { state: bytes, descriptor }: Released,
+  options: ClientOptions,
+  hearing: (label: string) => Hearing,
+): Restored {
   const { version, origin, session: tls, application } = decode(ClientConnectionState, bytes)
   if (version !== CLIENT_STATE_VERSION) throw new TypeError(`a connection in version ${version}`)
   const config = tls && toClientConfig({ ...options.tls, alpn: ['h2', 'http/1.1'] }, new URL(origin).hostname)
@@ -31,7 +35,7 @@ export function restored({ state: bytes, descriptor }: Released, options: Client
   const { protocol } = application
   if (application.protocol === 'http/1.1') {
     const { exchange: one, ...others } = application
-    const exchange = one && Exchange.restore(one, {})
+    const exchange = one && Exchange.restore(one, hearing(one.label))
     const state = { ...others, exchange }
     return {
       origin,
@@ -42,7 +46,7 @@ export function restored({ state: bytes, descriptor }: Released, options: Client
   }
   const streams = application.exchanges.map(({ exchange, ...others }) => ({
     ...others,
-    exchange: Exchange.restore(exchange, {}),
+    exchange: Exchange.restore(exchange, hearing(exchange.label)),
   }))
   const state = { sent: application.sent, http: application.http, streams }
   return {
