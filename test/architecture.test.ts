@@ -6,9 +6,9 @@ import { rolldown } from 'rolldown'
 import { describe, expect, it } from 'vitest'
 
 /*
- * Imports go one way: wire, time <- tls13, http <- transport <- transfer <- client, platform <- functions,
- * stack <- containers, gateway, keys, supervisor <- acme, cli. Those four are processes, and siblings: none
- * knows another.
+ * Imports go one way: wire, time <- tls13, http <- web, transport <- transfer <- client, platform <-
+ * functions, stack <- containers, gateway, keys, supervisor <- acme, cli. Those four are processes, and
+ * siblings: none knows another.
  * What is more than that is written down here by name, so that a new exception is a change to this file.
  */
 
@@ -19,6 +19,7 @@ const CORE = [
   'time',
   'tls13',
   'http',
+  'web',
   'transport',
   'transfer',
   'platform',
@@ -28,7 +29,7 @@ const CORE = [
 ]
 
 /** What neither gateway nor supervisor knows. */
-const FOR_CONTAINERS: ReadonlySet<string> = new Set(['certificates', 'functions', 'queue'])
+const FOR_CONTAINERS: ReadonlySet<string> = new Set(['certificates', 'functions', 'queue', 'web'])
 
 /** Each layer, and all that stand to its left. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -36,13 +37,14 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   time: [],
   tls13: ['wire', 'time'],
   http: ['wire'],
+  web: ['wire', 'http'],
   transport: ['wire', 'time', 'tls13', 'http'],
   transfer: ['wire', 'time', 'tls13', 'http', 'transport'],
-  client: ['wire', 'time', 'tls13', 'http', 'transport', 'transfer'],
+  client: ['wire', 'time', 'tls13', 'http', 'web', 'transport', 'transfer'],
   platform: ['wire', 'time', 'tls13', 'http', 'transfer'],
   certificates: ['wire', 'platform'],
   sealed: ['wire', 'tls13', 'platform'],
-  functions: ['wire', 'time', 'http', 'platform', 'sealed'],
+  functions: ['wire', 'time', 'http', 'web', 'platform', 'sealed'],
   stack: ['wire', 'http', 'transfer', 'platform'],
   queue: ['wire', 'time', 'http', 'transport', 'client', 'platform', 'functions'],
   containers: [...CORE, 'sealed'],

@@ -1,4 +1,8 @@
+import type { Field } from '../http/message.ts'
 import { hasNoContent } from '../http/status.ts'
+import { prepare } from '../web/globals.ts'
+import { addField, lowerName } from '../web/headers.ts'
+import { LightResponse } from '../web/response.ts'
 import { canDecode, codingsOf, decoded } from './decoding.ts'
 import { ClientError } from './error.ts'
 import type { Answer } from './exchange.ts'
@@ -15,24 +19,29 @@ export interface About {
   readonly decode: boolean
 }
 
+/** An answer as its caller gets it. */
+export interface Delivered {
+  readonly response: Response
+  /** Its content goes through a decoder. */
+  readonly decoding: boolean
+}
+
 /** An answer as the web's Response. @throws ClientError protocol: one that it cannot be */
-export function responseOf(
-  { status, fields, content }: Answer,
-  { url, redirected, decode }: About,
-): Response {
+export function responseOf({ status, fields, content }: Answer, about: About): Delivered {
   if (status < FIRST || status > LAST) throw new ClientError('protocol', `a response with status ${status}`)
-  const codings = decode && content !== null ? codingsOf(fields) : []
-  const plain = codings.length > 0 && canDecode(codings) ? decoded(content!, codings) : content
-  const body = hasNoContent(status) ? null : plain
-  const response = new Response(body as ConstructorParameters<typeof Response>[0], {
-    status,
-    headers: fields as [string, string][],
-  })
-  Object.defineProperties(response, {
-    url: { value: url, configurable: true },
-    redirected: { value: redirected, configurable: true },
-  })
-  return response
+  const source = hasNoContent(status) ? null : content
+  const codings = about.decode && source !== null ? codingsOf(fields) : []
+  const decoding = codings.length > 0 && canDecode(codings)
+  const body = decoding ? decoded(source!, codings) : source
+  prepare()
+  const light = LightResponse.from(status, headersOf(fields), body, about)
+  return { response: light as unknown as Response, decoding }
+}
+
+function headersOf(fields: readonly Field[]): Field[] {
+  const headers: Field[] = []
+  for (const [name, value] of fields) addField(headers, lowerName(name), value)
+  return headers
 }
 
 /** Frees the connection of a response whose content is not wanted. */

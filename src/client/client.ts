@@ -161,7 +161,7 @@ export class Client {
       // No decoder begins in the middle.
       const decode = this.#decode && exchange.seen !== 'answered'
       const about = { url: url.href, redirected, decode }
-      const response = exchange.answered().then(answer => responseOf(answer, about))
+      const response = exchange.answered().then(answer => responseOf(answer, about).response)
       response.then(
         () => call.deliver(),
         error => call.over(error),
@@ -188,8 +188,8 @@ export class Client {
         const location = isRedirect(answer.status) ? header(answer.fields, 'location') : undefined
         if (location === undefined || mode === 'manual') {
           const about = { url: outgoing.url.href, redirected: hops > 0, decode: this.#decode }
-          const response = responseOf(answer, about)
-          call.deliver(response.body !== answer.content)
+          const { response, decoding } = responseOf(answer, about)
+          call.deliver(decoding)
           return response
         }
         discard(answer)

@@ -1,11 +1,11 @@
 import type { Field, RequestHead, ResponseView } from '../http/message.ts'
 import { header, namedByConnection } from '../http/message.ts'
+import { prepare } from '../web/globals.ts'
+import { native } from '../web/native.ts'
+import { type Caller, LightRequest } from '../web/request.ts'
+import { LightResponse } from '../web/response.ts'
 import { concat, plain, sharedUtf8 } from '../wire/index.ts'
 import type { FunctionResponse } from './contract.ts'
-import { prepare } from './light/globals.ts'
-import { native } from './light/native.ts'
-import { type Caller, LightRequest } from './light/request.ts'
-import { LightResponse } from './light/response.ts'
 
 /** A request that a Request object cannot say. Answer it with `status`. */
 export class RequestError extends Error {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { installGlobals, prepare } from '../../src/functions/light/globals.ts'
-import { native } from '../../src/functions/light/native.ts'
 import { toWebRequest } from '../../src/functions/web.ts'
+import { installGlobals, prepare } from '../../src/web/globals.ts'
+import { native } from '../../src/web/native.ts'
 import { utf8 } from '../../src/wire/index.ts'
 
 /** What the public tests of fetch ask about, kind by kind: each case is done to our objects and to Node's. */

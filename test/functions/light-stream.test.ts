@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { installGlobals, prepare } from '../../src/functions/light/globals.ts'
-import { native } from '../../src/functions/light/native.ts'
-import { LightResponse } from '../../src/functions/light/response.ts'
 import { fromWebResponse, fromWholeResponse, toWebRequest } from '../../src/functions/web.ts'
+import { installGlobals, prepare } from '../../src/web/globals.ts'
+import { native } from '../../src/web/native.ts'
+import { LightResponse } from '../../src/web/response.ts'
 import { utf8 } from '../../src/wire/index.ts'
 
 /** What becomes of a body when code asks for its stream: the same as with Node's classes. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { installGlobals, prepare } from '../../src/functions/light/globals.ts'
-import { LightHeaders } from '../../src/functions/light/headers.ts'
-import { native } from '../../src/functions/light/native.ts'
-import { LightResponse } from '../../src/functions/light/response.ts'
+import { installGlobals, prepare } from '../../src/web/globals.ts'
+import { LightHeaders } from '../../src/web/headers.ts'
+import { native } from '../../src/web/native.ts'
+import { LightResponse } from '../../src/web/response.ts'
 
 const NODES = { ...native() }
 installGlobals()

@@ -1,5 +1,5 @@
+import { LightRequest } from '../../web/request.ts'
 import type { Context, Environment, FetchHandler } from '../contract.ts'
-import { LightRequest } from '../light/request.ts'
 
 /** An application with the `fetch` of the web's servers: Hono, itty-router, anything of that kind. */
 export interface FetchApplication {

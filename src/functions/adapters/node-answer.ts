@@ -1,10 +1,10 @@
 import { H1Client, type H1ClientEvent } from '../../http/h1/index.ts'
 import { type Field, header } from '../../http/message.ts'
+import type { Source } from '../../web/body.ts'
+import { addField, lowerName } from '../../web/headers.ts'
+import { copyOf, LightResponse } from '../../web/response.ts'
 import { concat, plain } from '../../wire/index.ts'
 import type { Context } from '../contract.ts'
-import type { Source } from '../light/body.ts'
-import { addField, lowerName } from '../light/headers.ts'
-import { copyOf, LightResponse } from '../light/response.ts'
 import { type Head, readHead } from './node-head.ts'
 import { BUFFER, type NodeSocket, type Written } from './node-socket.ts'
 

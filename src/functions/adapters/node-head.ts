@@ -1,5 +1,5 @@
 import type { Field } from '../../http/message.ts'
-import { addField, lowerName } from '../light/headers.ts'
+import { addField, lowerName } from '../../web/headers.ts'
 
 /** What the head of a response says. */
 export interface Head {

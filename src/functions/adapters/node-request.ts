@@ -1,8 +1,8 @@
 import { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Field } from '../../http/message.ts'
-import { lowerName } from '../light/headers.ts'
-import { LightRequest, type RequestContents } from '../light/request.ts'
+import { lowerName } from '../../web/headers.ts'
+import { LightRequest, type RequestContents } from '../../web/request.ts'
 import type { NodeSocket } from './node-socket.ts'
 
 /** What was between the client and us only (RFC 9110 §7.6.1). */

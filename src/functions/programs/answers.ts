@@ -1,6 +1,6 @@
 import type { Field } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
-import { LightResponse } from '../light/response.ts'
+import { LightResponse } from '../../web/response.ts'
 
 /** The platform's answer in a program's place. */
 export function refusing(what: Problem): Response {

@@ -1,5 +1,5 @@
 import { type Field, namedByConnection } from '../../http/message.ts'
-import { addField, lowerName } from '../light/headers.ts'
+import { addField, lowerName } from '../../web/headers.ts'
 
 /** What was between the client and the platform only (RFC 9110 §7.6.1), or is said anew. */
 const OF_ONE_HOP: ReadonlySet<string> = new Set([

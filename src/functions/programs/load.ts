@@ -1,7 +1,7 @@
 import type { Log } from '../../platform/log.ts'
 import type { ProgramSettings } from '../../platform/program-settings.ts'
 import type { Clock } from '../../time/clock.ts'
-import { installGlobals, prepare } from '../light/globals.ts'
+import { installGlobals, prepare } from '../../web/globals.ts'
 import { functionModule } from '../module.ts'
 import { socketDirectory } from './endpoint.ts'
 import { Forks } from './forks.ts'

@@ -1,5 +1,5 @@
+import { LightRequest } from '../../web/request.ts'
 import type { Context, Endings, FieldSource } from '../contract.ts'
-import { LightRequest } from '../light/request.ts'
 import { Credit, type Frame, type ResponseHead, uint32 } from './frames.ts'
 import { jsonOf, type Link } from './link.ts'
 

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { FunctionCall } from '../../../src/containers/protocol/function-call.ts'
-import { installGlobals, prepare } from '../../../src/functions/light/globals.ts'
 import type { FunctionModule } from '../../../src/functions/module.ts'
 import type { RequestHead, ResponseView } from '../../../src/http/message.ts'
 import { SYSTEM_CLOCK } from '../../../src/time/system-clock.ts'
+import { installGlobals, prepare } from '../../../src/web/globals.ts'
 
 const ignore = (): void => {}
 const PLACE = { tls: true, hops: 0, requestIndex: 0, container: 'echo-1' }

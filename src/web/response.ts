@@ -1,4 +1,4 @@
-import type { Field } from '../../http/message.ts'
+import type { Field } from '../http/message.ts'
 import { copied, LightBody, type Maker, type Source } from './body.ts'
 import { fieldsFrom, hasField, LightHeaders } from './headers.ts'
 import { native, unclonable } from './native.ts'
@@ -22,6 +22,8 @@ interface Head {
   readonly status: number
   readonly statusText: string
   readonly fields: Field[]
+  readonly url?: string
+  readonly redirected?: boolean
 }
 
 /** The web's Response: no stream is made of a body that is there as a whole, unless code asks for one. */
@@ -31,9 +33,17 @@ export class LightResponse {
   readonly #statusText: string
   readonly #fields: Field[]
   readonly #immutable: boolean
+  readonly #url: string
+  readonly #redirected: boolean
   #headers: LightHeaders | undefined
 
-  private constructor(source: Source, { status, statusText, fields }: Head, immutable = false) {
+  private constructor(
+    source: Source,
+    { status, statusText, fields, url = '', redirected = false }: Head,
+    immutable = false,
+  ) {
+    this.#url = url
+    this.#redirected = redirected
     this.#status = status
     this.#statusText = statusText
     this.#fields = fields
@@ -69,9 +79,15 @@ export class LightResponse {
   /**
    * A response whose parts are known to be right.
    * @param fields names in lower case, each once but for Set-Cookie; they and the content are the object's
+   * @param about what was asked for, if something was
    */
-  static from(status: number, fields: Field[], content: Source): LightResponse {
-    return new LightResponse(content, { status, statusText: '', fields })
+  static from(
+    status: number,
+    fields: Field[],
+    content: Source,
+    about?: { readonly url: string; readonly redirected: boolean },
+  ): LightResponse {
+    return new LightResponse(content, { status, statusText: '', fields, ...about })
   }
 
   /** What `Response.json(data, init)` makes; undefined if that is for Node's class. */
@@ -115,10 +131,10 @@ export class LightResponse {
     return 'default'
   }
   get url(): string {
-    return ''
+    return this.#url
   }
   get redirected(): boolean {
-    return false
+    return this.#redirected
   }
   get status(): number {
     return this.#status
@@ -143,7 +159,14 @@ export class LightResponse {
   clone(): Response {
     const whole = this.#body.copyable
     if (whole === undefined) return this.#body.real.clone()
-    const head = { status: this.#status, statusText: this.#statusText, fields: this.#fields.slice() }
+    const fields = this.#fields.slice()
+    const [status, statusText, url, redirected] = [
+      this.#status,
+      this.#statusText,
+      this.#url,
+      this.#redirected,
+    ]
+    const head = { status, statusText, fields, url, redirected }
     return new LightResponse(copied(whole), head, this.#immutable) as unknown as Response
   }
 

@@ -1,4 +1,4 @@
-import type { Field } from '../../http/message.ts'
+import type { Field } from '../http/message.ts'
 import { copied, LightBody, type Maker, type Source } from './body.ts'
 import { LightHeaders } from './headers.ts'
 import { native, unclonable } from './native.ts'

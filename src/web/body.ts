@@ -1,4 +1,4 @@
-import { utf8 } from '../../wire/index.ts'
+import { utf8 } from '../wire/index.ts'
 import { drop, isRead, isUnread, streamOf, wholeOf } from './stream.ts'
 
 /** Content as it is given: whole, as a stream, or none. */

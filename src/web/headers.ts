@@ -1,4 +1,4 @@
-import type { Field } from '../../http/message.ts'
+import type { Field } from '../http/message.ts'
 import { native, unclonable } from './native.ts'
 
 /** A name that may stand in a field (RFC 9110 §5.6.2). */
