@@ -28,6 +28,11 @@ functions:
   and \`requests\` are written as in Kubernetes: \`128Mi\`, \`500m\`. Paths start at the folder of the file.
 * **Errors** name file, line and column, what is wrong and what is allowed. Unknown keys are remarked on,
   with the nearest that there is, and ignored.
+* **YAML** 1.2, one document in UTF-8 of at most 1 MiB, with anchors, aliases and merge keys (\`<<\`). Texts
+  are given on as they are written: a variable \`007\` stays \`007\`. Nothing is substituted; a \`\${NAME}\`
+  among variables is remarked on.
+* **From a pipe**: \`--config /dev/stdin\`, \`--config <(…)\`. Paths then start at the working directory,
+  and \`deploy\` and \`reload\` have what \`up\` has read.
 * **Variables of the environment** go before the file; [below](#variables-of-the-environment).
 * \`hotpotato config print\` shows the file with all defaults, \`--resolved\` where each value comes from;
   \`hotpotato config check\` judges it as \`up\` does, and starts nothing; \`hotpotato config schema\`
@@ -44,6 +49,9 @@ what it likes. These labels mean something:
 | --- | --- |
 | \`com.openfaas.scale.min\`, \`com.openfaas.scale.max\` | \`replicas\`, which goes before them |
 ${zero()}
+faas-cli puts variables of the environment in the place of \`\${NAME}\` and \`\${NAME:-default}\`; here such
+text stays as it is. \`envsubst < stack.yml | hotpotato up --config /dev/stdin\` does the first.
+
 Without meaning here, remarked on once and harmless:
 ${wrapped([...foreign.map(([name]) => name), 'configuration', 'provider.network'])}.
 

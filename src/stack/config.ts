@@ -1,12 +1,20 @@
-import { readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { meant } from '../platform/nearest.ts'
 import { QUEUE_FUNCTION } from '../platform/queue-settings.ts'
 import { checkAcme } from './acme.ts'
 import { ROOT } from './keys.ts'
-import { below, ConfigError, type Place, type ReadonlyShape, type Remark, show } from './readers.ts'
+import {
+  below,
+  ConfigError,
+  MOST_REMARKS,
+  type Place,
+  type ReadonlyShape,
+  type Remark,
+  show,
+} from './readers.ts'
 import { checkTrust } from './trust.ts'
-import { readYaml, valueIn } from './yaml.ts'
+import { baseOf, readText } from './yaml/text.ts'
+import { readYaml, valueIn } from './yaml/yaml.ts'
 
 export { parseDuration } from './durations.ts'
 export { carrierOf, type FunctionConfig } from './function.ts'
@@ -38,6 +46,9 @@ export interface LoadedConfig {
 
 type Variables = Readonly<Record<string, string | undefined>>
 
+/** Remarks on a file that is refused, at most: the fault is what counts. */
+const FEW_REMARKS = 3
+
 /** The environment variables that go before the file, and the keys that they set. */
 export const ENVIRONMENT: Readonly<Record<string, string>> = {
   HOTPOTATO_RUN_DIR: 'runDirectory',
@@ -57,19 +68,8 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
  * @param directory where relative paths start; by default that of the file
  * @throws ConfigError it cannot be read, or {@link parseConfig} refuses it
  */
-export function loadConfig(
-  file: string,
-  variables: Variables = {},
-  directory = dirname(resolve(file)),
-): LoadedConfig {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new ConfigError(`${file} cannot be read (${code ?? String(error)})`)
-  }
-  return parseConfig(text, directory, variables, file)
+export function loadConfig(file: string, variables: Variables = {}, directory = baseOf(file)): LoadedConfig {
+  return parseConfig(readText(file), directory, variables, file)
 }
 
 /**
@@ -78,9 +78,8 @@ export function loadConfig(
  */
 export function loadRunDirectory(file: string, variables: Variables): string | undefined {
   try {
-    const text = readFileSync(file, 'utf8')
-    const place = below(placeOf(dirname(resolve(file)), variables), 'runDirectory')
-    return ROOT.keys!.runDirectory!(valueIn(text, 'runDirectory'), place) as string
+    const place = below(placeOf(baseOf(file), variables), 'runDirectory')
+    return ROOT.keys!.runDirectory!(valueIn(readText(file), 'runDirectory'), place) as string
   } catch {
     return undefined
   }
@@ -108,10 +107,12 @@ export function parseConfig(
     const config = ROOT(root, place)
     checkTogether(config)
     const all = [...remarks, ...foreignKeys(place.foreign)]
+    const more = all.length - MOST_REMARKS
+    const rest = more > 0 ? [`${file}: and ${more} more remarks like these`] : []
     const from = (path: readonly string[]): string | undefined => origin(root, path, place, at)
     const included = [...config.functions.values()].flatMap(one => one.environment_file)
     const files = [resolve(file), ...included.map(one => resolve(directory, one))]
-    return { config, warnings: all.map(said), files, at, from }
+    return { config, warnings: [...all.slice(0, MOST_REMARKS).map(said), ...rest], files, at, from }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const { path, message } = error
@@ -122,7 +123,7 @@ export function parseConfig(
         `${keyAt(misspelt.path)}: there is no key ${misspelt.path}; did you mean ${path}?`,
       )
     const lead = path === undefined ? message : `${at(path)}: ${message}`
-    throw new ConfigError([lead, ...remarks.map(said)].join('; '))
+    throw new ConfigError([lead, ...remarks.slice(0, FEW_REMARKS).map(said)].join('; '))
   }
 }
 
@@ -134,7 +135,7 @@ function placeOf(directory: string, variables: Variables): Place {
     warnings: [],
     foreign: [],
     variables: variablesByPath(variables),
-    readText: one => readFileSync(one, 'utf8'),
+    readText,
   }
 }
 

@@ -1,5 +1,18 @@
-import { asMap, below, ConfigError, isText, type Place, type Reader, reader, refuse } from './readers.ts'
-import { readYaml } from './yaml.ts'
+import {
+  asMap,
+  below,
+  ConfigError,
+  isText,
+  isUnsubstituted,
+  type Place,
+  type Reader,
+  reader,
+  refuse,
+  show,
+  UNSUBSTITUTED,
+} from './readers.ts'
+import { StackMap } from './yaml/tree.ts'
+import { readYaml } from './yaml/yaml.ts'
 
 /** Variables by name. */
 export type Variables = Readonly<Record<string, string>>
@@ -7,8 +20,12 @@ export type Variables = Readonly<Record<string, string>>
 /**
  * A map from names to text; numbers and truth values are taken as text, nothing as the empty one.
  * @param judge says what is wrong with a name and a value
+ * @param remark says what is likely not meant with a value
  */
-function texts(judge: (name: string, value: string) => string | undefined): Reader<Variables> {
+function texts(
+  judge: (name: string, value: string) => string | undefined,
+  remark: (value: string) => string | undefined = () => undefined,
+): Reader<Variables> {
   return reader(
     {
       type: ['object', 'null'],
@@ -16,13 +33,18 @@ function texts(judge: (name: string, value: string) => string | undefined): Read
       default: {},
     },
     (value, place) => {
-      const entries = [...asMap(value, place)].map(([name, one]) => {
+      const map = asMap(value, place)
+      const entries = [...map].map(([name, one]) => {
         const { path } = below(place, String(name))
-        const text = one === null ? '' : String(one)
+        // As it is written: 007 stays 007.
+        const written = map instanceof StackMap ? map.written(String(name)) : undefined
+        const text = one === null ? '' : (written ?? String(one))
         if (!['string', 'number', 'boolean'].includes(typeof (one ?? '')))
           refuse(path, 'a text, a number or true or false', one)
         const wrong = judge(String(name), text)
         if (wrong !== undefined) throw new ConfigError(`${path}: ${wrong}`, path)
+        const odd = remark(text)
+        if (odd !== undefined) place.warnings.push({ path, text: `${path} ${odd}` })
         return [String(name), text] as const
       })
       // A name such as `__proto__` is one like any other.
@@ -35,7 +57,9 @@ function texts(judge: (name: string, value: string) => string | undefined): Read
 export const labels: Reader<Variables> = texts(() => undefined)
 
 /** `environment`. */
-export const environment: Reader<Variables> = texts(wrongVariable)
+export const environment: Reader<Variables> = texts(wrongVariable, value =>
+  isUnsubstituted(value) ? `stays ${show(value)}: ${UNSUBSTITUTED}` : undefined,
+)
 
 /** The platform's processes read these themselves. */
 const OURS = 'variables that begin with HOTPOTATO_ are those of the platform, and no function has them'
@@ -85,7 +109,7 @@ function fromYaml(text: string, file: string, place: Place): FiledVariable[] {
   const given = root instanceof Map ? root.get('environment') : undefined
   if (!(given instanceof Map)) throw new ConfigError(`${file}: it must have a map environment:`)
   try {
-    const read = environment(given, { ...place, path: 'environment' })
+    const read = environment(given, { ...place, path: 'environment', warnings: [] })
     return Object.entries(read).map(([name, value]) => ({ name, value, at: at(`environment.${name}`) }))
   } catch (error) {
     const { message, path } = error as ConfigError

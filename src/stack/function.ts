@@ -216,8 +216,9 @@ function variablesOf(file: string, index: number, place: Place): FiledVariable[]
   try {
     text = place.readText(whole)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new ConfigError(`${below(place, 'environment_file').path}: ${file} cannot be read (${code})`, path)
+    // It is called as the stack file calls it.
+    const said = (error as Error).message.replace(whole, file)
+    throw new ConfigError(`${below(place, 'environment_file').path}: ${said}`, path)
   }
   return readVariables(text, file, place)
 }

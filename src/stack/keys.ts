@@ -40,6 +40,9 @@ const version: Reader<1> = scalar('1', 1, value => ([1, '1', '1.0'].includes(val
   enum: [1, '1', '1.0'],
 })
 
+/** Each has an own process or more. */
+const MOST_FUNCTIONS = 1000
+
 /** A label of a host name, in lower case. */
 const FUNCTION_NAME = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
 
@@ -68,12 +71,19 @@ const functions: Reader<ReadonlyMap<string, FunctionConfig>> = reader(
   {
     type: 'object',
     minProperties: 1,
+    maxProperties: MOST_FUNCTIONS,
     propertyNames: { pattern: FUNCTION_NAME },
     additionalProperties: FUNCTION_SCHEMA,
   },
   (value, place) => {
     const read = new Map<string, FunctionConfig>()
-    for (const [given, entry] of asMap(value, place)) {
+    const map = asMap(value, place)
+    if (map.size > MOST_FUNCTIONS)
+      throw new ConfigError(
+        `${place.path} must have at most ${MOST_FUNCTIONS} functions, not ${map.size}`,
+        place.path,
+      )
+    for (const [given, entry] of map) {
       const name = String(given)
       if (!isFunctionName(name)) {
         const rule = 'names of 1 to 63 of a-z, 0-9 and -, with no - at either end'

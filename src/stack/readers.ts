@@ -19,6 +19,9 @@ export class ConfigError extends Error {
   }
 }
 
+/** Remarks that are made, at most. */
+export const MOST_REMARKS = 50
+
 /** What is said of a key that changes nothing. */
 export interface Remark {
   readonly path: string
@@ -107,8 +110,16 @@ export function scalar<T, D>(
 
 /** @param path of the value, if that is not what the key is called @throws ConfigError always */
 export function refuse(name: string, allowed: string, given: unknown, path = name): never {
-  throw new ConfigError(`${name} must be ${allowed}, not ${show(given)}`, path)
+  const hint = isUnsubstituted(given) ? `; ${UNSUBSTITUTED}` : ''
+  throw new ConfigError(`${name} must be ${allowed}, not ${show(given)}${hint}`, path)
 }
+
+/** OpenFaaS replaces such in a stack file by variables of the environment. */
+export function isUnsubstituted(value: unknown): boolean {
+  return typeof value === 'string' && /\$\{[A-Za-z_]/.test(value)
+}
+
+export const UNSUBSTITUTED = 'nothing is substituted in a stack file'
 
 export function show(value: unknown): string {
   if (value instanceof Map) return 'a map'
@@ -196,7 +207,8 @@ export function section<const F extends Keys>(keys: F): Reader<KeyValues<F>> {
     for (const name of [...map.keys()].map(String)) {
       if (Object.hasOwn(keys, name)) continue
       const { path } = below(place, name)
-      const close = nearest(name, Object.keys(keys))
+      // Beyond that no remark is shown.
+      const close = place.warnings.length < MOST_REMARKS ? nearest(name, Object.keys(keys)) : undefined
       const hint = close === undefined ? {} : { meant: below(place, close).path }
       const question = close === undefined ? '' : `; did you mean ${close}?`
       place.warnings.push({ path, text: `${path} is unknown and ignored${question}`, ...hint })

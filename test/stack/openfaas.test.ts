@@ -144,7 +144,7 @@ describe('environment_file', () => {
     ['x.env', 'HOTPOTATO_RUN_DIR=/', 'x.env:1: variables that begin with HOTPOTATO_ are those'],
     ['x.env', '1A=2', 'x.env:1: a name has letters'],
     ['x.env', 'A="never', 'x.env:1: the quote of the value of A does not end'],
-    ['x.env', 'A=\0', 'x.env:1: the value of a variable has no NUL'],
+    ['x.env', 'A=\0', 'functions.fn.environment_file: x.env:1:3: NUL is no text in UTF-8'],
     ['x.yml', 'a: b', 'x.yml: it must have a map environment:'],
     ['x.yml', 'environment:\n  A: [1]', 'x.yml:2:3: environment.A must be a text'],
     ['x.yml', 'environment: {', /^x\.yml:\d+:\d+: not YAML/],

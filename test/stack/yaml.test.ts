@@ -18,8 +18,12 @@ it.each([
   ['gateway: { http: 80', '1:20', 'end with a }'],
   ['runDirectory: "run', '1:19', 'Missing closing "quote'],
   [`${FUNCTIONS}\n---\n${FUNCTIONS}`, '2:1', 'a second document begins'],
-  [`${FUNCTIONS}\n${FUNCTIONS}`, '2:1', 'Map keys must be unique'],
+  [`${FUNCTIONS}\n${FUNCTIONS}`, '2:1', 'the key functions is there a second time'],
   ['- echo\nfunctions: 5', '2:1', 'not YAML'],
+  ['functions:\n  echo:\n  echo:', '3:3', 'the key echo is there a second time'],
+  ['functions:\n  ? [a]\n  : b', '2:5', 'a key is a text'],
+  ['functions: &f\n  echo: *f', '2:9', '*f refers to what it is itself a part of'],
+  ['functions: { echo: { <<: 5 } }', '1:22', '<< merges a map'],
 ])('%j is refused with its place, and how to write it', (text, place, advice) => {
   expect(() => parse(text)).toThrow(`mine.yml:${place}: not YAML: `)
   expect(() => parse(text)).toThrow(advice)
@@ -71,4 +75,75 @@ it('says where any value stands, for those who find out later that it is wrong',
   expect(at('functions.echo.handler')).toBe('mine.yml:3:14')
   expect(at('functions.echo.hosts')).toBe('mine.yml:2:3')
   expect(at('gateway.host')).toBe('mine.yml')
+})
+
+it('refuses what is nested too deep before the library runs out of stack', () => {
+  const why = 'not YAML: lists and maps are in each other, over 64 deep'
+  expect(() => parse('['.repeat(100) + ']'.repeat(100))).toThrow(`mine.yml:1:66: ${why}`)
+  expect(() => parse(`functions: ${'{ a: '.repeat(100_000)}`)).toThrow(`mine.yml:1:328: ${why}`)
+  const steps = Array.from({ length: 100 }, (_, depth) => `${' '.repeat(depth)}a:`)
+  expect(() => parse(steps.join('\n'))).toThrow(`mine.yml:65:66: ${why}`)
+})
+
+it('takes what is referred to, and merges maps, with what stands there first', () => {
+  const text = `
+trust: &none []
+functions:
+  echo: &all
+    replicas: 2
+    environment: &words { A: a, B: b }
+  hello:
+    <<: *all
+    environment: { <<: [*words, { B: no, C: c }], A: own }
+`
+  const { config, warnings, at } = parse(text)
+  expect(warnings).toEqual([])
+  const { replicas, environment } = config.functions.get('hello')!
+  expect(replicas.start).toBe(2)
+  expect(environment).toEqual({ A: 'own', B: 'b', C: 'c' })
+  expect(at('functions.hello.environment.A')).toBe('mine.yml:9:54')
+})
+
+it('names the place of what an alias refers to', () => {
+  expect(() => parse('functions:\n  echo: &e\n    replicas: x\n  hello: *e')).toThrow('mine.yml:3:15: ')
+  expect(() => parse('trust: &t\nfunctions: { echo: }')).toThrow('quote it: "&t"')
+})
+
+it('bears aliases of aliases of aliases', () => {
+  const bomb = [
+    'a0: &a0 [x, x]',
+    ...Array.from({ length: 40 }, (_, i) => `a${i + 1}: &a${i + 1} [*a${i}, *a${i}]`),
+  ]
+  expect(parse(`${bomb.join('\n')}\n${FUNCTIONS}`).warnings).toHaveLength(41)
+  expect(() => parse(`${bomb.join('\n')}\nfunctions: { echo: { hosts: *a40 } }`)).toThrow(
+    'must be host names',
+  )
+})
+
+it('gives texts on as they are written, digits and all', () => {
+  const values = { A: '007', B: '0x1F', C: '1e3', D: '12345678901234567890', E: '1.50', F: 'True', G: 'yes' }
+  const written = Object.entries(values).map(([name, value]) => `${name}: ${value}`)
+  const { functions } = parse(
+    `functions: { 010: { handler: echo, environment: { ${written.join(', ')}, N: } } }`,
+  ).config
+  expect(functions.get('010')?.environment).toEqual({ ...values, N: '' })
+})
+
+it('says that nothing is substituted, where OpenFaaS does', () => {
+  const value = `\${A:-b}`
+  const text = `functions:\n  echo:\n    environment:\n      A: ${value}\n      B: $B\n`
+  const { config, warnings } = parse(text)
+  expect(config.functions.get('echo')?.environment).toEqual({ A: value, B: '$B' })
+  expect(warnings).toEqual([
+    `mine.yml:4:7: functions.echo.environment.A stays "${value}": nothing is substituted in a stack file`,
+  ])
+  expect(() => parse(`functions: { echo: { replicas: "${value}" } }`)).toThrow('; nothing is substituted')
+})
+
+it('makes no more than fifty remarks, and is done with many keys soon', () => {
+  const keys = Array.from({ length: 2000 }, (_, index) => `k${index}: ${index}`)
+  const { warnings } = parse(`${keys.join('\n')}\n${FUNCTIONS}`)
+  expect([warnings.length, warnings.at(-1)]).toEqual([51, 'mine.yml: and 1950 more remarks like these'])
+  const many = Array.from({ length: 1001 }, (_, index) => `f${index}: { handler: echo }`)
+  expect(() => parse(`functions: { ${many.join(', ')} }`)).toThrow('at most 1000 functions, not 1001')
 })

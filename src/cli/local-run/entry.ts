@@ -1,7 +1,9 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, extname, resolve } from 'node:path'
-import { parse } from 'yaml'
 import { isFunctionName } from '../../platform/function-name.ts'
+import { readText } from '../../stack/yaml/text.ts'
+import { StackMap } from '../../stack/yaml/tree.ts'
+import { readYaml } from '../../stack/yaml/yaml.ts'
 import { CommandError } from '../line/usage-error.ts'
 import { CONFIGURATION } from '../platform/configuration.ts'
 
@@ -52,14 +54,20 @@ export function functionFor(what: string, wishes: Wishes): { readonly name: stri
 function named(name: string, config: string | undefined): { name: string; entry: Entry } | undefined {
   const file = resolve(config ?? CONFIGURATION)
   if (!existsSync(file)) return undefined
-  let functions: Readonly<Record<string, Entry | null>> | undefined
-  try {
-    functions = (parse(readFileSync(file, 'utf8')) as { functions?: typeof functions } | null)?.functions
-  } catch (error) {
-    throw new CommandError(`${file} is no YAML: ${(error as Error).message.split('\n', 1)[0]}`)
-  }
+  const { root } = readYaml(readText(file), file)
+  const functions = (plainOf(root) as { functions?: Readonly<Record<string, Entry | null>> } | null)
+    ?.functions
   if (functions === undefined || !Object.hasOwn(functions, name)) return undefined
   return { name, entry: absolute(name, functions[name] ?? {}, dirname(file)) }
+}
+
+/** As objects; variables as they are written. */
+function plainOf(value: unknown, name = ''): unknown {
+  if (Array.isArray(value)) return value.map(one => plainOf(one))
+  if (!(value instanceof StackMap)) return value
+  const one = (key: string, inner: unknown): unknown =>
+    name === 'environment' ? (value.written(key) ?? inner) : plainOf(inner, key)
+  return Object.fromEntries([...value].map(([key, inner]) => [key, one(key, inner)]))
 }
 
 /** Paths in a stack file start at its folder; here they stand in another one. */

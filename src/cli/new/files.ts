@@ -1,23 +1,24 @@
-import { renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
-import { CommandError } from '../line/usage-error.ts'
+import { readText } from '../../stack/yaml/text.ts'
 import { StackFile } from './stack-file.ts'
 
-/** A stack file that is to be changed. @throws CommandError it is no YAML */
-export function readStack(file: string, text: string): StackFile {
-  try {
-    return new StackFile(text)
-  } catch (error) {
-    const { message } = error as Error
-    throw new CommandError(`${shown(file)} is not changed, because it is no YAML: ${message}`)
-  }
+/** A stack file that is to be changed. @throws ConfigError it is no YAML */
+export function readStack(file: string): StackFile {
+  return new StackFile(readText(file), shown(file))
 }
 
-/** Writes a file whole or not at all. @throws Error of Node's */
+/**
+ * Writes a file whole or not at all. One that is there keeps its mode, and its place if a link leads there.
+ * @throws Error of Node's
+ */
 export function writeWhole(file: string, text: string): void {
-  const next = `${file}.${process.pid}.new`
+  const there = existsSync(file)
+  const target = there ? realpathSync(file) : file
+  const next = `${target}.${process.pid}.new`
   writeFileSync(next, text)
-  renameSync(next, file)
+  if (there) chmodSync(next, statSync(target).mode & 0o7777)
+  renameSync(next, target)
 }
 
 /** A path as a user names it who is where this process is. */

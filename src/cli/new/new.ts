@@ -41,8 +41,8 @@ export function makeFunction(name: string, { lang, handler, config, next = 'up' 
   const { template, entry } = found
   const file = resolve(config ?? CONFIGURATION)
   const folder = resolve(dirname(file), handler ?? name)
-  const before = existsSync(file) ? readFileSync(file, 'utf8') : undefined
-  const text = changed(file, before, name, { ...entry, handler: pathFrom(dirname(file), folder) })
+  const isNew = !existsSync(file)
+  const text = changed(file, isNew, name, { ...entry, handler: pathFrom(dirname(file), folder) })
   if (existsSync(folder) && readdirSync(folder).length > 0)
     throw new CommandError(
       `${shown(folder)} is there already, and has files: choose another name or --handler`,
@@ -50,7 +50,7 @@ export function makeFunction(name: string, { lang, handler, config, next = 'up' 
   copy(template.name, folder, name)
   writeWhole(file, text)
   say(`made ${shown(folder)}/ (${readdirSync(folder).sort().join(', ')})`)
-  say(before === undefined ? `made ${shown(file)}` : `added ${name} to ${shown(file)}`)
+  say(isNew ? `made ${shown(file)}` : `added ${name} to ${shown(file)}`)
   if (template.program !== undefined && programPath(template.program) === undefined)
     warn(`${template.program} is not installed here; the function needs it`)
   const how = (command: string): string => hint(command, config, process.env)
@@ -65,11 +65,11 @@ export function makeFunction(name: string, { lang, handler, config, next = 'up' 
 /** The stack file with the function in it. @throws CommandError it is there, or the file is no YAML */
 function changed(
   file: string,
-  before: string | undefined,
+  isNew: boolean,
   name: string,
   entry: Readonly<Record<string, unknown>>,
 ): string {
-  if (before === undefined) {
+  if (isNew) {
     const head = [
       `# yaml-language-server: $schema=${schemaFrom(dirname(file))}`,
       '# What `hotpotato up` runs; the hotpotato.yml of the package says what can stand here.',
@@ -78,9 +78,9 @@ function changed(
       `gateway: { defaultFunction: ${name} }`,
       '',
     ]
-    return new StackFile(head.join('\n')).with(name, entry)
+    return new StackFile(head.join('\n'), CONFIGURATION).with(name, entry)
   }
-  const stack = readStack(file, before)
+  const stack = readStack(file)
   if (stack.functions.includes(name)) throw new CommandError(`${shown(file)} has a function ${name} already`)
   return stack.with(name, entry)
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { RollOut } from '../../supervisor/roll-out.ts'
 import { CommandError } from '../line/usage-error.ts'
@@ -35,7 +35,7 @@ export async function removeFunction(
 
 function without(file: string, name: string): string {
   if (!existsSync(file)) throw new CommandError(`${shown(file)} does not exist`)
-  const stack = readStack(file, readFileSync(file, 'utf8'))
+  const stack = readStack(file)
   if (!stack.functions.includes(name))
     throw new CommandError(`${shown(file)} has no function ${name}; it has ${stack.functions.join(', ')}`)
   if (stack.functions.length === 1) throw new CommandError(`${name} is the only function of ${shown(file)}`)

@@ -1,4 +1,5 @@
 import { isMap, isScalar, type Pair, parse, parseDocument, stringify, type YAMLMap } from 'yaml'
+import { readYaml } from '../../stack/yaml/yaml.ts'
 
 /** What a function says of itself in the stack file. */
 export type Entry = Readonly<Record<string, unknown>>
@@ -7,10 +8,9 @@ export type Entry = Readonly<Record<string, unknown>>
 export class StackFile {
   readonly #text: string
 
-  /** @throws Error in one line that it is no YAML */
-  constructor(text: string) {
-    const [error] = parseDocument(text).errors
-    if (error !== undefined) throw new Error(error.message.split('\n', 1)[0])
+  /** @param file its name, for messages @throws ConfigError in one line that it is no YAML */
+  constructor(text: string, file: string) {
+    readYaml(text, file)
     this.#text = text
   }
 

@@ -10,9 +10,9 @@ const lines = '  greet:\n    lang: fetch\n    handler: ./greet\n'
 
 describe('a stack file', () => {
   it('gets a function, and keeps all else to the letter', () => {
-    const text = new StackFile(SHIPPED).with('greet', ENTRY)
+    const text = new StackFile(SHIPPED, 'x.yml').with('greet', ENTRY)
     expect(text).toBe(`${SHIPPED}${lines}`)
-    expect(new StackFile(text).without('greet')).toBe(SHIPPED)
+    expect(new StackFile(text, 'x.yml').without('greet')).toBe(SHIPPED)
   })
 
   it.each([
@@ -32,14 +32,14 @@ describe('a stack file', () => {
       `functions:\n  a:\n    hosts: [a.b] # its\n${lines}    # last\n`,
     ],
   ])('that has %s gets one', (_what, before, after) => {
-    expect(new StackFile(before).with('greet', ENTRY)).toBe(after)
+    expect(new StackFile(before, 'x.yml').with('greet', ENTRY)).toBe(after)
     expect(parse(after).functions.greet).toEqual(ENTRY)
   })
 
   it.each(['functions: { a: {} } # few\n', 'functions:\n', 'functions: {}\n'])(
     'of another form gets one as the parser writes it: %j',
     before => {
-      const after = new StackFile(before).with('greet', ENTRY)
+      const after = new StackFile(before, 'x.yml').with('greet', ENTRY)
       expect(Object.keys(parse(after).functions).at(-1)).toBe('greet')
       expect(after.includes('# few')).toBe(before.includes('# few'))
     },
@@ -50,12 +50,12 @@ describe('a stack file', () => {
     ['the last', 'functions:\n  a: {}\n  b:\n    hosts: []\n\n# end\ntrust: []\n', 'b', ['a']],
     ['one in braces', 'functions: { a: {}, b: {} }\n', 'a', ['b']],
   ])('loses %s', (_what, before, name, left) => {
-    const after = new StackFile(before).without(name)
-    expect(new StackFile(after).functions).toEqual(left)
+    const after = new StackFile(before, 'x.yml').without(name)
+    expect(new StackFile(after, 'x.yml').functions).toEqual(left)
     if (before.includes('# end')) expect(after).toContain('# end')
   })
 
   it('that is no YAML says so in one line', () => {
-    expect(() => new StackFile('a: [')).toThrow(/^.{5,200}$/)
+    expect(() => new StackFile('a: [', 'x.yml')).toThrow(/^.{5,200}$/)
   })
 })

@@ -5,12 +5,15 @@ import {
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
+  type ParseOptions,
+  Parser,
   parseDocument,
-  visit,
 } from 'yaml'
-import { ConfigError } from './readers.ts'
+import { ConfigError } from '../readers.ts'
+import { DEEPEST, TOO_DEEP, treeOf } from './tree.ts'
 
 /** A configuration as YAML has it. */
 export interface Tree {
@@ -44,13 +47,33 @@ const OURS: Readonly<Record<string, string>> = {
   BLOCK_AS_IMPLICIT_KEY: 'a key with a value, where a value is expected',
 }
 
+/** Keys that are there twice are found in the tree: the library compares each with all others. */
+const PARSING: ParseOptions & { readonly uniqueKeys: false } = { uniqueKeys: false }
+
+/**
+ * Refuses lists and maps in each other, too deep, before the library reads them: it runs out of stack, and a
+ * regular expression that is compiled then ends the process.
+ */
+function mustBeShallow(text: string, file: string): void {
+  const lines = new LineCounter()
+  lines.addNewLine(0)
+  const parser = new Parser(lines.addNewLine)
+  for (const lexeme of new Lexer().lex(text)) {
+    // What it gives are documents, and of no interest; the lowest of its stack is one, too.
+    Array.from(parser.next(lexeme))
+    if (parser.stack.length <= DEEPEST + 1) continue
+    const { line, col } = lines.linePos(parser.offset)
+    throw new ConfigError(`${file}:${line}:${col}: not YAML: ${TOO_DEEP}`)
+  }
+}
+
 /**
  * Reads YAML. @param file its name, for messages
  * @throws ConfigError with the place of what is no YAML, and how it can be written
  */
 export function readYaml(text: string, file: string): Tree {
+  mustBeShallow(text, file)
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
   const place = (offset: number): string => {
     const { line, col } = lines.linePos(offset)
     return `${file}:${line}:${col}`
@@ -58,6 +81,7 @@ export function readYaml(text: string, file: string): Tree {
   const refuse = (offset: number, what: string): never => {
     throw new ConfigError(`${place(offset)}: not YAML: ${what}`)
   }
+  const document = parseDocument(text, { ...PARSING, lineCounter: lines })
   const [error] = [...document.errors, ...document.warnings]
   if (error !== undefined) {
     const [offset] = error.pos
@@ -65,13 +89,15 @@ export function readYaml(text: string, file: string): Tree {
     const [said] = error.message.split(/ at line \d+, column \d+/)
     refuse(offset, `${OURS[error.code] ?? said}${advice(error.code, text, offset)}`)
   }
-  checkNames(document, text, refuse)
+  const slip = (offset: number, word: string): never =>
+    refuse(offset, `text that begins with ${word[0]} ${MEANS[word[0]!]}; ${quote(word)}`)
+  const root = treeOf(document, text, { refuse, slip })
   const find = (path: string, which: 'key' | 'value'): string => {
-    const offset = offsetOf(document.contents, path, which)
+    const offset = offsetOf(document.contents, path, which, document)
     return offset === undefined ? file : place(offset)
   }
   return {
-    root: treeOf(document, file),
+    root,
     at: path => find(path, 'value'),
     keyAt: path => find(path, 'key'),
   }
@@ -79,7 +105,8 @@ export function readYaml(text: string, file: string): Tree {
 
 /** One value at the top of a text that may be broken; undefined if it is not to be found. */
 export function valueIn(text: string, key: string): unknown {
-  const { contents } = parseDocument(text)
+  mustBeShallow(text, '')
+  const { contents } = parseDocument(text, PARSING)
   return isMap(contents) ? contents.get(key) : undefined
 }
 
@@ -103,59 +130,30 @@ function wordAt(text: string, offset: number): string {
 }
 
 /**
- * An unquoted `*` makes a text an alias in YAML, `&` a name of what follows: likely slips, as some hosts
- * begin with `*`.
- */
-function checkNames(document: Document, text: string, refuse: (offset: number, what: string) => never): void {
-  const anchors = new Set<string>()
-  visit(document, {
-    // Called in the order of the text: an alias comes after its anchor.
-    Node: (_key, node) => {
-      const offset = node.range?.[0] ?? 0
-      if (!isAlias(node)) {
-        if (node.anchor === undefined) return
-        anchors.add(node.anchor)
-        const empty = isScalar(node) && node.value === null && node.source === ''
-        if (empty) refuse(text.lastIndexOf('&', offset), slip(`&${node.anchor}`))
-        return
-      }
-      if (!anchors.has(node.source)) refuse(offset, slip(`*${node.source}`))
-    },
-  })
-}
-
-function slip(word: string): string {
-  return `text that begins with ${word[0]} ${MEANS[word[0]!]}; ${quote(word)}`
-}
-
-/** @throws ConfigError for aliases of aliases without end, or beyond what the parser bears */
-function treeOf(document: Document, file: string): unknown {
-  try {
-    return document.toJS({ mapAsMap: true })
-  } catch (error) {
-    throw new ConfigError(`${file}: not YAML: ${(error as Error).message.split('\n')[0]}`)
-  }
-}
-
-/**
  * Where the key or the value at a path begins; the key, too, if the value is nothing or a list or map.
  * @returns that of the key above, if there is no such key; undefined if there is none
  */
-function offsetOf(node: unknown, path: string, which: 'key' | 'value'): number | undefined {
+function offsetOf(
+  found: unknown,
+  path: string,
+  which: 'key' | 'value',
+  document: Document,
+): number | undefined {
+  const node = isAlias(found) && path !== '' ? found.resolve(document) : found
   if (path === '') return (node as Node | null)?.range?.[0]
   if (isSeq(node)) {
     const [index, rest] = split(path)
-    return offsetOf(node.items[Number(index)], rest, which)
+    return offsetOf(node.items[Number(index)], rest, which, document)
   }
   if (!isMap(node)) return undefined
   for (const { key, value } of node.items) {
-    const name = isScalar(key) ? String(key.value) : undefined
+    const name = isScalar(key) ? (key.source ?? String(key.value)) : undefined
     if (name === undefined || !(path === name || path.startsWith(`${name}.`))) continue
     const rest = path.slice(name.length + 1)
     const empty = value === null || (isScalar(value) && value.value === null)
     const own = (key as Node).range?.[0]
-    if (rest !== '') return offsetOf(value, rest, which) ?? own
-    return which === 'key' || empty || isCollection(value) ? own : offsetOf(value, '', which)
+    if (rest !== '') return offsetOf(value, rest, which, document) ?? own
+    return which === 'key' || empty || isCollection(value) ? own : offsetOf(value, '', which, document)
   }
   return undefined
 }
