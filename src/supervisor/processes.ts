@@ -57,8 +57,8 @@ const UNASKED: ReadonlySet<ControlMessage['kind']> = new Set([
 const OFFENCES = 64
 /** How many of those the log tells. */
 const TOLD = 8
-/** Milliseconds that a process may live without its channel: one that ends closes that first. */
-const FAREWELL = 1000
+/** Milliseconds that a process may live without its channel: one that ends closes that first, and is slow. */
+const FAREWELL = 3000
 
 /** What only the first process of a replica is told. */
 export type FirstSettings = Pick<WorkerSettings, 'rehearsesAtOnce' | 'followsCalls' | 'awaited'>
