@@ -145,7 +145,9 @@ function failed(
   const advice = certificate
     ? '; --ca names its authority, --insecure does not check, --clear needs none'
     : ''
-  return new CommandError(`${name} cannot be called: ${message}${advice}`)
+  // OpenSSL's message is a line of its source; its reason is in words.
+  const [, why = message] = /^[^\n]*:SSL routines:[^:]*:([^:]+):/.exec(message) ?? []
+  return new CommandError(`${name} cannot be called: ${why}${advice}`)
 }
 
 function methodOf({ method = 'POST', async: later }: InvokeOptions): string {
