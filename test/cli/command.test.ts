@@ -136,13 +136,22 @@ describe('up', () => {
 
   it.skipIf(NO_TERMINAL)(`ends with the terminal that it was started from${NO_TERMINAL}`, async () => {
     const terminal = await Terminal.open(directory, environmentOf(directory))
-    terminal.type(`'${process.execPath}' '${MAIN}' up`)
-    await terminal.until(/Ctrl-C/)
+    // This shell outlives the terminal, and says how that ended.
+    const line = `"${process.execPath}" "${MAIN}" up; echo $? > ended`
+    terminal.type(`sh -c 'trap "" HUP; ${line}'`)
+    await terminal.until(/Ctrl-C or/)
     const answer = await sendCommand(join(directory, 'run', 'control.sock'), 'status')
     const { pid } = answer as { readonly pid: number }
     await terminal.close()
     await eventually(() => (isRunning(pid) ? undefined : true), 'it still runs')
     expect(existsSync(join(directory, 'run', 'control.sock'))).toBe(false)
+    // Node aborts at its end if it cannot give a terminal its settings back.
+    const ended = join(directory, 'ended')
+    await eventually(
+      () => (existsSync(ended) && readFileSync(ended, 'utf8')) || undefined,
+      'it has not ended',
+    )
+    expect(readFileSync(ended, 'utf8')).toBe('0\n')
   })
 
   it('stop ends it, too; then nothing runs', async () => {

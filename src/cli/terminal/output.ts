@@ -1,3 +1,6 @@
+import { closeSync, fstatSync } from 'node:fs'
+import { isatty } from 'node:tty'
+
 /** What a terminal acts on: controls but tab and line feed, and what turns the direction of writing. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
 const ACTS = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
@@ -70,6 +73,7 @@ export function outlastOutput(): void {
  * is 1. See {@link outlastOutput}, too.
  */
 export function guardOutput(): void {
+  process.once('exit', letGoOfTerminal)
   // There is nowhere left to say it.
   process.stderr.on('error', () => {})
   let failed = false
@@ -81,6 +85,19 @@ export function guardOutput(): void {
     if (code !== 'EPIPE') process.exitCode = 1
     process.exit()
   })
+}
+
+/**
+ * Closes what was a terminal and is none any more. At its end Node gives each terminal the settings back that
+ * it had, and aborts where that fails: a platform whose terminal was closed ended with 134, all done.
+ */
+function letGoOfTerminal(): void {
+  for (const fd of [0, 1, 2])
+    try {
+      if (fstatSync(fd).isCharacterDevice() && !isatty(fd)) closeSync(fd)
+    } catch {
+      // It was closed already.
+    }
 }
 
 /**
