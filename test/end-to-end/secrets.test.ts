@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client, textOf } from '../support/client.ts'
@@ -37,8 +37,9 @@ const SECOND = `second-${process.pid}-77aa`
 
 let directory: string
 let platform: Platform
+const stackFile = (): string => join(directory, 'hotpotato.yml')
 const secret = (words: readonly string[], input = '') =>
-  run(process.execPath, [MAIN, 'secret', ...words, '--config', join(directory, 'hotpotato.yml')], input)
+  run(process.execPath, [MAIN, 'secret', ...words, '--config', stackFile()], input)
 
 beforeAll(async () => {
   directory = await makeDirectory(CONFIG, [
@@ -64,6 +65,57 @@ async function ask() {
   return JSON.parse(textOf(answer))
 }
 
+describe('hotpotato secret', () => {
+  it.each<[string, readonly string[], string | Uint8Array, number, RegExp]>([
+    [
+      'a text',
+      ['create', 'a', '--from-literal', 'x\n'],
+      '',
+      0,
+      /^created a \(2 bytes\); no function names it/,
+    ],
+    [
+      'a file',
+      ['create', 'b', '--from-file', '/proc/self/comm'],
+      '',
+      0,
+      /^created b \(\d+ bytes, without the/,
+    ],
+    ['bytes', ['create', 'c'], Uint8Array.of(0, 255, 10, 13, 10), 0, /^created c \(3 bytes, without the end/],
+    ['all of them', ['create', 'd', '--exact'], 'x\n', 0, /^created d \(2 bytes\);/],
+    ['what is there', ['create', 'a'], 'y', 1, /a is there already; hotpotato secret update a replaces it/],
+    ['what is not there', ['update', 'z'], 'y', 1, /z is not there; hotpotato secret create z makes it/],
+    ['nothing', ['create', 'e'], '\n', 1, /has 1 to 1048576 bytes, not none/],
+    ['the most', ['create', 'f'], 'x'.repeat(1_048_576).concat('\n'), 0, /created f \(1048576 bytes, /],
+    ['too much', ['create', 'g', '--from-file', '/dev/zero'], '', 1, /has 1 to 1048576 bytes, not more/],
+    ['a path as a name', ['create', '../up'], 'y', 1, /"\.\.\/up" is no name of a secret/],
+    ['a hidden name', ['create', '.git'], 'y', 1, /"\.git" is no name of a secret/],
+    [
+      'two sources',
+      ['create', 'g', '--from-file', 'x', '--from-literal', 'y'],
+      '',
+      2,
+      /either --from-file or/,
+    ],
+    ['a value to remove', ['remove', 'a', '--from-literal', 'x'], '', 2, /secret remove takes no value/],
+    ['a name to list', ['list', 'a'], '', 2, /secret list takes no NAME, as a/],
+    ['a directory', ['create', 'g', '--from-file', '/proc'], '', 1, /\/proc cannot be read \(EISDIR\)/],
+    ['a name with dots', ['create', 'tls.key', '--json'], 'x\n', 0, /^\{"name":"tls.key","bytes":1,"cut":1,/],
+  ])('takes %s, or says in one line why not', async (_, words, input, code, says) => {
+    const ran = await run(process.execPath, [MAIN, 'secret', ...words, '--config', stackFile()], input)
+    expect([ran.code, ran.stdout.toString() + ran.stderr]).toEqual([code, expect.stringMatching(says)])
+    expect((ran.stdout.toString() + ran.stderr).trimEnd().split('\n')).toHaveLength(1)
+  })
+
+  it('keeps them for their owner alone, whatever umask there is', () => {
+    const mode = (file: string): string =>
+      (statSync(join(directory, 'secrets', file)).mode & 0o777).toString(8)
+    expect(['', 'c', 'f', 'tls.key'].map(mode)).toEqual(['700', '600', '600', '600'])
+    expect(readFileSync(join(directory, 'secrets', 'c'))).toEqual(Buffer.of(0, 255, 10))
+    for (const name of ['a', 'b', 'c', 'd', 'f', 'tls.key']) rmSync(join(directory, 'secrets', name))
+  })
+})
+
 describe('secrets', () => {
   it('are given to the function that names them, as files, and to no other', async () => {
     const said = await ask()
@@ -86,8 +138,8 @@ describe('secrets', () => {
 
   it('that change reach the function with the next deployment, and go with its container', async () => {
     const { directory: before } = await ask()
-    expect((await secret(['update', 'token'], SECOND)).stdout.toString()).toBe(
-      'updated token; named by keeper\n',
+    expect((await secret(['update', 'token'], SECOND)).stdout.toString()).toMatch(
+      /^updated token \(\d+ bytes\); named by keeper; what runs has the old one until .*hotpotato reload/,
     )
     expect((await ask()).token).toBe(FIRST)
     expect((await hotpotato(directory, ['deploy', 'keeper'])).code).toBe(0)

@@ -118,6 +118,20 @@ describe('a function whose key the signer has', () => {
     expect(await finds('signer', 'hello')).toBe(0)
   })
 
+  it('is described with the keys that speak for it', async () => {
+    const described = async (name: string) => {
+      const { stdout } = await hotpotato(platform.directory, ['describe', name])
+      return /^certificate +(.*)$/m.exec(stdout)![1]
+    }
+    expect(await Promise.all(['hello', 'echo', 'lent'].map(described))).toEqual([
+      'hello, its key in each container',
+      'echo, its key with the signer alone; it allows no delegated credentials',
+      'lent, its key with the signer; containers have delegated credentials',
+    ])
+    const { stdout } = await hotpotato(platform.directory, ['describe', 'lent', '--json'])
+    expect(JSON.parse(stdout)).toMatchObject({ certificate: 'lent', keys: 'signer', delegation: true })
+  })
+
   it('is told no path of it', async () => {
     const { pid } = await platform.member('echo-1')
     const certs = join(platform.directory, 'certs')

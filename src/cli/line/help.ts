@@ -12,7 +12,8 @@ const EVERYWHERE: Flags = { help: { kind: 'switch', short: 'h', help: 'print thi
 /** The meaning of the status with which a command ends. */
 export const ENDS = [
   'It ends with status 0 if it has done what it was asked for; 1 if that could not be done, or a fault was',
-  'found; 2 if the command line makes no sense; 3 if the stack file makes none.',
+  'found; 2 if the command line makes no sense; 3 if the stack file makes none. Ctrl-C ends it with 130 and',
+  'SIGTERM with 143. up, local-run and serve, which are meant to end so, end with 0, as stress after Ctrl-C.',
 ].join('\n')
 
 /** What each command does, in a line. */

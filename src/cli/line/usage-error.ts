@@ -9,6 +9,8 @@ export const STATUS = {
   usage: 2,
   /** The configuration makes no sense: a file, or a variable of the environment that goes before it. */
   configuration: 3,
+  /** Ctrl-C ended it, as a shell says of a command without a word of its own. */
+  interrupted: 130,
 } as const
 
 /** A command line that makes no sense; the message says what would. */

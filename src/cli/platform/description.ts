@@ -1,3 +1,6 @@
+import { join } from 'node:path'
+import { readChain } from '../../certificates/load.ts'
+import { mayDelegate } from '../../certificates/short-lived.ts'
 import type { Config, FunctionConfig } from '../../stack/config.ts'
 import { carrierOf } from '../../stack/config.ts'
 import type { Controller } from '../../supervisor/cgroups/hierarchy.ts'
@@ -31,6 +34,10 @@ export interface FunctionDescription {
   /** Where it answers; the first is that of `hotpotato invoke`. */
   readonly urls: readonly string[]
   readonly certificate: string
+  /** Where its key is. */
+  readonly keys: 'container' | 'signer'
+  /** Whether the certificate allows delegated credentials (RFC 9345); with the signer, containers have some. */
+  readonly delegation: boolean
   readonly carrier: string
   readonly isolation: string
   /** What one container may use, and who sees to that; bytes, cores, processes. */
@@ -83,6 +90,8 @@ export function describe(
       `http://${config.gateway.host}:${http}/${name}`,
     ],
     certificate: one.certificate,
+    keys: one.keys,
+    delegation: isDelegating(join(config.certificates, `${one.certificate}.crt`)),
     carrier: carrierOf(one, config),
     isolation: one.isolation,
     limits: limitsOf(one, held),
@@ -92,6 +101,23 @@ export function describe(
     annotations: one.annotations ?? {},
     containers,
   }
+}
+
+function isDelegating(file: string): boolean {
+  try {
+    return mayDelegate(readChain(file)[0]!.raw)
+  } catch {
+    // It is what the container has loaded that counts; the file may be gone since.
+    return false
+  }
+}
+
+/** The certificate, and which keys speak for it. */
+function certificateText({ certificate, keys, delegation }: FunctionDescription): string {
+  if (keys === 'container') return `${certificate}, its key in each container`
+  return delegation
+    ? `${certificate}, its key with the signer; containers have delegated credentials`
+    : `${certificate}, its key with the signer alone; it allows no delegated credentials`
 }
 
 function limitsOf(
@@ -141,7 +167,7 @@ export function descriptionText(one: FunctionDescription): string {
     ['broken', one.broken ?? ''],
     ['connections', String(one.connections)],
     ['kept awake', one.rooted === 0 ? '' : `by ${one.rooted} that cannot leave its process`],
-    ['certificate', one.certificate],
+    ['certificate', certificateText(one)],
     ['carrier', one.carrier],
     ['isolation', one.isolation],
     ['limits', limitsText(one.limits)],

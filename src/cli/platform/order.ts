@@ -1,7 +1,7 @@
 import { ConfigError } from '../../stack/readers.ts'
 import type { RollOut, Step } from '../../supervisor/roll-out.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
-import { CommandError } from '../line/usage-error.ts'
+import { CommandError, STATUS } from '../line/usage-error.ts'
 import { say, warn } from '../terminal/output.ts'
 import { Progress } from '../terminal/progress.ts'
 import { readRunDirectory } from './configuration.ts'
@@ -58,7 +58,7 @@ export async function order<T extends object>(command: Command, chosen: Chosen):
   const breakOff = (): void => {
     progress.end()
     warn(`the platform goes on with it; ${hint('status', chosen.config, process.env)} shows how far it is`)
-    process.exit(BROKEN_OFF)
+    process.exit(STATUS.interrupted)
   }
   process.once('SIGINT', breakOff)
   return ask<T>(command, chosen, onStep).finally(() => {
@@ -66,9 +66,6 @@ export async function order<T extends object>(command: Command, chosen: Chosen):
     process.off('SIGINT', breakOff)
   })
 }
-
-/** What a shell says of a command that Ctrl-C ended. */
-const BROKEN_OFF = 130
 
 /** Has connections moved, and says how that went. */
 export async function rollOut(command: Command, chosen: Chosen): Promise<void> {

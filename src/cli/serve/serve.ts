@@ -61,7 +61,7 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
   })
   outlastOutput()
   // That is how it is meant to end.
-  process.once('SIGINT', () => process.exit(0))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(0))
   const shown = address.address?.includes(':') ? `[${address.address}]` : address.address
   say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)
 }

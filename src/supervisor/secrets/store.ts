@@ -1,6 +1,7 @@
 import {
   chmodSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -12,11 +13,19 @@ import {
 import { join } from 'node:path'
 
 /** Most bytes of a secret. */
-const MOST = 1_048_576
+export const MOST_BYTES = 1_048_576
 
 /** A secret that cannot be had or kept; the message is one line, and never says what is in one. */
 export class SecretError extends Error {
   override readonly name = 'CommandError'
+}
+
+function there(name: string): SecretError {
+  return new SecretError(`the secret ${name} is there already; hotpotato secret update ${name} replaces it`)
+}
+
+function missing(name: string): SecretError {
+  return new SecretError(`the secret ${name} is not there; hotpotato secret create ${name} makes it`)
 }
 
 /** Whether a secret can be called so. */
@@ -64,10 +73,11 @@ export class SecretStore {
   /** @param replace whether it must be there already, or must not @throws SecretError */
   write(name: string, value: Uint8Array, replace: boolean): void {
     const file = this.fileOf(name)
-    if (value.length === 0 || value.length > MOST)
-      throw new SecretError(`a secret has 1 to ${MOST} bytes, not ${value.length}`)
-    if (replace !== existsSync(file))
-      throw new SecretError(`the secret ${name} ${replace ? 'is not there' : 'is there already'}`)
+    const { length } = value
+    if (length === 0 || length > MOST_BYTES)
+      throw new SecretError(`a secret has 1 to ${MOST_BYTES} bytes, not ${length === 0 ? 'none' : 'more'}`)
+    if (replace && !existsSync(file)) throw missing(name)
+    if (!replace && existsSync(file)) throw there(name)
     if (!existsSync(this.#directory)) {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
       // In a repository nothing of it is to be committed by mistake.
@@ -77,13 +87,24 @@ export class SecretStore {
     const passing = join(this.#directory, `.${name}.${process.pid}`)
     writeFileSync(passing, value, { mode: 0o600 })
     chmodSync(passing, 0o600)
-    renameSync(passing, file)
+    if (replace) {
+      renameSync(passing, file)
+      return
+    }
+    try {
+      // Unlike a rename it fails if another command was quicker.
+      linkSync(passing, file)
+    } catch (error) {
+      throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? there(name) : error
+    } finally {
+      rmSync(passing)
+    }
   }
 
   /** @throws SecretError there is none */
   remove(name: string): void {
     const file = this.fileOf(name)
-    if (!existsSync(file)) throw new SecretError(`the secret ${name} is not there`)
+    if (!existsSync(file)) throw missing(name)
     rmSync(file)
   }
 
