@@ -171,7 +171,8 @@ export class Queue {
   }
 
   #patience(functionName: string): AsyncSettings {
-    return this.#options.settings.functions[functionName] ?? STRANGE
+    const { functions } = this.#options.settings
+    return (Object.hasOwn(functions, functionName) ? functions[functionName] : undefined) ?? STRANGE
   }
 
   /** Begins what may begin; functions take turns. */

@@ -16,6 +16,8 @@ queue: { enabled: true }
 functions:
   echo: { replicas: { min: 1, max: 3 } }
   hello: {}
+  # What any object of JavaScript has under that name is no function of the stack file.
+  constructor: { handler: hello }
 `
 const SAID = "export default () => new Response('said\\n')\n"
 
@@ -70,7 +72,7 @@ const CASES: Readonly<Record<string, Case>> = {
     pipe: ['up', /already running in .*stop it with/, 1],
   },
   doctor: both('doctor', /starts here\s/),
-  config: both('config check', /no fault found \(2 functions: echo, hello\)/),
+  config: both('config check', /no fault found \(3 functions: echo, hello, constructor\)/),
   status: both('status', /FUNCTION +REPLICAS.*\s+echo +1 +1 /),
   list: both('list', /FUNCTION +REPLICAS.*\s+echo +1 +1 /),
   describe: both('describe echo', /name +echo\s/),
@@ -154,7 +156,7 @@ async function take(step: Step, pipe: string): Promise<void> {
 
 beforeAll(async () => {
   if (NO_TERMINAL !== '') return
-  const names = ['echo', 'hello']
+  const names = ['echo', 'hello', 'constructor']
   directory = await makeDirectory(
     CONFIG,
     names.map(name => ({ name, hosts: [`${name}.localhost`, 'localhost'] })),

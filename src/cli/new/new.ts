@@ -2,9 +2,10 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { dirname, join, relative, resolve } from 'node:path'
 import { isFunctionName } from '../../platform/function-name.ts'
 import { meant } from '../../platform/nearest.ts'
+import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { CONFIGURATION, packageFolder } from '../platform/configuration.ts'
-import { hint } from '../platform/hint.ts'
+import { hint, quoted } from '../platform/hint.ts'
 import { programPath } from '../platform/program-path.ts'
 import { say, warn } from '../terminal/output.ts'
 import { readStack, shown, writeWhole } from './files.ts'
@@ -34,7 +35,10 @@ export function listTemplates(): void {
  */
 export function makeFunction(name: string, { lang, handler, config, next = 'up' }: NewOptions): void {
   if (!isFunctionName(name))
-    throw new UsageError(`the name of a function has 1 to 63 of a-z, 0-9 and -, not ${JSON.stringify(name)}`)
+    throw new UsageError(
+      `the name of a function has 1 to 63 of a-z, 0-9 and -, with no - at either end, not ${JSON.stringify(name)}`,
+    )
+  if (name === QUEUE_FUNCTION) throw new UsageError(`${name} is the name of the platform's own queue`)
   const found = templateNamed(lang)
   if (found === undefined)
     throw new UsageError(`--lang must be one of ${LANGS.join(', ')}, not ${lang}${meant(lang, LANGS)}`)
@@ -55,7 +59,7 @@ export function makeFunction(name: string, { lang, handler, config, next = 'up' 
     warn(`${template.program} is not installed here; the function needs it`)
   const how = (command: string): string => hint(command, config, process.env)
   const steps = [
-    ...(template.packages ? [`npm install --prefix ${shown(folder)}`] : []),
+    ...(template.packages ? [`npm install --prefix ${quoted(shown(folder))}`] : []),
     how(next),
     `echo hello | ${how(`invoke ${name}`)}`,
   ]

@@ -30,6 +30,6 @@ export function hint(command: string, config: string | undefined, variables: Var
 const SCRIPT_NAMES: Readonly<Record<string, true>> = { start: true, stop: true, status: true, logs: true }
 
 /** As a shell takes it. */
-function quoted(word: string): string {
+export function quoted(word: string): string {
   return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -99,7 +99,8 @@ export class Running {
     const whole = keys.filter(key => !key.startsWith('functions.') && !key.startsWith('gateway.'))
     const told = [...names].flatMap((name): ChangedFunction[] => {
       const own = ownKeys(name, keys)
-      const outcome = functions[name]
+      // A function may be called constructor.
+      const outcome = Object.hasOwn(functions, name) ? functions[name] : undefined
       if (outcome === undefined) {
         if (own.length === 0) return []
         const did = own.some(key => TOLD.has(key)) ? 'told' : 'kept'
@@ -173,7 +174,7 @@ export class Running {
     const { functions } = await this.#supervisor.reloads.reload(this.#planOf(next), report)
     this.#config = next
     this.#options.changed?.(next)
-    return functions[name] ?? { ended: [], moved: 0 }
+    return Object.hasOwn(functions, name) ? functions[name]! : { ended: [], moved: 0 }
   }
 
   /** What the stack file asks for now, judged as at a start. */

@@ -93,7 +93,14 @@ describe('new refuses', () => {
       CommandError,
       /certs is there already, and has files: choose another name or --handler$/,
     ],
-    ['No Name', 'fetch', UsageError, /^the name of a function has 1 to 63 of a-z, 0-9 and -, not "No Name"$/],
+    [
+      'No Name',
+      'fetch',
+      UsageError,
+      /^the name of a function has 1 to 63 of a-z, 0-9 and -, .*, not "No Name"$/,
+    ],
+    ['a-', 'fetch', UsageError, /with no - at either end, not "a-"$/],
+    ['async-function', 'fetch', UsageError, /is the name of the platform's own queue$/],
     ['other', 'fetsch', UsageError, /^--lang must be one of fetch, .*, not fetsch; did you mean fetch\?$/],
   ])('%s in %s', (name, lang, kind, message) => {
     const before = readdirSync(directory)
