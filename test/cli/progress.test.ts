@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { isColoured } from '../../src/cli/terminal/output.ts'
 import { Progress } from '../../src/cli/terminal/progress.ts'
 import type { Step } from '../../src/supervisor/roll-out.ts'
 
@@ -18,7 +19,7 @@ function shown(isTTY: boolean, steps: readonly Step[]): string {
       text += more
     },
   }
-  const progress = new Progress(output, () => now)
+  const progress = new Progress(output, () => now, false)
   for (const step of steps) {
     now += 1000
     progress.show(step)
@@ -60,4 +61,34 @@ describe('progress', () => {
     expect(text.split('\r')[1]!.replace('\x1b[K', '').length).toBeLessThanOrEqual(110)
     expect(text).not.toContain('\x1b[2J')
   })
+})
+
+it('fits into a narrow terminal, and is plain lines on a dumb one', () => {
+  const step = { stage: 'start', containers: ['a-function-with-a-long-name-1'] } as const
+  const written = (columns: number | undefined, dumb: boolean): string => {
+    let text = ''
+    const write = (more: string): unknown => (text += more)
+    const progress = new Progress({ isTTY: true, ...(columns && { columns }), write }, () => 0, dumb)
+    progress.show(step)
+    progress.end()
+    return text
+  }
+  expect(written(20, false)).toBe('\rstarting a-function\x1b[K\r\x1b[K')
+  expect(written(undefined, false)).toContain('starting a-function-with-a-long-name-1 (0 s)')
+  expect(written(20, true)).toBe('starting a-function-with-a-long-name-1\n')
+})
+
+it.each<[boolean, Readonly<Record<string, string>>, boolean]>([
+  [true, {}, true],
+  [false, {}, false],
+  [true, { NO_COLOR: '1', FORCE_COLOR: '1' }, false],
+  [true, { NO_COLOR: '' }, true],
+  [false, { FORCE_COLOR: '1' }, true],
+  [false, { CLICOLOR_FORCE: '1' }, true],
+  [true, { FORCE_COLOR: '0' }, false],
+  [true, { CLICOLOR: '0' }, false],
+  [false, { CLICOLOR: '1' }, false],
+  [true, { TERM: 'dumb' }, false],
+])('on a terminal: %s, with %j, there are colours: %s', (terminal, variables, coloured) => {
+  expect(isColoured(terminal, variables)).toBe(coloured)
 })

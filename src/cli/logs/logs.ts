@@ -7,7 +7,7 @@ import { wholeNumber } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { readConfiguration } from '../platform/configuration.ts'
 import { LOG_FILE } from '../platform/run-directory.ts'
-import { printable, say, warn, write } from '../terminal/output.ts'
+import { isColoured, printable, say, warn, write } from '../terminal/output.ts'
 import { isUnread } from '../terminal/reader.ts'
 import { Follower, statOf } from './follower.ts'
 import { prettyLog } from './pretty.ts'
@@ -90,8 +90,7 @@ async function shower({ access, json, pretty }: LogOptions): Promise<(line: stri
   const plain = (text: string): string => `${terminal ? printable(text) : text}\n`
   if (access) return line => plain(accessLine(line))
   if (json || !(pretty || terminal)) return plain
-  const colour = terminal && (process.env.NO_COLOR ?? '') === '' && process.env.TERM !== 'dumb'
-  return prettyLog(colour).catch((error: unknown) => {
+  return prettyLog(isColoured(terminal, process.env)).catch((error: unknown) => {
     if (!(error instanceof MissingPackageError)) throw error
     warn(error.message)
     return plain

@@ -36,7 +36,8 @@ export function listTemplates(): void {
 export function makeFunction(name: string, { lang, handler, config, next = 'up' }: NewOptions): void {
   if (!isFunctionName(name))
     throw new UsageError(
-      `the name of a function has 1 to 63 of a-z, 0-9 and -, with no - at either end, not ${JSON.stringify(name)}`,
+      `the name of a function has 1 to 63 of a-z, 0-9 and -, with no - at either end, ` +
+        `not ${JSON.stringify(name)}`,
     )
   if (name === QUEUE_FUNCTION) throw new UsageError(`${name} is the name of the platform's own queue`)
   const found = templateNamed(lang)

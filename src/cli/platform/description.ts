@@ -36,7 +36,7 @@ export interface FunctionDescription {
   readonly certificate: string
   /** Where its key is. */
   readonly keys: 'container' | 'signer'
-  /** Whether the certificate allows delegated credentials (RFC 9345); with the signer, containers have some. */
+  /** Whether it allows delegated credentials (RFC 9345); with the signer, containers have some. */
   readonly delegation: boolean
   readonly carrier: string
   readonly isolation: string

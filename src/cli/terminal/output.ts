@@ -13,6 +13,20 @@ export function printable(text: string): string {
   })
 }
 
+/**
+ * Whether text is coloured: on a terminal, unless NO_COLOR, CLICOLOR=0 or a dumb terminal speak against it;
+ * and where FORCE_COLOR or CLICOLOR_FORCE ask for it. Variables that are empty say nothing.
+ */
+export function isColoured(
+  terminal: boolean,
+  { NO_COLOR, FORCE_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM }: Readonly<Record<string, string | undefined>>,
+): boolean {
+  if (NO_COLOR) return false
+  const forced = FORCE_COLOR || CLICOLOR_FORCE
+  if (forced) return forced !== '0' && forced !== 'false'
+  return terminal && CLICOLOR !== '0' && TERM !== 'dumb'
+}
+
 /** Writes for the person at the terminal. */
 export function say(text: string): void {
   process.stdout.write(`${printable(text)}\n`)

@@ -15,8 +15,8 @@ export const command = defineCommand({
     ...CONFIG,
   },
   help: `NAME is a function, a container, gateway or supervisor. What functions print is in the log, too. On a
-terminal it is shown in lines for people, in colour unless NO_COLOR is set; in a pipe as JSON, one entry a
-line. With -f and nothing else the last 16 KiB come first; else all that the log files have.`,
+terminal it is shown in lines for people, in colour unless NO_COLOR or CLICOLOR=0 is set; in a pipe as JSON,
+one entry a line. With -f and nothing else the last 16 KiB come first; else all that the log files have.`,
   examples: [
     'hotpotato logs -f echo',
     'hotpotato logs --since 10m --tail 100',
