@@ -29,7 +29,7 @@ export interface FunctionChange {
   readonly functionName: string
   /** What is to be started. */
   readonly start: readonly MemberSpec[]
-  /** How many of those that run are to stay, the oldest of them. */
+  /** How many of those that run are to stay: the oldest of those that are ready. */
   readonly keep: number
 }
 
@@ -128,8 +128,8 @@ export class RollOuts {
   }
 
   /**
-   * Starts containers of a function, or drains the newest, until there are so many; 0 puts it to sleep, and
-   * any other number wakes it.
+   * Starts containers of a function, or drains some until there are so many: first those that are not ready,
+   * then the newest. 0 puts it to sleep, and any other number wakes it.
    * @throws Error there is no such function, the count is out of its bounds, or new containers do not start
    */
   scale(functionName: string, count: number, report: Report = unheard): Promise<RollOut> {
@@ -145,7 +145,7 @@ export class RollOuts {
         Array.from({ length: more }, () => there[0]!),
         report,
       )
-      return this.#retire([...woken, ...started], there.slice(count).reverse(), report)
+      return this.#retire([...woken, ...started], beyond(count, there), report)
     })
   }
 
@@ -277,7 +277,13 @@ function unheard(): void {}
 /** The containers that a change ends: all of them, or the newest. */
 function leavingOf({ functionName, keep }: FunctionChange, containers: readonly Replica[]): Replica[] {
   const staying = containers.filter(one => one.functionName === functionName && one.life.stays)
-  return staying.slice(keep).reverse()
+  return beyond(keep, staying)
+}
+
+/** Those beyond so many, the last first: ready ones stay before others, and older ones before newer. */
+function beyond(count: number, replicas: readonly Replica[]): Replica[] {
+  const ready = replicas.filter(one => one.ready)
+  return [...ready, ...replicas.filter(one => !one.ready)].slice(count).reverse()
 }
 
 function namesOf(replicas: readonly Replica[]): string[] {

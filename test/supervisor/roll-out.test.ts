@@ -209,6 +209,12 @@ describe('scale', () => {
     expect(await rollOuts.scale('echo', 2)).toEqual({ started: [], ended: [], moved: 0 })
   })
 
+  it('keeps those that are ready, though an older one is being restarted', async () => {
+    containers[0]!.member!.peer = undefined
+    expect(await rollOuts.scale('echo', 2)).toMatchObject({ ended: ['echo-1'] })
+    expect(containers.map(({ name }) => name)).toEqual(['echo-2', 'echo-3', 'hello-1'])
+  })
+
   it('stays within the bounds', async () => {
     for (const count of [1, 5])
       await expect(rollOuts.scale('echo', count)).rejects.toThrow(
@@ -242,6 +248,9 @@ describe('change', () => {
   it('keeps the oldest where some are to stay', async () => {
     const outcomes = await rollOuts.change([{ functionName: 'echo', start: [], keep: 2 }], settle)
     expect(outcomes.get('echo')).toMatchObject({ ended: ['echo-3'] })
+    containers[0]!.member!.peer = undefined
+    const others = await rollOuts.change([{ functionName: 'echo', start: [], keep: 1 }], settle)
+    expect(others.get('echo')).toMatchObject({ ended: ['echo-1'] })
   })
 
   it('takes everything back if one of them does not start, or it cannot be made so', async () => {
