@@ -2,10 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { killIn, processesIn, read, removeDirectory, tryWrite } from './directory.ts'
 import type { Controller, Tree } from './hierarchy.ts'
-import { isLeftBehind } from './identity.ts'
-
-/** Where the supervisor itself is, if it had to leave its cgroup. */
-const refugeOf = (name: string): string => `${name}-supervisor`
+import { isLeftBehind, refugeOf } from './identity.ts'
 
 /**
  * Makes the cgroup that those of containers are made in, and has its parent divide what it can.

@@ -1,5 +1,7 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
+import { probe } from '../../transfer/native/libc.ts'
+import { isRefuge } from './identity.ts'
 
 /** What of a machine a cgroup divides, as far as limits need it. */
 export const CONTROLLERS = ['memory', 'cpu', 'pids'] as const
@@ -26,11 +28,14 @@ export interface Machine {
   read(file: string): string
   exists(file: string): boolean
   mayWrite(file: string): boolean
+  /** Whether systemd says that it leaves this cgroup to what runs there (its page on delegation). */
+  isDelegated(directory: string): boolean
   /** This process's. */
   readonly pid: number
 }
 
-const SYSTEM: Machine = {
+/** This one. */
+export const SYSTEM: Machine = {
   read(file) {
     try {
       return readFileSync(file, 'utf8')
@@ -47,6 +52,12 @@ const SYSTEM: Machine = {
       return false
     }
   },
+  isDelegated(directory) {
+    const native = probe()
+    // The second is of systemd 251 or newer; before, it tells root alone.
+    const attributes = ['trusted.delegate', 'user.delegate']
+    return native.available && attributes.some(one => native.libc.isMarked(directory, one))
+  },
   pid: process.pid,
 }
 
@@ -56,22 +67,37 @@ interface Hierarchy {
   readonly mount: string
   /** The directory of this process's own cgroup; not always below the mount. */
   readonly own: string
-  /** Version 1. */
+  /** Version 1; none of that of systemd. */
   readonly controllers: readonly Controller[]
 }
 
-const DELEGATE =
-  'start hotpotato as root, or in a cgroup of its own: ' +
-  'systemd-run --user --scope -p Delegate=yes hotpotato up'
+const RUN = `systemd-run ${process.getuid?.() === 0 ? '' : '--user '}--scope -p Delegate=yes hotpotato up`
+const DELEGATE = `start it in a cgroup of its own: ${RUN}`
+
+/** It is there where systemd is the first process. */
+const SYSTEMD = '/run/systemd/system'
+/** How version 1 calls the hierarchy that systemd has for itself. */
+const OF_SYSTEMD = 'name=systemd'
+/** What systemd manages, by the end of its name; and what it gives to the manager of a user. */
+const UNIT = /\.(service|scope|slice)$/
+const OF_A_USER = /^user@\d+\.service$/
 
 /** Looks where this process may make cgroups. Nothing is changed. */
 export function survey(machine: Machine = SYSTEM): Survey {
   const found = hierarchies(machine)
-  const trees = found.flatMap(one => (one.version === 1 ? first(one, machine) : second(one, machine)))
+  const managed = machine.exists(SYSTEMD)
+  const places = found.map(one => (one.version === 1 ? first(one, machine) : second(one, machine)))
+  const mayTake = (one: Tree): boolean => !managed || isLeftToUs(one, found, machine)
+  const trees = places.flatMap(all => all.filter(mayTake).slice(0, 1))
   if (trees.length > 0) return { trees, problem: undefined }
+  const [taken] = places.flat()
   const what =
-    found.length === 0 ? 'no cgroups are mounted' : 'there is no cgroup that this user may write to'
-  return { trees, problem: { what, remedy: DELEGATE } }
+    found.length === 0
+      ? 'no cgroups are mounted'
+      : taken === undefined
+        ? 'there is no cgroup that this user may write to'
+        : `systemd manages ${taken.parent} and has not delegated it to us: its unit has no Delegate=yes`
+  return { trees, problem: { what, remedy: managed ? DELEGATE : `start hotpotato as root, or ${DELEGATE}` } }
 }
 
 /** Those that are mounted and divide what we need, from `mountinfo` (proc_pid_mountinfo(5)). */
@@ -85,8 +111,9 @@ export function hierarchies(machine: Machine): Hierarchy[] {
     const words = options.split(',')
     if (type !== 'cgroup' && type !== 'cgroup2') continue
     const controllers = type === 'cgroup' ? CONTROLLERS.filter(name => words.includes(name)) : []
-    const path = type === 'cgroup' ? ownPath(own, names => names.includes(controllers[0]!)) : ownUnified(own)
-    if (path === undefined || (type === 'cgroup' && controllers.length === 0)) continue
+    const name = controllers[0] ?? OF_SYSTEMD
+    const path = type === 'cgroup' ? ownPath(own, name) : ownUnified(own)
+    if (path === undefined || (type === 'cgroup' && !words.includes(name))) continue
     const below = relative(root, path)
     // It may be another part of the hierarchy that is mounted here.
     if (below.startsWith('..')) continue
@@ -95,11 +122,8 @@ export function hierarchies(machine: Machine): Hierarchy[] {
   return found
 }
 
-function ownPath(
-  lines: readonly string[],
-  isThat: (controllers: readonly string[]) => boolean,
-): string | undefined {
-  return lines.map(line => line.split(':')).find(([, names = '']) => isThat(names.split(',')))?.[2]
+function ownPath(lines: readonly string[], name: string): string | undefined {
+  return lines.map(line => line.split(':')).find(([, names = '']) => names.split(',').includes(name))?.[2]
 }
 
 function ownUnified(lines: readonly string[]): string | undefined {
@@ -107,29 +131,48 @@ function ownUnified(lines: readonly string[]): string | undefined {
 }
 
 function first({ own, controllers }: Hierarchy, machine: Machine): Tree[] {
-  if (!machine.mayWrite(own) || !machine.mayWrite(join(own, 'cgroup.procs'))) return []
+  const mayWrite = machine.mayWrite(own) && machine.mayWrite(join(own, 'cgroup.procs'))
+  if (!mayWrite || controllers.length === 0) return []
   return [{ version: 1, parent: own, controllers, leaves: false }]
 }
 
 /**
  * Version 2: a cgroup with processes has none below it that is limited, but for the first of all. A cgroup
  * that is ours alone is left by us; else one beside ours has to do, or at last one that we share with who
- * started us.
+ * started us. Another supervisor's refuge is never ours.
+ * @returns the best first
  */
 function second({ own, mount }: Hierarchy, machine: Machine): Tree[] {
   const isFirst = !machine.exists(join(own, 'cgroup.type'))
   const there = company(own, machine)
   const ours: Place = { parent: own, leaves: !isFirst }
   const places: Place[] = [
-    ...(isFirst || there === 'ours' ? [ours] : []),
+    ...(isFirst || (there === 'ours' && !isRefuge(basename(own))) ? [ours] : []),
     ...(own === mount ? [] : [{ parent: dirname(own), leaves: false }]),
     ...(there === 'shared' ? [ours] : []),
   ]
-  for (const { parent, leaves } of places) {
-    const controllers = usable(parent, leaves, isFirst, machine)
-    if (controllers.length > 0) return [{ version: 2, parent, controllers, leaves }]
-  }
-  return []
+  return places
+    .map(({ parent, leaves }): Tree => {
+      return { version: 2, parent, controllers: usable(parent, leaves, isFirst, machine), leaves }
+    })
+    .filter(({ controllers }) => controllers.length > 0)
+}
+
+/**
+ * Whether systemd has given a place to us: what it manages and has not delegated, it may change or remove at
+ * any time. It notes that in its own hierarchy alone.
+ */
+function isLeftToUs({ version, parent }: Tree, found: readonly Hierarchy[], machine: Machine): boolean {
+  if (version === 2) return isDelegated(parent, machine)
+  const own = found.filter(one => one.version === 2 || one.controllers.length === 0)
+  return own.some(one => isDelegated(one.own, machine))
+}
+
+/** Whether the unit that it is in is. */
+function isDelegated(directory: string, machine: Machine): boolean {
+  let unit = directory
+  while (!UNIT.test(unit) && unit !== dirname(unit)) unit = dirname(unit)
+  return !OF_A_USER.test(basename(unit)) && machine.isDelegated(unit)
 }
 
 type Place = Pick<Tree, 'parent' | 'leaves'>

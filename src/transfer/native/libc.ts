@@ -84,6 +84,8 @@ export interface Libc {
    * ErrnoError}.
    */
   limit(resource: Resource, most: number): void
+  /** Whether an extended attribute of a file is `1`. False, too, where it cannot be read. */
+  isMarked(file: string, attribute: string): boolean
 }
 
 /** Bytes of a core file, bytes of any file, and processes and threads of this process's user. */
@@ -227,6 +229,7 @@ function load(): Libc {
   const prctl = library.func('int prctl(int, ...)')
   const getrlimit = library.func('int getrlimit(int, uintptr_t)')
   const setrlimit = library.func('int setrlimit(int, uintptr_t)')
+  const getxattr = library.func('intptr_t getxattr(const char *, const char *, uintptr_t, size_t)')
   const poll = library.func('int poll(uintptr_t, unsigned long, int)')
   const ftruncate = library.func('int ftruncate(int, int64_t)')
   // Not in every libc: the caller that needs it finds out.
@@ -389,6 +392,11 @@ function load(): Libc {
       const lowest = [longs[0]!, longs[1]!, BigInt(most)].reduce((one, other) => (other < one ? other : one))
       longs.fill(lowest)
       check('setrlimit', setrlimit(RESOURCES[resource], small))
+    },
+
+    isMarked(file, attribute) {
+      const length = (getxattr as Variadic)(file, attribute, small, 1)
+      return length === 1 && (ints[0]! & 0xff) === '1'.charCodeAt(0)
     },
   }
 }

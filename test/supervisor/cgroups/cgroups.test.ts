@@ -1,14 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { sweep } from '../../../src/supervisor/cgroups/base.ts'
 import { Cgroups } from '../../../src/supervisor/cgroups/cgroups.ts'
 import type { Group } from '../../../src/supervisor/cgroups/group.ts'
-import { type Controller, survey } from '../../../src/supervisor/cgroups/hierarchy.ts'
+import { type Controller, SYSTEM, survey } from '../../../src/supervisor/cgroups/hierarchy.ts'
+import { ownName } from '../../../src/supervisor/cgroups/identity.ts'
 import { family } from '../../../src/supervisor/isolation/usage.ts'
 import { SYSTEM_CLOCK } from '../../../src/time/system-clock.ts'
+import { probe } from '../../../src/transfer/native/libc.ts'
 import { eventually } from '../../support/platform.ts'
 
 const { trees, problem } = survey()
@@ -129,5 +134,37 @@ describe('a cgroup', () => {
     await all!.close()
     expect(await ended).toEqual([null, 'SIGKILL'])
     expect(bases()).toEqual([])
+  })
+})
+
+describe('in a directory of cgroups', () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'hotpotato-cgroups-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('what a supervisor that was killed has left goes, also where it itself was', () => {
+    const space = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))![0]
+    const living = [ownName(), `${ownName()}-supervisor`]
+    const dead = `hotpotato-${process.pid}-1-${space}`
+    for (const name of [...living, dead, `${dead}-supervisor`, 'a.scope']) mkdirSync(join(folder, name))
+    const other = `hotpotato-${process.pid}-2-${space}-supervisor`
+    mkdirSync(join(folder, other))
+    expect(sweep({ version: 2, parent: folder, controllers: [], leaves: true })).toBe(true)
+    expect(readdirSync(folder).sort()).toEqual([...living, 'a.scope'].sort())
+  })
+
+  const set = (name: string): boolean => {
+    if (!probe().available) return false
+    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
+    const type = 'int setxattr(const char *, const char *, const char *, size_t, int)'
+    return koffi.load(null).func(type)(folder, name, '1', 1, 0) === 0
+  }
+
+  it('systemd says that it has delegated one by an attribute', context => {
+    expect(SYSTEM.isDelegated(folder)).toBe(false)
+    if (!set('user.delegate')) return context.skip('SKIPPED: attributes cannot be set here')
+    expect(SYSTEM.isDelegated(folder)).toBe(true)
   })
 })

@@ -2,8 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { type Machine, survey } from '../../../src/supervisor/cgroups/hierarchy.ts'
 
 /** A machine with such files; what may be written is said apart. */
-function machine(files: Readonly<Record<string, string>>, writable: readonly string[]): Machine {
+function machine(
+  files: Readonly<Record<string, string>>,
+  writable: readonly string[],
+  delegated: readonly string[] = [],
+): Machine {
   return {
+    isDelegated: directory => delegated.includes(directory),
     read: file => files[file] ?? '',
     exists: file => files[file] !== undefined,
     mayWrite: file => writable.some(one => file === one || file.startsWith(`${one}/cgroup.`)),
@@ -69,6 +74,76 @@ describe('where cgroups may be made', () => {
     const fixed = machine(files, [SLICE])
     const mayWrite = (file: string): boolean => fixed.mayWrite(file) && !file.endsWith('subtree_control')
     expect(survey({ ...fixed, mayWrite }).trees[0]?.controllers).toEqual(['memory', 'pids'])
+  })
+
+  describe('where systemd manages', () => {
+    const SYSTEMD = { '/run/systemd/system': '' }
+    const alone = { ...IN_SCOPE, ...group(SCOPE, ALL, '', '30\n'), ...group(SLICE, ALL, ALL), ...SYSTEMD }
+    const everywhere = ['/sys/fs/cgroup', SLICE, SCOPE]
+
+    it('in the cgroup of a unit with Delegate=yes, and in no other', () => {
+      expect(survey(machine(alone, everywhere, [SCOPE])).trees).toMatchObject([
+        { parent: SCOPE, leaves: true },
+      ])
+      const { trees, problem } = survey(machine(alone, everywhere))
+      expect([trees, problem?.what]).toEqual([
+        [],
+        `systemd manages ${SCOPE} and has not delegated it to us: its unit has no Delegate=yes`,
+      ])
+      expect(problem?.remedy).toContain('-p Delegate=yes')
+    })
+
+    it('below such a one, and not beside it', () => {
+      const below = `${SCOPE}/ours`
+      const files = {
+        ...alone,
+        '/proc/self/cgroup': '0::/app.slice/a.scope/ours\n',
+        ...group(SCOPE, ALL, ALL),
+        ...group(below, ALL, '', '30\n40\n'),
+      }
+      const there = machine(files, [...everywhere, below], [SCOPE])
+      expect(survey(there).trees).toMatchObject([{ parent: SCOPE, leaves: false }])
+      const shared = { ...alone, ...group(SCOPE, ALL, '', '30\n40\n') }
+      expect(survey(machine(shared, everywhere, [SCOPE])).trees).toEqual([])
+    })
+
+    it('not in what is delegated to the manager of a user', () => {
+      const user = '/sys/fs/cgroup/user@1000.service'
+      const own = `${user}/run-1.scope`
+      const files = {
+        ...SYSTEMD,
+        '/proc/self/mountinfo': V2,
+        '/proc/self/cgroup': '0::/user@1000.service/run-1.scope\n',
+        ...group(user, ALL, ALL),
+        ...group(own, ALL, '', '30\n40\n'),
+      }
+      expect(survey(machine(files, [user, own], [user])).trees).toEqual([])
+    })
+
+    it('version 1: if its own hierarchy says so', () => {
+      const named = '33 25 0:31 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd'
+      const files = {
+        ...SYSTEMD,
+        '/proc/self/mountinfo': [V1('memory'), named].join('\n'),
+        '/proc/self/cgroup': '4:memory:/a.service\n1:name=systemd:/a.service\n',
+      }
+      const memory = '/sys/fs/cgroup/memory/a.service'
+      const says = '/sys/fs/cgroup/systemd/a.service'
+      expect(survey(machine(files, [memory], [says])).trees).toMatchObject([{ parent: memory }])
+      const { trees, problem } = survey(machine(files, [memory]))
+      expect([trees, problem?.what]).toEqual([[], expect.stringContaining('has not delegated it')])
+    })
+  })
+
+  it('version 2: beside the place where a supervisor that was killed has left us', () => {
+    const refuge = `${SCOPE}/hotpotato-7-8-9-supervisor`
+    const files = {
+      '/proc/self/mountinfo': V2,
+      '/proc/self/cgroup': '0::/app.slice/a.scope/hotpotato-7-8-9-supervisor\n',
+      ...group(SCOPE, ALL, ALL),
+      ...group(refuge, ALL, '', '30\n'),
+    }
+    expect(survey(machine(files, [SCOPE, refuge])).trees).toMatchObject([{ parent: SCOPE, leaves: false }])
   })
 
   it('version 2: in the first of all, which may have processes', () => {
