@@ -1,4 +1,9 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { SealedModule } from '../../../src/functions/sealed/sealed-function.ts'
 import { missing } from '../../support/programs.ts'
@@ -19,12 +24,32 @@ const REFUSED = [
   ['own', 1],
   ['parent', 1],
   ['list', 1],
-  ['signal', 6],
+  ['signal', 0],
+  ['queue', 0],
+  ['owner', 0],
+  ['group', 0],
+  ['process', 0],
+  ['limit', 0],
+  ['slow', 0],
+  ['slowAll', 0],
+  ['pin', 0],
+  ['outlive', 0],
+  ['show', 0],
+  ['connect', 0],
+  ['abstract', 0],
+  ['datagram', 0],
 ] as const
 
-/** What a function tries that is not for it, each by a word that its request says. */
+/** A server with a path, as that of the platform's control socket, and one with a port. */
+const folder = mkdtempSync(join(tmpdir(), 'hotpotato-python-'))
+const PATH = join(folder, 'control.sock')
+const servers = [createServer().listen(PATH), createServer().listen(0, '127.0.0.1')]
+await Promise.all(servers.map(one => once(one, 'listening')))
+const PORT = (servers[1]!.address() as AddressInfo).port
+
+/** What a function tries that is not for it, each by a word. */
 const HANDLER = `
-import os, sys, json
+import asyncio, ctypes, fcntl, os, resource, signal, socket, sys, json
 from hotpotato import store
 from .words import shout
 from lib.deep import answer
@@ -39,15 +64,51 @@ TRIES = {
     "start": lambda: __import__("subprocess").run(["/bin/true"]),
     "become": lambda: os.execv("/bin/true", ["true"]),
     "signal": lambda: os.kill(os.getppid(), 9),
+    "queue": lambda: call(NUMBERS["queue"], os.getppid(), 9, ctypes.create_string_buffer(128)),
+    "owner": lambda: fcntl.fcntl(0, fcntl.F_SETOWN, os.getppid()),
+    "group": lambda: os.killpg(os.getpgid(os.getppid()), 0),
+    "process": lambda: os.pidfd_open(os.getppid()),
+    "limit": lambda: resource.prlimit(os.getppid(), resource.RLIMIT_CORE),
+    "slow": lambda: os.setpriority(0, os.getppid(), os.getpriority(0, os.getppid())),
+    "slowAll": lambda: os.setpriority(os.PRIO_USER, 0, os.getpriority(os.PRIO_USER, 0)),
+    "pin": lambda: os.sched_setaffinity(os.getppid(), os.sched_getaffinity(os.getppid())),
+    "outlive": lambda: call(NUMBERS["prctl"], 1, 0, 0, 0, 0),
+    "show": lambda: call(NUMBERS["prctl"], 4, 1, 0, 0, 0),
+    "connect": lambda: socket.socket(socket.AF_UNIX).connect("SOCKET"),
+    "abstract": lambda: socket.socket(socket.AF_UNIX).connect("\\0hotpotato"),
+    "datagram": lambda: socket.socketpair(type=socket.SOCK_DGRAM)[0].connect("/dev/log"),
 }
+NUMBERS = {"queue": 129, "prctl": 157} if os.uname().machine == "x86_64" else {"queue": 138, "prctl": 167}
+
+def call(*words):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(*words) < 0:
+        raise OSError(ctypes.get_errno(), "")
+
+def outcome(attempt):
+    try:
+        attempt()
+        return "done"
+    except OSError as error:
+        return "refused" if error.errno in (1, 13, 27) else str(error)
+
+def connects():
+    async def nothing():
+        return socket.getaddrinfo("127.0.0.1", 1)[0][0] == socket.AF_INET
+    try:
+        socket.create_connection(("127.0.0.1", PORT)).close()
+        os.kill(os.getpid(), 0)
+        signal.raise_signal(signal.SIGCHLD)
+        resource.getrlimit(resource.RLIMIT_CORE)
+        return asyncio.run(nothing())
+    except OSError as error:
+        return error
 
 def handle(req):
-    if req in TRIES:
-        try:
-            TRIES[req]()
-            return "done"
-        except OSError as error:
-            return "refused"
+    if req == "try":
+        return json.dumps({word: outcome(one) for word, one in TRIES.items()})
+    if req == "connects":
+        return connects()
     if req == "thread":
         import threading
         told = []
@@ -75,7 +136,7 @@ def handle(req):
     return shout(req) + answer
 `
 const FILES = {
-  'handler.py': HANDLER,
+  'handler.py': HANDLER.replace('SOCKET', PATH).replace('PORT', String(PORT)),
   'words.py': 'def shout(text):\n    return text.upper()\n',
   'python/lib/__init__.py': '',
   'python/lib/deep.py': "import pkgutil\nanswer = pkgutil.get_data('lib', 'a.txt').decode()\n",
@@ -97,6 +158,8 @@ describe.skipIf(PROGRAM === '')(
     const others: SealedModule[] = []
     afterAll(() => {
       for (const one of [module, ...others]) one.stop()
+      for (const one of servers) one.close()
+      rmSync(folder, { recursive: true })
     })
     const say = async (body: string) => (await ask(module, undefined, { body })).text()
 
@@ -124,11 +187,18 @@ describe.skipIf(PROGRAM === '')(
       })
     })
 
+    let tried: Promise<Record<string, string>> | undefined
     for (const [word, version] of REFUSED) {
       const older = Number(LANDLOCK) < version
       const without = older ? ` (skipped: the kernel has landlock ${LANDLOCK}, not ${version})` : ''
-      it.skipIf(older)(`may not ${word}${without}`, async () => expect(await say(word)).toBe('refused\n'))
+      it.skipIf(older)(`may not ${word}${without}`, async () => {
+        tried ??= say('try').then(text => JSON.parse(text))
+        expect((await tried)[word]).toBe('refused')
+      })
     }
+
+    it('may connect to servers, signal itself and wait for many things at once', async () =>
+      expect(await say('connects')).toBe('True\n'))
 
     it('may have threads', async () => expect(await say('thread')).toBe('worked\n'))
 
@@ -147,7 +217,8 @@ describe.skipIf(PROGRAM === '')(
       log.length = 0
       const answer = await ask(module, undefined, { body: 'throw' })
       expect(answer.status).toBe(500)
-      expect(log).toEqual(['ValueError: 16; /sealed/handler.py:35 in handle'])
+      const line = 1 + HANDLER.split('\n').findIndex(text => text.includes('raise ValueError'))
+      expect(log).toEqual([`ValueError: 16; /sealed/handler.py:${line} in handle`])
     })
 
     it('of the template python3-http answers with status and fields', async () => {
