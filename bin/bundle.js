@@ -19,6 +19,7 @@ const PROGRAMS = {
   signer: ['keys/main'],
   container: ['containers/process/worker', 'containers/process/warm'],
   sealed: ['containers/sealed/main'],
+  lock: ['containers/sealed/lock'],
   renewer: ['cli/cert/renewer'],
 }
 

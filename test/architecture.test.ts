@@ -79,7 +79,10 @@ const NEVER_LOADED: readonly (readonly [RegExp, RegExp])[] = [
 const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [
     /^koffi$/,
-    ['src/transfer/native/epoll.ts', 'src/transfer/native/libc.ts', 'src/tls13/crypto/evp/bindings.ts'],
+    [
+      ...['become', 'epoll', 'libc'].map(name => `src/transfer/native/${name}.ts`),
+      'src/tls13/crypto/evp/bindings.ts',
+    ],
   ],
   [/^@noble\//, ['noble', 'rsa', 'hybrid'].map(name => `src/tls13/crypto/${name}.ts`)],
   [/^@peculiar\//, ['src/certificates/authority.ts', 'src/tls13/crypto/keys.ts']],

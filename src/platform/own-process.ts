@@ -116,6 +116,8 @@ export function nameLog(log: Logger, { name, logLevel }: Pick<MemberSettings, 'n
  */
 export function heedSignals(onTerminate: () => void): void {
   process.on('SIGINT', () => {})
+  // Node would open its inspector, for every process of this user.
+  process.on('SIGUSR1', () => {})
   process.on('SIGTERM', onTerminate)
 }
 

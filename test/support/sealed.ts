@@ -12,6 +12,7 @@ import { newDataKey, sealBundle } from '../../src/sealed/bundle.ts'
 import { writeDataKey } from '../../src/sealed/credential.ts'
 import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
+import { probe } from '../../src/transfer/native/libc.ts'
 import { EMPTY, hex, utf8 } from '../../src/wire/index.ts'
 
 const dataKey = newDataKey(node)
@@ -74,7 +75,7 @@ export function functionOf(bundle: Uint8Array, ways: Ways = {}): SealedModule {
         void (value.length === 0 ? kept.delete(hex(name)) : kept.set(hex(name), value)),
     },
     launch: () => {
-      const launched = launch(entry, [], python)
+      const launched = launch(entry, [], python, probe().available ? new URL('./lock.js', entry) : undefined)
       onLaunch?.(launched)
       return launched
     },

@@ -14,6 +14,9 @@ import { probe } from '../../transfer/native/libc.ts'
 /** The program of its workers. */
 const WORKER = new URL('./main.js', import.meta.url)
 
+/** What has the kernel refuse them what Node does not. */
+const LOCK = new URL('./lock.js', import.meta.url)
+
 /**
  * Keys pass through here: no other process of this user may read this one's memory, its workers neither, and
  * none of them leaves a core.
@@ -22,6 +25,7 @@ function keepToOurselves(log: Log): void {
   const native = probe()
   if (!native.available) {
     log.warn('without foreign calls, other processes of this user can read the memory of this one')
+    log.warn('without foreign calls, its function can reach Unix sockets and signal processes of this user')
     return
   }
   native.libc.hideMemory()
@@ -70,7 +74,7 @@ export function loadSealed(
       clock,
       log,
       keeper: new StateFiles(directory),
-      launch: () => launch(WORKER, readable, python),
+      launch: () => launch(WORKER, readable, python, probe().available ? LOCK : undefined),
     })
   } catch (error) {
     if (!(error instanceof SealedError) && (error as NodeJS.ErrnoException).code === undefined) throw error

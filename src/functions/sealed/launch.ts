@@ -34,8 +34,15 @@ const CONFINED = ['--pdeathsig', 'KILL', '--no-new-privs', '--inh-caps=-all']
  * leave of Node to read its own program and nothing else, to write nothing and to start nothing. One for an
  * interpreter has no module of a bundle, and may start that.
  * @param entry its program @param readable further folders that it, or its interpreter, may read
+ * @param lock the program of a process that has the kernel refuse itself what Node does not, and becomes that
+ * of its arguments; undefined: foreign calls do not work here, or an interpreter does that itself
  */
-export function launch(entry: URL, readable: readonly string[] = [], python?: Interpreted): Launched {
+export function launch(
+  entry: URL,
+  readable: readonly string[] = [],
+  python?: Interpreted,
+  lock?: URL,
+): Launched {
   const file = fileURLToPath(entry)
   const flags = [
     ...permissions([...programFolders(file), ...readable]),
@@ -46,10 +53,12 @@ export function launch(entry: URL, readable: readonly string[] = [], python?: In
     ...(python === undefined ? [] : [python.program, python.http ? 'http' : 'text', ...readable]),
   ]
   const root = process.getuid?.() === 0 ? ['--bounding-set=-all'] : []
+  const locked = lock === undefined || python !== undefined ? [] : [fileURLToPath(lock), process.execPath]
+  const words = [...locked, ...flags]
   const [program, args] =
     SETPRIV === undefined
-      ? [process.execPath, flags]
-      : [SETPRIV, [...CONFINED, ...root, '--', process.execPath, ...flags]]
+      ? [process.execPath, words]
+      : [SETPRIV, [...CONFINED, ...root, '--', process.execPath, ...words]]
   const child = spawn(program, args, { env: {}, cwd: '/', stdio: ['ignore', 'inherit', 'inherit', 'pipe'] })
   return launched(child)
 }

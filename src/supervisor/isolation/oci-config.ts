@@ -1,6 +1,7 @@
+import { type Condition, ERRORS, type Rule } from '../../platform/seccomp/rule.ts'
 import { CPU_PERIOD, quotaOf, type Share, sharesOf } from '../cgroups/knobs.ts'
 import { type Launch, SECRETS_FOLDER } from './isolation.ts'
-import { type Condition, ERRORS, type Rule, rules } from './rules.ts'
+import { rules } from './rules.ts'
 import { confined, SCRATCH } from './sandbox.ts'
 import { isWithin, type View } from './visible.ts'
 

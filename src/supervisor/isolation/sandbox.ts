@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { statSync } from 'node:fs'
+import { assemble, filter } from '../../platform/seccomp/filter.ts'
 import { group, passwd } from './accounts.ts'
 import {
   type Circumstances,
@@ -12,7 +13,6 @@ import {
 } from './isolation.ts'
 import { findProgram } from './programs.ts'
 import { rules } from './rules.ts'
-import { assemble, filter } from './seccomp.ts'
 import { asUser, mayChangeUser, mayNot } from './uids.ts'
 import { isWithin, systemView, type View, ways } from './visible.ts'
 

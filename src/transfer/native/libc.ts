@@ -6,9 +6,9 @@ import { CONTROL, controlLength, DATA_AT, DESCRIPTORS, MESSAGE, MessageBlock } f
 export { DESCRIPTORS, MESSAGE } from './message-block.ts'
 
 /**
- * The foreign calls: sockets that carry descriptors, and what Node offers no way to do. The only file outside
- * the provider `evp` that imports koffi, and the one place where lengths are checked: a wrong one here is
- * overwritten memory. All memory that the kernel sees is allocated once and never moves.
+ * The foreign calls: sockets that carry descriptors, and what Node offers no way to do; the one place where
+ * lengths are checked: a wrong one here is overwritten memory. All memory that the kernel sees is allocated
+ * once and never moves.
  *
  * The layouts are those of 64-bit little-endian Linux (x86-64 and arm64). glibc and musl agree on them: where
  * musl has an `int` and padding, glibc has a `size_t` whose upper half is 0. {@link probe} sends itself a

@@ -1,4 +1,4 @@
-import type { Instruction } from '../../../src/supervisor/isolation/seccomp.ts'
+import type { Instruction } from '../../../src/platform/seccomp/filter.ts'
 
 /** What the kernel gives a filter to look at (`struct seccomp_data`). */
 export interface Call {

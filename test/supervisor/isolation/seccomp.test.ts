@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { ERRORS, type ErrorName, rules } from '../../../src/supervisor/isolation/rules.ts'
-import { assemble, filter } from '../../../src/supervisor/isolation/seccomp.ts'
-import { NEWEST, numbersOf } from '../../../src/supervisor/isolation/syscalls.ts'
+import { sealedRules } from '../../../src/containers/sealed/rules.ts'
+import { assemble, filter } from '../../../src/platform/seccomp/filter.ts'
+import { ERRORS, type ErrorName } from '../../../src/platform/seccomp/rule.ts'
+import { NEWEST, numbersOf } from '../../../src/platform/seccomp/syscalls.ts'
+import { rules } from '../../../src/supervisor/isolation/rules.ts'
 import { verdict } from './kernel.ts'
 
 const ARCHITECTURES = [
@@ -102,5 +104,33 @@ describe.each(ARCHITECTURES)('the filter of system calls on %s', (architecture, 
     // ld [4]; jeq #arch, 1, 0; ret #kill
     expect([...bytes.subarray(0, 8)]).toEqual([0x20, 0, 0, 0, 4, 0, 0, 0])
     expect([...bytes.subarray(16, 24)]).toEqual([0x06, 0, 0, 0, 0, 0, 0, 0x80])
+  })
+})
+
+describe.each(ARCHITECTURES)('the filter of a sealed function on %s', (architecture, arch) => {
+  const program = filter(sealedRules(4321), architecture)
+  const ask = (name: string, ...args: number[]): number =>
+    verdict(program, { number: numbersOf(name)[architecture]!, arch, args: args.map(BigInt) })
+
+  it.each([
+    ['socket', [2, 10, 16], [1, 17, 38, 40]],
+    ['kill', [4321], [1, 4320, 0, 0xffffffff]],
+    ['tgkill', [4321], [1]],
+    ['prlimit64', [0], [4321, 1]],
+    ['prctl', [15, 38], [1, 4]],
+  ])('lets %s through for some first arguments alone', (name, fine, others) => {
+    for (const one of fine) expect([one, ask(name, one)]).toEqual([one, ALLOW])
+    for (const one of others) expect([one, ask(name, one)]).not.toEqual([one, ALLOW])
+  })
+
+  it('lets no descriptor have an owner, no pair be connected anew, no other be slowed down', () => {
+    expect([ask('fcntl', 3, 4), ask('ioctl', 3, 0x5421)]).toEqual([ALLOW, ALLOW])
+    expect([ask('fcntl', 3, 8), ask('ioctl', 3, 0x8901)]).toEqual([refused('EPERM'), refused('EPERM')])
+    expect([ask('socketpair', 1, 0o2000001), ask('socketpair', 1, 2)]).toEqual([ALLOW, refused('EACCES')])
+    expect([ask('setpriority', 0, 0), ask('setpriority', 0, 7), ask('setpriority', 2, 0)]).toEqual([
+      ALLOW,
+      refused('EPERM'),
+      refused('EPERM'),
+    ])
   })
 })

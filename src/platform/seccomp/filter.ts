@@ -1,4 +1,4 @@
-import { type Condition, ERRORS, type Rule } from './rules.ts'
+import { type Condition, ERRORS, type Rule } from './rule.ts'
 import { NEWEST, numbersOf } from './syscalls.ts'
 
 /** Architectures that there is a filter for. */
