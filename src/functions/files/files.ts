@@ -111,12 +111,25 @@ async function readmeOf({ directory }: Settings, names: readonly string[]): Prom
   if (opened === undefined) return ''
   try {
     if (!opened.stats.isFile() || opened.stats.size > MOST_IN_MEMORY) return ''
-    const text = decode(await contentOf(opened))
-    const html = /\.md$/i.test(names.at(-1)!) ? await markdown(text) : undefined
-    return html ?? `<pre>${escaped(text)}</pre>\n`
+    return await kept(['readme', directory, ...names], opened, async () => {
+      const text = decode(await contentOf(opened))
+      const html = /\.md$/i.test(names.at(-1)!) ? await markdown(text) : undefined
+      return html ?? `<pre>${escaped(text)}</pre>\n`
+    })
   } finally {
     await opened.handle.close()
   }
+}
+
+/** What is made of a file: once, as long as that does not change. @param key what it depends on besides */
+function kept<M extends Representation | string>(
+  key: readonly string[],
+  { stats }: Opened,
+  make: () => Promise<M>,
+): Promise<M> {
+  // What changed just now may change again without another size or time.
+  if (Date.now() - stats.mtimeMs < FRESH) return make()
+  return shelf.get([...key, stats.ino, stats.size, stats.mtimeMs].join('\0'), make)
 }
 
 /** Answers with a file, and closes it. */
@@ -136,17 +149,14 @@ async function file(
     const inMemory = stats.size <= MOST_IN_MEMORY
     if (inMemory && kind.page !== undefined) {
       const of = asItIs ? 'raw' : 'page'
-      const file = [settings.directory, ...names, stats.ino, stats.size, stats.mtimeMs]
-      const key = [of, settings.html, ...file].join('\0')
+      const key = [of, `${settings.html}`, settings.directory, ...names]
       const make = async (): Promise<Representation> => {
         const bytes = await contentOf(opened)
         if (asItIs) return raw(textType(name, settings.html), bytes, stats.mtimeMs, settings.html)
         const html = page(await contentPage(name, kind, decode(bytes)), names, names.length - 1)
         return pageOf(html, stats.mtimeMs)
       }
-      // What changed just now may change again without another size or time.
-      const fresh = Date.now() - stats.mtimeMs < FRESH
-      return await answer(request, await (fresh ? make() : shelf.get(key, make)))
+      return await answer(request, await kept(key, opened, make))
     }
     given = true
     const validators = { etag: statTag(opened), modified: Math.floor(stats.mtimeMs / 1000) }

@@ -7,15 +7,21 @@ const OVERHEAD = 1024
 /** An encoded form is smaller, but there may be two. */
 const WITH_CODINGS = 2
 
+/** A page, or HTML that is a part of one. */
+type Made = Representation | string
+
 /** Pages that were made, by what they were made of; what was not asked for longest goes first. */
 export class Shelf {
-  readonly #pages = new Map<string, Promise<Representation>>()
+  readonly #pages = new Map<string, Promise<Made>>()
   readonly #sizes = new Map<string, number>()
   #bytes = 0
 
-  /** @param key says all that the page depends on @param make makes it; asked once for a key at a time */
-  get(key: string, make: () => Promise<Representation>): Promise<Representation> {
-    const found = this.#pages.get(key)
+  /**
+   * @param key says all that the page depends on, and which of both it is
+   * @param make makes it; asked once for a key at a time
+   */
+  get<M extends Made>(key: string, make: () => Promise<M>): Promise<M> {
+    const found = this.#pages.get(key) as Promise<M> | undefined
     if (found !== undefined) {
       this.#pages.delete(key)
       this.#pages.set(key, found)
@@ -24,7 +30,7 @@ export class Shelf {
     const made = make()
     this.#pages.set(key, made)
     made.then(
-      ({ content }) => this.#count(key, made, content.kind === 'whole' ? content.bytes.length : 0),
+      what => this.#count(key, made, bytesOf(what)),
       () => {
         if (this.#pages.get(key) === made) this.#pages.delete(key)
       },
@@ -32,7 +38,7 @@ export class Shelf {
     return made
   }
 
-  #count(key: string, made: Promise<Representation>, bytes: number): void {
+  #count(key: string, made: Promise<Made>, bytes: number): void {
     // It may have had to go while it was made, and been made anew.
     if (this.#pages.get(key) !== made) return
     const size = OVERHEAD + WITH_CODINGS * bytes
@@ -45,4 +51,9 @@ export class Shelf {
       this.#sizes.delete(oldest)
     }
   }
+}
+
+function bytesOf(made: Made): number {
+  if (typeof made === 'string') return made.length
+  return made.content.kind === 'whole' ? made.content.bytes.length : 0
 }

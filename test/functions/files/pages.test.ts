@@ -37,6 +37,16 @@ afterAll(() => tree.remove())
 const BROWSER = { accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8', 'sec-fetch-dest': 'document' }
 
 describe('a page', () => {
+  it('of a directory has the text that explains it, which is made once', async () => {
+    tree.write('sub/deep/once/README.md', '# One\n')
+    expect(await tree.text('/sub/deep/once/', BROWSER)).toContain('>One</h1>')
+    // Nothing that a file system says of it is another.
+    tree.write('sub/deep/once/README.md', '# Two\n')
+    expect(await tree.text('/sub/deep/once/', BROWSER)).toContain('>One</h1>')
+    tree.write('sub/deep/once/README.md', '# Three\n')
+    expect(await tree.text('/sub/deep/once/', BROWSER)).toContain('>Three</h1>')
+  })
+
   it('shows Markdown, and what is markup in it as text', async () => {
     const html = await tree.text('/README.md', BROWSER)
     expect(html).toContain('<title>Título &#38; more</title>')

@@ -22,7 +22,7 @@ async function madeAgain(shelf: Shelf, key: string): Promise<number> {
 it('counts a page once that had to go while it was made, and was made anew', async () => {
   const shelf = new Shelf()
   let finish: (page: Representation) => void = () => {}
-  const slow = shelf.get('slow', () => new Promise(resolve => (finish = resolve)))
+  const slow = shelf.get('slow', () => new Promise<Representation>(resolve => (finish = resolve)))
   // What is asked for meanwhile needs all the room.
   await shelf.get('large', async () => pageOf(17 * MIB))
   const anew = shelf.get('slow', async () => pageOf(9 * MIB))
