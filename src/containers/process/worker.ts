@@ -28,6 +28,7 @@ import type { Courier } from '../../transfer/courier.ts'
 import { AccessLog } from '../protocol/access-log.ts'
 import { pendingCalls } from '../protocol/pending.ts'
 import { demandOf } from './client-rules.ts'
+import { emptied } from './emptied.ts'
 import { handlersOf, Place } from './handlers.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
@@ -128,10 +129,13 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
     signing = signingOf(settings, provider, clock, courier)
     const certificates: Certificate[] = signing?.certificates ?? []
     const certify = (): Promise<void> => fillCertificates(certificates, settings, provider, signing)
-    const failed = (error: unknown): void => {
+    const tellFailure = (error: unknown): void => {
       const reason = error instanceof Error ? error.message : String(error)
       log.fatal({ err: error }, 'cannot start')
       courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
+    }
+    const failed = (error: unknown): void => {
+      tellFailure(error)
       giveUp(clock)
     }
     // The signer tells the ring of our function meanwhile, and for which certificates it signs.
@@ -193,8 +197,10 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
       try {
         await certify()
       } catch (error) {
+        tellFailure(error)
         host.sleep()
-        failed(error)
+        await emptied(clock, () => host!.size + courier.inCustody)
+        giveUp(clock)
         return
       }
     }
