@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeCertificates } from '../../src/certificates/authority.ts'
 import { Client, textOf } from '../support/client.ts'
-import { Http2Client } from '../support/http2-client.ts'
 import { eventually, Platform } from '../support/platform.ts'
 
 /** `HOTPOTATO_LONG=1` tries it with many functions and often. */
@@ -20,7 +19,6 @@ appendFileSync(calls, 'begin\\n')
 export default async request => {
   const { searchParams } = new URL(request.url)
   appendFileSync(calls, searchParams.get('id') + '\\n')
-  if (searchParams.has('long')) await new Promise(resolve => setTimeout(resolve, 400))
   return new Response(String(process.pid))
 }
 `
@@ -136,21 +134,6 @@ it('what comes as its function falls asleep is answered once', async () => {
   expect(await counter('unclean')).toBe(0)
   for (const client of clients) await client.close()
 }, 300_000)
-
-it('what has come whole as its function falls asleep wakes it, without another byte', async () => {
-  const client = await Http2Client.open({ port: platform.https, tls })
-  await client.request('/echo?id=before')
-  const long = client.upload('/echo?id=whole-1&long', new Uint8Array(9))
-  await eventually(() => (calls('whole-1').length > 0 ? true : undefined), 'it does not begin')
-  const asleep = sleep('echo')
-  await new Promise(resolve => setTimeout(resolve, 100))
-  const behind = client.request('/echo?id=whole-2')
-  long.end(new Uint8Array(9))
-  expect([(await long.answer).status, (await behind).status]).toEqual([200, 200])
-  await asleep
-  expect(calls('whole-2')).toEqual(['whole-2'])
-  await client.close()
-})
 
 it(`${FUNCTIONS * CONNECTIONS} connections of ${FUNCTIONS} functions wake at once, each once`, async () => {
   const crowd = await Promise.all(
