@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -92,6 +94,28 @@ describe.skipIf(!PEBBLE)(`hotpotato cert and ${PEBBLE_NOTE}`, () => {
     })
     const forced = await cert('renew', 'lost', '--force', '--port', `${pebble.http}`)
     expect(forced).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  it('leave a directory to another process, until that is killed', async () => {
+    const acme = join(directory, 'certs', 'acme')
+    const module = new URL('../../dist/src/cli/cert/alone.js', import.meta.url).href
+    const program = `const { alone } = await import(${JSON.stringify(module)})
+      await alone(${JSON.stringify(acme)}, () => new Promise(() => {
+        console.log('alone')
+        setInterval(() => {}, 1e9)
+      }))`
+    const holder = spawn(process.execPath, ['--input-type=module', '-e', program])
+    await once(holder.stdout, 'data')
+    const refused = {
+      code: 1,
+      stderr: 'another process of hotpotato is asking for certificates now\n',
+    }
+    const at = ['--port', `${pebble.http}`]
+    expect(await cert('renew', 'other', '--force', ...at)).toMatchObject(refused)
+    expect(await cert('revoke', 'other')).toMatchObject(refused)
+    holder.kill('SIGKILL')
+    await once(holder, 'exit')
+    expect(await cert('revoke', 'other', '--reason', 'superseded')).toMatchObject({ code: 0, stderr: '' })
   })
 
   it('refuse a wildcard, and say why', async () => {

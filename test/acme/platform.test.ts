@@ -53,7 +53,7 @@ const stack = (acme: string, more = ''): string => `
 gateway: { defaultFunction: echo }
 functions:
   echo: { hosts: [web.test, www.web.test${more}] }
-  hello: {}
+  hello: { hosts: [signed.test], keys: signer }
 tls:
   acme: { ${acme}, email: admin@example.com, agreeToTerms: true }
 `
@@ -76,6 +76,15 @@ describe.skipIf(!PEBBLE)(`a platform with certificates of ${PEBBLE_NOTE}`, () =>
   const issued = (): Promise<unknown> =>
     eventually(async () => (/Pebble/.test(await issuer()) ? true : undefined), platform.log)
 
+  /** A connection with another certificate than that one. */
+  const another = (name: string, serial: string): Promise<Client> =>
+    eventually(async () => {
+      const client = await Client.open(platform.https, name)
+      if (client.serial !== serial) return client
+      client.close()
+      return undefined
+    }, platform.log)
+
   beforeAll(async () => {
     ports = await freePorts(2)
     pebble = await Pebble.start({ http: ports[0]!, tls: ports[1]! })
@@ -91,22 +100,66 @@ describe.skipIf(!PEBBLE)(`a platform with certificates of ${PEBBLE_NOTE}`, () =>
   it('has one soon after its start, and a throw-away one until then', async () => {
     expect(platform.welcome).toMatch(/made throw-away certificates for echo, hello/)
     await issued()
+    await eventually(async () => {
+      const client = await Client.open(platform.https, 'signed.test')
+      client.close()
+      return /Pebble/.test(client.issuer) || undefined
+    }, platform.log)
     const { stdout } = await hotpotato(directory, ['cert', 'status', '--json'])
     expect(JSON.parse(stdout)).toMatchObject([
       { name: 'echo', names: ['web.test', 'www.web.test'], failures: 0 },
+      { name: 'hello', names: ['signed.test'], failures: 0 },
     ])
   })
 
-  it('takes another one while connections go on', async () => {
-    const before = await Client.open(platform.https, 'web.test')
-    expect(await before.ask('/one')).toMatch(/^HTTP\/1.1 200/)
+  it('takes others under load: live connections go on, and no handshake fails', async () => {
+    const names = ['web.test', 'signed.test']
+    const before = await Promise.all(names.map(name => Client.open(platform.https, name)))
+    for (const one of before) expect(await one.ask('/one')).toMatch(/^HTTP\/1.1 200/)
+    const errors: unknown[] = []
+    let [handshakes, over] = [0, false]
+    const load = names.map(async name => {
+      while (!over) {
+        const client = await Client.open(platform.https, name).catch(error => void errors.push(error))
+        client?.close()
+        handshakes++
+      }
+    })
     const { code, stdout } = await hotpotato(directory, ['cert', 'renew', '--force'], environment())
-    expect([code, stdout]).toEqual([0, expect.stringMatching(/^echo: web.test, www.web.test until 20/)])
-    const after = await Client.open(platform.https, 'web.test')
-    expect(after.serial).not.toBe(before.serial)
-    expect(before.ended).toBe(false)
-    expect(await before.ask('/two')).toMatch(/^HTTP\/1.1 200/)
-    for (const one of [before, after]) one.close()
+    const told = /^echo: web.test, www.web.test until 20[^\n]*\nhello: signed.test until 20/
+    expect([code, stdout]).toEqual([0, expect.stringMatching(told)])
+    // The signer reads anew what lies there, in its own time.
+    const after = await Promise.all(names.map((name, i) => another(name, before[i]!.serial)))
+    over = true
+    await Promise.all(load)
+    expect(errors).toEqual([])
+    expect(handshakes).toBeGreaterThan(names.length)
+    for (const one of before) {
+      expect(one.ended).toBe(false)
+      expect(await one.ask('/two')).toMatch(/^HTTP\/1.1 200/)
+    }
+    for (const one of [...before, ...after]) one.close()
+  })
+
+  it('goes on showing a page while the gateway is another one', async () => {
+    const token = 'evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA'
+    await platform.order(`show ${token} content`)
+    const page = async (): Promise<string> => {
+      const url = `http://127.0.0.1:${platform.http}/.well-known/acme-challenge/${token}`
+      return (await fetch(url, { headers: { connection: 'close' } })).text()
+    }
+    let over = false
+    const restarted = platform.order('restart gateway').finally(() => {
+      over = true
+    })
+    const seen = new Set<string>()
+    do seen.add(await page())
+    while (!over)
+    await restarted
+    seen.add(await page())
+    expect([...seen]).toEqual(['content'])
+    await platform.order(`withdraw ${token}`)
+    expect(await page()).not.toBe('content')
   })
 
   it('shows it by TLS-ALPN-01, too', async () => {
@@ -141,5 +194,26 @@ describe.skipIf(!PEBBLE)(`a platform with certificates of ${PEBBLE_NOTE}`, () =>
     const { pid } = await platform.member('gateway')
     expect(findInMemory(process.pid, ...needles).length).toBeGreaterThan(0)
     expect(findInMemory(pid!, ...needles)).toEqual([])
+  })
+
+  it('serves on while the authority is away, and goes on with one that knows nothing of it', async () => {
+    const said = platform.log.length
+    await pebble.stop(true)
+    const { code, stderr } = await hotpotato(directory, ['cert', 'renew', 'hello', '--force'], environment())
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^hello: [^\n]*ECONNREFUSED[^\n]*\n$/)])
+    const lines = platform.log.slice(said).split('\n')
+    expect(lines.filter(line => line.includes('ECONNREFUSED')).length).toBe(1)
+    const [, hello] = JSON.parse((await hotpotato(directory, ['cert', 'status', '--json'])).stdout)
+    expect(hello).toMatchObject({ name: 'hello', failures: 1, tryAt: expect.any(Number) })
+    const before = await Client.open(platform.https, 'signed.test')
+    expect(before.issuer).toMatch(/Pebble/)
+
+    // Another one in its place, at the same address, which knows neither account nor order.
+    const again = { directory: pebble.directory, port: pebble.port }
+    pebble = await Pebble.start({ http: ports[0]!, tls: ports[1]!, again })
+    const renewed = await hotpotato(directory, ['cert', 'renew', 'hello', '--force'], environment())
+    expect(renewed).toMatchObject({ code: 0, stderr: '' })
+    ;(await another('signed.test', before.serial)).close()
+    before.close()
   })
 })

@@ -127,6 +127,8 @@ export class Running {
       name => next.specs.get(name)!.digest !== reloads.plan.specs.get(name)?.digest,
     )
     const failed: Error[] = []
+    // That nothing is another one has the signer read what lies there now.
+    await reloads.reload(reloads.plan, report)
     for (const name of changed) {
       const specs = new Map([...reloads.plan.specs, [name, next.specs.get(name)!]])
       await reloads.reload({ ...reloads.plan, specs }, report).catch((error: Error) => failed.push(error))
