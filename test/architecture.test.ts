@@ -110,6 +110,7 @@ const MAKES_TIMERS = /(?<![.\w] *)(setTimeout|setInterval)\((?!milliseconds: )|t
 const PACED = 'src/cli/stress/load.ts'
 /** What is not given a clock takes that of the machine: doors for programs that have none. */
 const TAKE_THE_CLOCK = [
+  'src/acme/provision.ts',
   'src/client/client.ts',
   'src/functions/adapters/node-socket.ts',
   'src/tls13/io/duplex.ts',

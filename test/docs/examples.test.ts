@@ -55,6 +55,12 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   'server-and-client': ['TLS_AES_128_GCM_SHA256 echo', 'Once more, with feeling'],
   'session-in-memory': ['client: handshake_complete', 'server: handshake_complete', 'no socket was needed'],
+  'thrown-session': [
+    'one is answered by the thrower',
+    'two is answered by the catcher',
+    'three is answered by the catcher',
+    'connections that the server has seen: 1',
+  ],
   'unix-socket': ['for app.local'],
 }
 
