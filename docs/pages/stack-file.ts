@@ -17,7 +17,7 @@ of OpenFaaS's \`stack.yml\`: the keys of that keep their spelling (\`environment
 \`maxInflight\`. Only \`functions\` has to be there:
 
 \`\`\`yaml
-# yaml-language-server: $schema=./node_modules/hotpotato/schema/hotpotato.schema.json
+# yaml-language-server: $schema=./node_modules/@hotpotato-tls/hotpotato/schema/hotpotato.schema.json
 functions:
   greet:
     handler: ./greet.mjs

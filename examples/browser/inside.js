@@ -1,7 +1,7 @@
 /** A server and a client in one place without Node: TLS 1.3 by `noble`, over a pair of transports in memory. */
-import { certificateWithKey } from 'hotpotato'
-import { noble } from 'hotpotato/crypto/noble'
-import { H1Client, MemoryHub, ourTls, secureClient, serve } from 'hotpotato/http/web'
+import { certificateWithKey } from '@hotpotato-tls/hotpotato'
+import { noble } from '@hotpotato-tls/hotpotato/crypto/noble'
+import { H1Client, MemoryHub, ourTls, secureClient, serve } from '@hotpotato-tls/hotpotato/http/web'
 
 // A raw public key in place of a certificate: whoever bundles this page has a certificate of their own.
 const PRIVATE_KEY = bytesOf(`302e020100300506032b657004220420${'07'.repeat(32)}`)

@@ -32,9 +32,9 @@ export interface CertificateProblem {
 }
 
 /** Makes what is missing, and anew what of ours is of no use. */
-export const MAKE = 'npx hotpotato certs'
+export const MAKE = 'npx --no hotpotato certs'
 /** Makes all of ours anew. */
-export const RENEW = 'npx hotpotato certs --renew'
+export const RENEW = 'npx --no hotpotato certs --renew'
 
 /** The hosts that a certificate of ours is made for: `NAME.local`, `NAME.localhost`, and those it must. */
 export function hostsOf({ name, hosts = [], defaults = [] }: CertificateName): readonly string[] {

@@ -106,7 +106,7 @@ export const TlsReasons = {
   delegated_scheme_not_offered: 'A delegated credential is for a scheme not offered (RFC 9345 §4.1.3).',
   delegated_scheme_mismatch: 'A CertificateVerify and its delegated credential disagree (RFC 9345 §4.1.3).',
   wrong_delegated_signature: 'The signature of a delegated credential is wrong (RFC 9345 §4.1.3).',
-  // Judgement of certificates, by the verifier of `hotpotato/tls` (§4.4.2.4, RFC 5280 §6).
+  // Judgement of certificates, by the verifier of `@hotpotato-tls/hotpotato/tls` (§4.4.2.4, RFC 5280 §6).
   malformed_certificate: 'A certificate cannot be read (RFC 5280 §4.1).',
   unknown_critical_extension: 'A certificate has a critical extension not understood (RFC 5280 §4.2).',
   weak_key: 'A certificate holds a key that is too short, or one on a weak curve.',

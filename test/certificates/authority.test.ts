@@ -187,7 +187,7 @@ describe('checkCertificates', () => {
     const problems = checkCertificates(directory, ['hello'], NOW)
     expect(problems.map(problem => problem.kind)).toEqual(['missing', 'missing'])
     expect(problems[0]!.message).toBe(
-      `${path('hello.crt')} does not exist; make it with: npx hotpotato certs`,
+      `${path('hello.crt')} does not exist; make it with: npx --no hotpotato certs`,
     )
   })
 
@@ -198,7 +198,7 @@ describe('checkCertificates', () => {
     expect(problem).toMatchObject({
       file: path('ca.crt'),
       kind: 'expired',
-      command: 'npx hotpotato certs --renew',
+      command: 'npx --no hotpotato certs --renew',
     })
   })
 

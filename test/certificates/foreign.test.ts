@@ -47,7 +47,7 @@ const make = (more: object = {}) =>
     now: Date.now(),
     ...more,
   })
-/** `npx hotpotato certs` with the functions `web`, which has a host of its own, and `other`. */
+/** `npx --no hotpotato certs` with the functions `web`, which has a host of its own, and `other`. */
 const certs = (...args: string[]): Promise<string> => {
   const config = join(root, 'hotpotato.yml')
   writeFileSync(config, 'functions: { web: { hosts: [web.example] }, other: {} }')
@@ -152,7 +152,7 @@ describe("a user's own certificate", () => {
       await put()
       const before = files()
       expect(advice().join('\n')).toMatch(said)
-      expect(advice().join('\n')).not.toMatch(/npx hotpotato certs|--renew|delete|remove/)
+      expect(advice().join('\n')).not.toMatch(/npx --no hotpotato certs|--renew|delete|remove/)
       await expect(make()).rejects.toThrow(said)
       await expect(make({ renew: true, keepAuthority: true })).rejects.toThrow('both stay')
       await expect(certs('--renew', 'web')).rejects.toThrow('both stay')
@@ -226,7 +226,7 @@ describe('what is replaced', () => {
     await make()
     rmSync(path('web.key'))
     expect(advice()).toEqual([
-      expect.stringMatching(/web\.key does not exist; make it with: npx hotpotato certs$/),
+      expect.stringMatching(/web\.key does not exist; make it with: npx --no hotpotato certs$/),
     ])
     expect(await make()).toMatchObject({ made: ['web'], backups: ['web.crt.bak'] })
     expect(advice()).toEqual([])
@@ -237,7 +237,7 @@ it('an authority without its key is named with what makes another one', async ()
   await make()
   renameSync(path('ca.key'), path('elsewhere.key'))
   await expect(make({ certificates: [{ name: 'next' }] })).rejects.toThrow(
-    /ca\.key does not exist; make another authority, .*npx hotpotato certs --renew$/,
+    /ca\.key does not exist; make another authority, .*npx --no hotpotato certs --renew$/,
   )
 })
 

@@ -4,17 +4,17 @@ import { hint } from '../../src/cli/platform/hint.ts'
 const AS_SCRIPT = { npm_lifecycle_event: 'start' }
 
 it('is the command for the same platform as this one', () => {
-  expect(hint('stop', undefined, {})).toBe('npx hotpotato stop')
-  expect(hint('stop', 'hotpotato.yml', {})).toBe('npx hotpotato stop')
-  expect(hint('stop', 'other.yml', {})).toBe('npx hotpotato stop --config other.yml')
+  expect(hint('stop', undefined, {})).toBe('npx --no hotpotato stop')
+  expect(hint('stop', 'hotpotato.yml', {})).toBe('npx --no hotpotato stop')
+  expect(hint('stop', 'other.yml', {})).toBe('npx --no hotpotato stop --config other.yml')
   expect(hint('stop', undefined, { HOTPOTATO_RUN_DIR: '/tmp/run' })).toBe(
-    'HOTPOTATO_RUN_DIR=/tmp/run npx hotpotato stop',
+    'HOTPOTATO_RUN_DIR=/tmp/run npx --no hotpotato stop',
   )
 })
 
 it('of certificates is for the directory that they are in', () => {
   expect(hint('certs --renew', 'a.yml', { HOTPOTATO_CERTS_DIR: '/c', HOTPOTATO_RUN_DIR: '/r' })).toBe(
-    'HOTPOTATO_CERTS_DIR=/c npx hotpotato certs --renew --config a.yml',
+    'HOTPOTATO_CERTS_DIR=/c npx --no hotpotato certs --renew --config a.yml',
   )
 })
 
@@ -25,13 +25,13 @@ it('is the script of npm where this one was started by such a script', () => {
     'HOTPOTATO_RUN_DIR=/run npm start',
   )
   // Those scripts take no other configuration.
-  expect(hint('stop', 'other.yml', AS_SCRIPT)).toBe('npx hotpotato stop --config other.yml')
+  expect(hint('stop', 'other.yml', AS_SCRIPT)).toBe('npx --no hotpotato stop --config other.yml')
   for (const script of ['npx', 'test', 'constructor'])
-    expect(hint('stop', undefined, { npm_lifecycle_event: script })).toBe('npx hotpotato stop')
+    expect(hint('stop', undefined, { npm_lifecycle_event: script })).toBe('npx --no hotpotato stop')
 })
 
 it('is what a shell takes, whatever a path has in it', () => {
   expect(hint('stop', "it's a file; rm -rf .yml", {})).toBe(
-    "npx hotpotato stop --config 'it'\\''s a file; rm -rf .yml'",
+    "npx --no hotpotato stop --config 'it'\\''s a file; rm -rf .yml'",
   )
 })

@@ -336,7 +336,9 @@ describe('an environment', () => {
       })
     expect(bare('status')).toMatchObject({
       status: 1,
-      stdout: expect.stringMatching(/^hotpotato is not running; start it with .*npx hotpotato up --config /),
+      stdout: expect.stringMatching(
+        /^hotpotato is not running; start it with .*npx --no hotpotato up --config /,
+      ),
       stderr: '',
     })
     expect(bare('help').status).toBe(0)

@@ -259,7 +259,7 @@ describe.skipIf(!has('openssl'))('serve with several certificates (Debian packag
 
 describe('the command line of serve', () => {
   it.each<[string[], RegExp]>([
-    [[], /^serve needs --cert and --key \(npx hotpotato certs makes some\), or --psk\n$/],
+    [[], /^serve needs --cert and --key \(npx --no hotpotato certs makes some\), or --psk\n$/],
     [['--prot', '1'], /^unknown option --prot; did you mean --port\?\n$/],
     [['--port', 'x'], /^--port must be a whole number from 0 to 65535, not x\n$/],
     [['--cert', 'a'], /^each --cert needs its --key\n$/],

@@ -20,7 +20,7 @@ describe.skipIf(NO_TERMINAL !== '')(`the page for beginners, typed in a terminal
 
   beforeAll(async () => {
     // As what npm pack makes, and npm installs.
-    const installed = join(folder, 'node_modules/hotpotato')
+    const installed = join(folder, 'node_modules/@hotpotato-tls/hotpotato')
     mkdirSync(installed, { recursive: true })
     for (const name of ['bin', 'templates', 'package.json', 'hotpotato.yml'])
       cpSync(join(ROOT, name), join(installed, name), { recursive: true })

@@ -26,7 +26,8 @@ beforeAll(() => {
   mkdirSync(join(directory, 'node_modules'))
   for (const name of ['express', 'hono'])
     symlinkSync(path(`node_modules/${name}`), join(directory, 'node_modules', name))
-  symlinkSync(dirname(path('package.json')), join(directory, 'node_modules', 'hotpotato'))
+  mkdirSync(join(directory, 'node_modules', '@hotpotato-tls'))
+  symlinkSync(dirname(path('package.json')), join(directory, 'node_modules', '@hotpotato-tls', 'hotpotato'))
   for (const [name, text] of MODULES) {
     const file = join(directory, name)
     writeFileSync(join(mkdirp(dirname(file)), 'package.json'), packageOf(name))

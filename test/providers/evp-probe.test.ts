@@ -7,7 +7,7 @@ const LOADS = `
   import { createRequire } from 'node:module'
   const { cache } = createRequire(process.cwd() + '/')
   const loaded = () => Object.keys(cache).some(file => file.includes('/koffi/'))
-  const { probeEvp } = await import('hotpotato/crypto/evp')
+  const { probeEvp } = await import('@hotpotato-tls/hotpotato/crypto/evp')
   const before = loaded()
   const probed = probeEvp()
   console.log(JSON.stringify([before, loaded(), probeEvp() === probed]))

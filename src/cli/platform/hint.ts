@@ -23,7 +23,7 @@ export function hint(command: string, config: string | undefined, variables: Var
   const prefix = place === undefined || place === '' ? '' : `${needed}=${quoted(place)} `
   const file = config === undefined || config === CONFIGURATION ? '' : ` --config ${quoted(config)}`
   const byScript = file === '' && script !== undefined && Object.hasOwn(SCRIPT_NAMES, script)
-  return `${prefix}${(byScript ? SCRIPTS[command] : undefined) ?? `npx hotpotato ${command}`}${file}`
+  return `${prefix}${(byScript ? SCRIPTS[command] : undefined) ?? `npx --no hotpotato ${command}`}${file}`
 }
 
 /** The scripts by which a user may have started this process. */

@@ -99,7 +99,7 @@ async function serverConfig(values: FlagValues<typeof SERVE_FLAGS>): Promise<Ser
   const { provider } = common
   const certificates = certificatesOf(values, provider)
   if (certificates.length === 0 && common.psks === undefined)
-    throw new UsageError('serve needs --cert and --key (npx hotpotato certs makes some), or --psk')
+    throw new UsageError('serve needs --cert and --key (npx --no hotpotato certs makes some), or --psk')
   const early = wholeNumber('early-data', values['early-data'] ?? '0', 0, 2 ** 32 - 1)
   const tickets = wholeNumber('tickets', values.tickets ?? '2', 0, 100)
   if (early > 0 && tickets === 0) throw new UsageError('--early-data needs tickets')

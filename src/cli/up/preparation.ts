@@ -44,7 +44,7 @@ export async function prepareCertificates(config: Config, how: (command: string)
   const broken = checkCertificates(directory, certificates, now).filter(({ command }) => command !== MAKE)
   // Messages name the command for a directory of the default configuration.
   const here = (text: string): string =>
-    text.replace(/npx hotpotato (certs( --renew)?)/g, (_, one) => how(one))
+    text.replace(/npx --no hotpotato (certs( --renew)?)/g, (_, one) => how(one))
   if (broken.length > 0) throw new UpError(here(broken.map(({ message }) => message).join('\n')))
   if (certificates.length === 0) return
   const { made, backups } = await makeCertificates({ directory, certificates, now }).catch(
