@@ -6,7 +6,7 @@ import type { AcmeServer, Signing } from './server.ts'
 
 /** What its owner says of an account. */
 export interface AccountWishes {
-  /** Whom the authority writes to; undefined: to no address. */
+  /** Whom the authority writes to; undefined: as before, and to no address if there was none. */
   readonly email: string | undefined
   /** Whether its owner has read and accepts the authority's terms of service. */
   readonly agreeToTerms: boolean
@@ -37,20 +37,26 @@ export function isEmail(text: string): boolean {
   return text.length <= 254 && /^[^\s@,?<>"%]+@[^\s@,?<>"%]+\.[^\s@,?<>"%]+$/.test(text)
 }
 
+/** An account signs, by its URL. */
+export interface AccountSigning extends Signing {
+  readonly key: AccountKey
+  readonly account: string
+}
+
 /** One account with one server. */
 export class Account {
   readonly #server: AcmeServer
   readonly #shelf: AccountShelf
-  #signing: Required<Signing>
+  #signing: AccountSigning
 
-  private constructor(server: AcmeServer, shelf: AccountShelf, signing: Required<Signing>) {
+  private constructor(server: AcmeServer, shelf: AccountShelf, signing: AccountSigning) {
     this.#server = server
     this.#shelf = shelf
     this.#signing = signing
   }
 
   /** What signs its requests. */
-  get signing(): Required<Signing> {
+  get signing(): AccountSigning {
     return this.#signing
   }
 
@@ -80,10 +86,11 @@ export class Account {
     let kept = shelf.load() ?? (await begin(shelf, wishes))
     kept = await settled(server, shelf, kept)
     const key = await AccountKey.from(kept.key)
-    const url = kept.url ?? (await register(server, key, wishes))
-    if (url !== kept.url) shelf.save({ ...kept, url, email: wishes.email })
+    const { email = kept.email } = wishes
+    const url = kept.url ?? (await register(server, key, { ...wishes, email }))
+    if (url !== kept.url) shelf.save({ ...kept, url, email })
     const account = new Account(server, shelf, { key, account: url })
-    if (kept.url !== undefined && kept.email !== wishes.email) await account.#tellContact(wishes.email)
+    if (kept.url !== undefined && kept.email !== email) await account.#tellContact(email)
     return account
   }
 
@@ -163,7 +170,7 @@ function contactOf(email: string | undefined): string[] {
 }
 
 /** RFC 8555 §7.3.5: the new key signs that it is to replace the old one, which signs that in turn. */
-async function changeKey(server: AcmeServer, old: Required<Signing>, next: AccountKey): Promise<void> {
+async function changeKey(server: AcmeServer, old: AccountSigning, next: AccountKey): Promise<void> {
   const { keyChange } = await server.directory()
   const inner = await next.sign(
     { jwk: next.jwk, url: keyChange },

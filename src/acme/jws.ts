@@ -28,10 +28,56 @@ const HMAC = { name: 'HMAC', hash: 'SHA-256' } as const
 const { subtle } = globalThis.crypto
 type CryptoKey = Parameters<typeof subtle.exportKey>[1]
 
+/** What signs. */
+export interface JwsKey {
+  readonly jwk: Fields
+  /** @param header besides `alg` @param payload a JSON value; undefined: none (POST-as-GET, §6.3) */
+  sign(header: Fields, payload: unknown): Promise<Jws>
+}
+
+/** By which algorithm a key signs (RFC 7518 §3.1), how it is imported, and what names it. */
+const KINDS = [
+  {
+    alg: 'ES256',
+    kind: ES256,
+    by: { name: 'ECDSA', hash: 'SHA-256' },
+    names: ['crv', 'kty', 'x', 'y'],
+    is: ({ kty, crv }: Fields) => kty === 'EC' && crv === 'P-256',
+  },
+  {
+    alg: 'ES384',
+    kind: { name: 'ECDSA', namedCurve: 'P-384' },
+    by: { name: 'ECDSA', hash: 'SHA-384' },
+    names: ['crv', 'kty', 'x', 'y'],
+    is: ({ kty, crv }: Fields) => kty === 'EC' && crv === 'P-384',
+  },
+  {
+    alg: 'RS256',
+    kind: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+    by: { name: 'RSASSA-PKCS1-v1_5' },
+    names: ['e', 'kty', 'n'],
+    is: ({ kty }: Fields) => kty === 'RSA',
+  },
+] as const
+
+/** The key of a certificate, which signs for itself. @param jwk private @throws RangeError of another kind */
+export async function ownKey(jwk: Fields): Promise<JwsKey> {
+  const found = KINDS.find(({ is }) => is(jwk))
+  if (found === undefined)
+    throw new RangeError('no algorithm of JOSE that authorities know signs by that key')
+  const { alg, kind, by, names } = found
+  const key = await subtle.importKey('jwk', jwk, kind, false, ['sign'])
+  return {
+    jwk: Object.fromEntries(names.map(name => [name, jwk[name]])),
+    sign: (header, payload) =>
+      signed({ alg, ...header }, payload, async bytes => new Uint8Array(await subtle.sign(by, key, bytes))),
+  }
+}
+
 /** The key of an account: it signs by ES256, which every server knows (RFC 8555 §6.2). */
-export class AccountKey {
+export class AccountKey implements JwsKey {
   readonly #key: CryptoKey
-  readonly jwk: PublicJwk
+  readonly jwk: PublicJwk & Fields
 
   private constructor(key: CryptoKey, { x, y }: PublicJwk) {
     this.#key = key

@@ -1,8 +1,8 @@
 import { leafJwk } from '../certificates/leaf-key.ts'
 import { certificateBlocks } from '../wire/pem.ts'
 import { base64url } from './base64url.ts'
-import { AcmeError } from './error.ts'
-import { AccountKey } from './jws.ts'
+import type { AcmeError } from './error.ts'
+import { ownKey } from './jws.ts'
 import type { AcmeServer, Signing } from './server.ts'
 
 /** Why a certificate is revoked, by the numbers of RFC 5280 §5.3.1 that an owner can give. */
@@ -37,8 +37,5 @@ export async function revoke(
 
 /** What signs for who has the key of a certificate, and not its account. @param privateKey PEM */
 export async function byOwnKey(privateKey: string): Promise<Signing> {
-  const jwk = leafJwk(privateKey)
-  if (jwk === undefined)
-    throw new AcmeError('only a key on P-256 revokes by itself here; revoke by the account')
-  return { key: await AccountKey.from(jwk) }
+  return { key: await ownKey(leafJwk(privateKey)) }
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../time/clock.ts'
 import { type Directory, readDirectory } from './directory.ts'
 import { AcmeError, oneLine, problemText, problemType } from './error.ts'
 import { type Fields, isFields } from './json.ts'
-import type { AccountKey, Jws } from './jws.ts'
+import type { Jws, JwsKey } from './jws.ts'
 
 /** What is asked of the network: as the global `fetch`, which is one, and never follows a redirect. */
 export type Fetch = (
@@ -24,7 +24,10 @@ export interface FetchResponse {
 }
 
 /** Who signs: an account, by its URL, or a key that has none (yet). */
-export type Signing = { readonly key: AccountKey; readonly account?: string }
+export interface Signing {
+  readonly key: JwsKey
+  readonly account?: string
+}
 
 /** What came, as far as ACME looks at it. */
 export interface Answer {

@@ -40,10 +40,9 @@ export async function makeLeafKey(kind: LeafKey): Promise<string> {
   return pem('PRIVATE KEY', new Uint8Array(await webcrypto.subtle.exportKey('pkcs8', privateKey)))
 }
 
-/** A private key as a JWK, if it is on P-256. @param privateKey PEM @throws Error it is no key */
-export function leafJwk(privateKey: string): object | undefined {
-  const key = createPrivateKey(privateKey)
-  return key.asymmetricKeyDetails?.namedCurve === 'prime256v1' ? key.export({ format: 'jwk' }) : undefined
+/** A private key as a JWK (RFC 7518 §6). @param privateKey PEM @throws Error it is no key */
+export function leafJwk(privateKey: string): Readonly<Record<string, unknown>> {
+  return { ...createPrivateKey(privateKey).export({ format: 'jwk' }) }
 }
 
 /** @param privateKey PEM, of a kind of {@link LEAF_KEYS} @throws Error it is no key, or none of these */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Account } from '../../src/acme/account.ts'
+import { Account, type AccountWishes } from '../../src/acme/account.ts'
 import type { AcmeError } from '../../src/acme/error.ts'
 import { AccountKey } from '../../src/acme/jws.ts'
 import { AcmeServer } from '../../src/acme/server.ts'
@@ -27,11 +27,11 @@ let clock: HandClock
 /** The public number of the key that the server knows the account by. */
 let known: string
 
-const open = (): Promise<Account> =>
+const open = (wishes: AccountWishes = WISHES): Promise<Account> =>
   Account.open(
     new AcmeServer({ fetch: server.fetch, clock, directory: DIRECTORY }),
     store.account(DIRECTORY),
-    WISHES,
+    wishes,
   )
 const kept = () => store.account(DIRECTORY).load()!
 const problem = (status: number, type: string): Reply => ({ status, json: { type: `${PROBLEM}${type}` } })
@@ -128,6 +128,16 @@ describe('the key of an account', () => {
 })
 
 describe('an account', () => {
+  it('keeps its address when a command says none, and takes another one', async () => {
+    const contacts: unknown[] = []
+    server.routes.set('/account/1', ({ payload }) => {
+      contacts.push((payload as { contact?: unknown } | undefined)?.contact)
+      return { json: { status: 'valid' } }
+    })
+    for (const email of ['a@b.test', undefined, 'c@d.test']) await open({ ...WISHES, email })
+    expect([kept().email, contacts]).toEqual(['c@d.test', [['mailto:c@d.test']]])
+  })
+
   it('on another server is none', async () => {
     server.routes.set('/account', () => ({
       status: 201,
