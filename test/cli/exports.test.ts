@@ -84,7 +84,6 @@ describe('what npm pack makes', () => {
 
   it.each([
     ['node16', 'node16'],
-    ['nodenext', 'nodenext'],
     ['esnext', 'bundler'],
   ])('has types for module %s, resolved as %s', async (module, moduleResolution) => {
     const lines = SPECIFIERS.map((one, i) => `import * as m${i} from '${one}'\nexport const n${i} = m${i}`)

@@ -5,6 +5,7 @@ import { type Config, ConfigError, type FunctionConfig } from '../../stack/confi
 import { changedKeys, fixedKeys } from '../../stack/difference.ts'
 import { type Plan, type PlanOptions, plan } from '../../stack/plan.ts'
 import { show } from '../../stack/readers.ts'
+import type { MemberSpec } from '../../stack/spec.ts'
 import type { Deed } from '../../supervisor/reload/reloads.ts'
 import type { Report, RollOut } from '../../supervisor/roll-out.ts'
 import type { Supervisor } from '../../supervisor/supervisor.ts'
@@ -122,16 +123,19 @@ export class Running {
    */
   async renewed(report: Report): Promise<void> {
     const { reloads } = this.#supervisor
-    const next = this.#planOf(this.#config)
-    const changed = [...next.specs.keys()].filter(
-      name => next.specs.get(name)!.digest !== reloads.plan.specs.get(name)?.digest,
-    )
-    const failed: Error[] = []
     // That nothing is another one has the signer read what lies there now.
     await reloads.reload(reloads.plan, report)
-    for (const name of changed) {
-      const specs = new Map([...reloads.plan.specs, [name, next.specs.get(name)!]])
-      await reloads.reload({ ...reloads.plan, specs }, report).catch((error: Error) => failed.push(error))
+    const failed: Error[] = []
+    const differs = (name: string, spec: MemberSpec | undefined): spec is MemberSpec =>
+      spec !== undefined && spec.digest !== reloads.plan.specs.get(name)?.digest
+    const { specs: all } = this.#planOf(this.#config)
+    for (const name of [...all.keys()].filter(one => differs(one, all.get(one)))) {
+      // Another change may have come in between.
+      const spec = this.#planOf(this.#config).specs.get(name)
+      if (!differs(name, spec)) continue
+      const { plan: before } = reloads
+      const next = { ...before, specs: new Map([...before.specs, [name, spec]]) }
+      await reloads.reload(next, report).catch((error: Error) => failed.push(error))
     }
     if (failed.length > 0) throw new Error([...new Set(failed.map(one => one.message))].join('; '))
   }
