@@ -41,7 +41,7 @@ describe.skipIf(NO_TERMINAL !== '')(`the page for beginners, typed in a terminal
     await terminal.run(`PATH=${bin}`)
     // What npx does here, without its second to start.
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell fills it in
-    await terminal.run('npx() { node "node_modules/$1/bin/$1.js" "${@:2}"; }')
+    await terminal.run('npx() { node "node_modules/@hotpotato-tls/$1/bin/$1.js" "${@:2}"; }')
     return terminal
   }
 
