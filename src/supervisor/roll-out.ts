@@ -33,6 +33,11 @@ export interface FunctionChange {
   readonly keep: number
 }
 
+/** Something is being changed, and this can be tried again when that is over. */
+export class BusyError extends Error {
+  override readonly name = 'BusyError'
+}
+
 /** What carries out the decisions of a roll-out. */
 export interface Crew {
   /** All replicas of containers, in the order of their start. */
@@ -228,7 +233,7 @@ export class RollOuts {
   /** That a change counts on containers that another one ends would leave a function without any. */
   #refuseTwo(functionName: string): void {
     if (this.#underway.has(functionName))
-      throw new Error(`${functionName} is already being changed; try again when that is over`)
+      throw new BusyError(`${functionName} is already being changed; try again when that is over`)
   }
 
   /** Starts one like each of these. @param spec what they are, if not that */

@@ -46,6 +46,20 @@ it('a module that a handler imports', async () => {
   expect(await ask()).toBe('one?')
 })
 
+it('a module that is saved while another command deploys its function', async () => {
+  const deployed = platform.order('deploy a')
+  await eventually(
+    async () => ((await platform.status()).some(({ state }) => state === 'starting') ? true : undefined),
+    'the deployment does not begin',
+  )
+  write('lib.mjs', "export const sign = '.'\n")
+  expect(await deployed).toMatchObject({ started: [expect.stringMatching(/^a-/)] })
+  await said(/^a: \S*lib\.mjs changed, deployed anew, moved 1 connection$/m)
+  expect(await ask()).toBe('one.')
+  write('lib.mjs', "export const sign = '?'\n")
+  await said(/^a: \S*lib\.mjs changed, deployed anew, moved 1 connection$/m)
+})
+
 it('a handler that cannot be loaded, and one that can again', async () => {
   write('a.mjs', 'export default {{\n')
   await said(/^hotpotato: the new containers did not start; the old ones stay: .*a\.mjs cannot be loaded/m)

@@ -148,10 +148,12 @@ export async function up(
     admin = await openAdmin(config, () => supervisor)
     ports = { ...(await supervisor.start()), ...(admin && { admin: admin.port }) }
     const broken = await brokenOf(config, supervisor, watch)
-    say(greet?.(ports) ?? (await welcome(config, ports, broken, how)))
+    const greeting = greet?.(ports) ?? (await welcome(config, ports, broken, how))
+    // Who reads the welcome may save a file at once.
+    if (watch) watching = new Watching(running, file, SYSTEM_CLOCK)
+    say(greeting)
     notices.running = true
     renewals.follow(running.config)
-    if (watch) watching = new Watching(running, file, SYSTEM_CLOCK)
   } catch (error) {
     if (stopping !== undefined) return
     const { message } = error as Error

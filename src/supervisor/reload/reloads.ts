@@ -5,7 +5,7 @@ import type { Plan } from '../../stack/plan.ts'
 import { type MemberSpec, named } from '../../stack/spec.ts'
 import type { ControlMessage } from '../../transfer/control.ts'
 import type { Replica } from '../replica.ts'
-import type { FunctionChange, Report, RollOut, RollOuts } from '../roll-out.ts'
+import { BusyError, type FunctionChange, type Report, type RollOut, type RollOuts } from '../roll-out.ts'
 
 /** What became of a function. `told`: its hosts, or the rules for its requests, are others. */
 export type Deed = 'added' | 'removed' | 'deployed' | 'scaled' | 'told'
@@ -70,7 +70,7 @@ export class Reloads {
    */
   async reload(next: Plan, report: Report): Promise<Reload> {
     if (this.#underway)
-      throw new Error('the stack file is already being read anew; try again when that is over')
+      throw new BusyError('the stack file is already being read anew; try again when that is over')
     this.#underway = true
     try {
       return await this.#reload(next, report)

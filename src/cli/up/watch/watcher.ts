@@ -36,15 +36,12 @@ export class Watcher {
 
   /** From now on it is these files. Those that it knows already it compares with what they said last. */
   follow(files: Iterable<string>): void {
-    const digests = new Map<string, string>()
-    for (const file of files) {
-      const digest = this.#digests.get(file) ?? digestOf([file])
-      digests.set(file, digest)
-    }
-    this.#digests = digests
-    const wanted = new Set([...digests.keys()].map(file => dirname(file)))
-    for (const [folder, watcher] of this.#folders) if (!wanted.has(folder)) this.#leave(folder, watcher)
+    const all = [...files]
+    const wanted = new Set(all.map(file => dirname(file)))
+    // First, so that no change falls between the look at a file and the watch over it.
     for (const folder of wanted) if (!this.#folders.has(folder)) this.#enter(folder)
+    this.#digests = new Map(all.map(file => [file, this.#digests.get(file) ?? digestOf([file])]))
+    for (const [folder, watcher] of this.#folders) if (!wanted.has(folder)) this.#leave(folder, watcher)
   }
 
   close(): void {

@@ -1,10 +1,14 @@
 import { dirname, relative } from 'node:path'
+import { BusyError } from '../../../supervisor/roll-out.ts'
 import type { Clock } from '../../../time/clock.ts'
 import { say, warn } from '../../terminal/output.ts'
 import { reloadText } from '../reload-text.ts'
 import type { Running } from '../running.ts'
 import { type Watched, watchedFiles } from './watched.ts'
 import { Watcher } from './watcher.ts'
+
+/** Milliseconds until what was busy is tried again. */
+const BUSY = 250
 
 /**
  * Follows the stack file and the files of functions while they are worked on: a change of the one is
@@ -14,14 +18,17 @@ export class Watching {
   readonly #running: Running
   readonly #stackFile: string
   readonly #watcher: Watcher
+  readonly #clock: Clock
   #watched: Watched
   /** Why the stack file was refused, as long as it is: what is missing may come. */
   #refused: string | undefined
+  #closed = false
 
   /** @param stackFile its path */
   constructor(running: Running, stackFile: string, clock: Clock) {
     this.#running = running
     this.#stackFile = stackFile
+    this.#clock = clock
     this.#watched = this.#look()
     this.#watcher = new Watcher({
       clock,
@@ -35,6 +42,7 @@ export class Watching {
   }
 
   close(): void {
+    this.#closed = true
     this.#watcher.close()
   }
 
@@ -60,7 +68,7 @@ export class Watching {
   /** @param quietly nothing is said if nothing has changed @returns functions that were started anew */
   async #reload(quietly = false): Promise<string[]> {
     try {
-      const outcome = await this.#running.reload(() => {})
+      const outcome = await this.#patiently(() => this.#running.reload(() => {}))
       this.#refused = undefined
       const changed = outcome.functions.length > 0 || outcome.gateway !== undefined
       if (changed || !quietly) for (const line of reloadText(outcome)) say(line)
@@ -73,9 +81,20 @@ export class Watching {
     }
   }
 
+  /** What was saved while another command changes the same is taken when that is over. */
+  async #patiently<T>(work: () => Promise<T>): Promise<T> {
+    for (;;)
+      try {
+        return await work()
+      } catch (error) {
+        if (!(error instanceof BusyError) || this.#closed) throw error
+        await new Promise<void>(resolve => this.#clock.after(BUSY, resolve))
+      }
+  }
+
   async #deploy(name: string, file: string): Promise<void> {
     try {
-      const { moved } = await this.#running.deploy(name, () => {})
+      const { moved } = await this.#patiently(() => this.#running.deploy(name, () => {}))
       const connections = moved === 1 ? 'connection' : 'connections'
       say(`${name}: ${file} changed, deployed anew, moved ${moved} ${connections}`)
     } catch (error) {
