@@ -1,5 +1,5 @@
+import { durationText } from '../../src/platform/durations.ts'
 import { ENVIRONMENT } from '../../src/stack/config.ts'
-import { durationText } from '../../src/stack/durations.ts'
 import { FUNCTION_KEYS } from '../../src/stack/function.ts'
 import { ROOT } from '../../src/stack/keys.ts'
 import type { Keys, Reader } from '../../src/stack/readers.ts'

@@ -112,6 +112,8 @@ export interface ContentSink {
   readonly started?: boolean
   /** Bytes of content that it keeps for the application. */
   readonly held?: number
+  /** Milliseconds that the application has to begin its response, if the timer `handler` gives it more. */
+  readonly answerWithin?: number | undefined
   /**
    * A piece, in memory of its own. A promise holds the next one back until it is fulfilled. What is thrown
    * here ends the exchange.

@@ -119,10 +119,10 @@ export class HttpTimers {
     for (const one of left?.running ?? []) this.#deadlines[placeOf(one.name)] = now + one.left
   }
 
-  /** Starts a timer, or starts it anew. */
-  start(name: TimerName, now: number): void {
+  /** Starts a timer, or starts it anew. @param within milliseconds, if that is less than its setting */
+  start(name: TimerName, now: number, within = Infinity): void {
     const setting = this.#settings[name]
-    this.#deadlines[placeOf(name)] = setting > 0 ? now + setting : Infinity
+    this.#deadlines[placeOf(name)] = now + Math.min(within, setting > 0 ? setting : Infinity)
     if (name === 'request-body' && this.#waited === Infinity) this.#waited = now
   }
 
@@ -227,8 +227,11 @@ export class HttpTimers {
 
 /** What a served connection tells the timers of its requests, by whatever clock they go. */
 export interface RequestTimers {
-  /** Begins to wait, unless that is waited for already. */
-  wait(name: TimerName): void
+  /**
+   * Begins to wait, unless that is waited for already.
+   * @param within milliseconds, if that is less than the timer's setting
+   */
+  wait(name: TimerName, within?: number): void
   stop(name: TimerName): void
   stopAll(): void
   /** So many bytes of a request's content have come. @returns false if it comes too slowly */
@@ -248,8 +251,8 @@ export class ClockTimers implements RequestTimers {
     this.#now = now
   }
 
-  wait(name: TimerName): void {
-    if (!this.#timers.running(name)) this.#timers.start(name, this.#now())
+  wait(name: TimerName, within?: number): void {
+    if (!this.#timers.running(name)) this.#timers.start(name, this.#now(), within)
   }
 
   stop(name: Expiry): void {
@@ -313,7 +316,11 @@ export function rateProblem({ bytesPerSecond, grace }: MinimumRate): Problem {
   }
 }
 
-/** The answer that says what ran out; see {@link timerProblem}. */
-export function expiryProblem(expiry: Expiry, settings: TimerSettings): Problem | undefined {
-  return expiry === 'request-rate' ? rateProblem(settings.rate!) : timerProblem(expiry, settings[expiry])
+/**
+ * The answer that says what ran out; see {@link timerProblem}.
+ * @param within milliseconds that the timer was given instead of its setting
+ */
+export function expiryProblem(expiry: Expiry, settings: TimerSettings, within?: number): Problem | undefined {
+  if (expiry === 'request-rate') return rateProblem(settings.rate!)
+  return timerProblem(expiry, within ?? settings[expiry])
 }

@@ -18,11 +18,29 @@ export interface ProgramSettings {
   readonly runDirectory: string
   /** A path that must be answered with 2xx before the program counts as ready; undefined: it listens. */
   readonly ready: string | undefined
+  /** How it is asked whether it is well; undefined: it is not. */
+  readonly health?: HealthSettings | undefined
+  /** Where it listens, whatever PORT says; undefined: it listens on PORT. */
+  readonly port?: number | undefined
+  /** The content of a request is gathered before the program gets it. */
+  readonly bufferContent?: boolean
   /** Milliseconds that it has until then. */
   readonly startMilliseconds: number
   /** How one that has ended is started again, in milliseconds: the first pause, and the longest one. */
   readonly restart: { readonly first: number; readonly most: number }
   readonly fork: ForkSettings
+}
+
+/** How a program is asked again and again whether it is well. */
+export interface HealthSettings {
+  /** That is to be answered with 2xx. */
+  readonly path: string
+  /** Milliseconds from one question to the next, and from the moment when it is ready to the first. */
+  readonly every: number
+  /** Milliseconds that it has to answer. */
+  readonly timeout: number
+  /** Questions in a row with which it counts as unwell, and is started anew. */
+  readonly failures: number
 }
 
 /** What holds for one process a request. */
@@ -31,8 +49,6 @@ export interface ForkSettings {
   readonly pool: number
   /** Processes that work at once; one request more gets 429. */
   readonly most: number
-  /** Milliseconds that one has; 0: as long as the platform waits for an answer. */
-  readonly timeMilliseconds: number
   /** Bytes that one may write. */
   readonly outputBytes: number
   /** Of every answer; undefined: the Content-Type of the request, or text. */
@@ -43,4 +59,6 @@ export interface ForkSettings {
   readonly writeDebug: boolean
   /** The request's fields are in its environment. */
   readonly cgiHeaders: boolean
+  /** The content that it reads is JSON, with the fields and the request's content in base64. */
+  readonly marshal: boolean
 }

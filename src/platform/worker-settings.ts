@@ -40,6 +40,8 @@ export interface WorkerSettings extends MemberSettings {
   /** A file with the authorities (PEM) of whom clients must show a certificate; undefined: they need none. */
   readonly clientAuthorities: string | undefined
   readonly timers: TimerSettings
+  /** What says how long its function has, if that is not `connection.timers.handler`. */
+  readonly handlerKey?: string | undefined
   /** That a request for another function waits for an HTTP/2 connection to become quiet. */
   readonly quietMilliseconds: number
   /** Moves that it rehearses with itself, so that real ones are fast from the first one on. */

@@ -16,7 +16,7 @@ import { checkTrust } from './trust.ts'
 import { baseOf, readText } from './yaml/text.ts'
 import { readYaml, valueIn } from './yaml/yaml.ts'
 
-export { parseDuration } from './durations.ts'
+export { parseDuration } from '../platform/durations.ts'
 export { carrierOf, type FunctionConfig } from './function.ts'
 export { ConfigError } from './readers.ts'
 
@@ -102,7 +102,7 @@ export function parseConfig(
   const place = placeOf(directory, variables)
   const remarks = place.warnings
   const at = (path: string): string => place.variables.get(path)?.[0] ?? inFile(path)
-  const said = ({ path, text }: Remark): string => `${keyAt(path)}: ${text}`
+  const said = ({ path, text, at }: Remark): string => `${at ?? keyAt(path)}: ${text}`
   try {
     const config = ROOT(root, place)
     checkTogether(config)

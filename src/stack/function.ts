@@ -16,7 +16,7 @@ import {
   type ScaleLabels,
   scaleLabels,
 } from './openfaas.ts'
-import { PROGRAM_KEYS, type ProgramConfig, programOf } from './program.ts'
+import { PROGRAM_KEYS, type ProgramConfig, type Runtime, runtimeOf } from './program/program.ts'
 import { asynchronous } from './queue.ts'
 import {
   asMap,
@@ -143,6 +143,8 @@ export interface FunctionConfig extends KeyValues<typeof FUNCTION_KEYS> {
   readonly filed: Readonly<Record<string, string>>
   /** The program that it is; undefined: it is a module. */
   readonly program: ProgramConfig | undefined
+  /** That it has, and what says so; undefined: what `connection.timers.handler` says. */
+  readonly time: Runtime['time']
   /** What holds for one process a request of a sealed function in Python. */
   readonly sealedFork: ProgramConfig['fork'] | undefined
 }
@@ -169,7 +171,9 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
     ...Object.entries(read.environment),
     ...files.map(one => [one.name, one.value] as const),
   ])
-  const program = programOf({ ...read, environment }, given.get('handler'), { ...place, functionName: name })
+  const filed = Object.fromEntries(files.map(one => [one.name, one.at]))
+  const runtime = { ...read, environment, filed }
+  const { program, time } = runtimeOf(runtime, given.get('handler'), { ...place, functionName: name })
   return {
     name,
     namesHosts: Array.isArray(given.get('hosts')),
@@ -179,8 +183,9 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
     replicas: given.get('replicas') === undefined ? labelled(read.replicas, scale) : read.replicas,
     environment,
     program: read.sealed === undefined ? program : undefined,
+    time,
     sealedFork: isSealedPython(read) ? program?.fork : undefined,
-    filed: Object.fromEntries(files.map(one => [one.name, one.at])),
+    filed,
   }
 }
 

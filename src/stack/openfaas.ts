@@ -1,4 +1,4 @@
-import { parseDuration } from './durations.ts'
+import { parseDuration } from '../platform/durations.ts'
 import { ConfigError, foreign, key, reader, refuse, scalar, section } from './readers.ts'
 
 /*

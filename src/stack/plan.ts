@@ -10,7 +10,7 @@ import { type Config, carrierOf, type FunctionConfig } from './config.ts'
 import { confinement } from './confinement.ts'
 import { filesEnvironment } from './files.ts'
 import { readFunction } from './function.ts'
-import { programSettings } from './program.ts'
+import { programSettings } from './program/program.ts'
 import { queueSettings } from './queue.ts'
 import type { Replicas } from './replicas.ts'
 import { sealedSettings } from './sealed.ts'
@@ -158,7 +158,7 @@ function containerSpec(
     certificate: one.keys === 'signer' ? undefined : certificateFiles(one, config),
     tls: containersTls(config),
     clientAuthorities: one.clientAuthorities,
-    timers: timers(config),
+    ...functionTime(one, timers(config)),
     quietMilliseconds: connection.quietSeconds * 1000,
     rehearsals: config.rehearsals,
     http: httpLimits(config),
@@ -202,6 +202,17 @@ function queueSpec(
 
 /** No handshake ends there, so it needs no certificate; and what it does is not in a hurry. */
 const WITHOUT_TLS = { certificate: undefined, rehearsals: 0, signer: false }
+
+/** A function may have less time than all have, and not more. */
+function functionTime(
+  { time }: Pick<FunctionConfig, 'time'>,
+  timers: TimerSettings,
+): Pick<WorkerSettings, 'timers' | 'handlerKey'> {
+  const { handler } = timers
+  const own = (time?.seconds ?? 0) * 1000
+  if (time === undefined || own === 0 || (handler > 0 && own >= handler)) return { timers }
+  return { timers: { ...timers, handler: own }, handlerKey: time.key }
+}
 
 /** OpenFaaS's watchdog is told in the environment. */
 function maxInflight({ maxInflight, environment }: FunctionConfig): number {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
+import { DURATION, parseDuration } from '../platform/durations.ts'
 import { nearest } from '../platform/nearest.ts'
-import { DURATION, parseDuration } from './durations.ts'
 
 /*
  * How values of the stack file are read: each reader judges one kind, names the key when it refuses, and
@@ -28,6 +28,8 @@ export interface Remark {
   readonly text: string
   /** The key that was likely meant, joined with dots. */
   readonly meant?: string
+  /** Where it stands, if that is another file: its name, and the line. */
+  readonly at?: string
 }
 
 /** Where a value stands, and what reading needs to know besides. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { ForkSettings } from '../platform/program-settings.ts'
 import type { SealedSettings } from '../platform/worker-settings.ts'
-import { OUTPUT_BYTES } from './program.ts'
+import { OUTPUT_BYTES } from './program/program.ts'
 import { below, ConfigError, key, type Place, path, type Reader, seconds, section, whole } from './readers.ts'
 
 /** What is configured of a function that is a bundle. */
@@ -17,7 +17,7 @@ const BUNDLE = 'the path of a bundle, as `hotpotato seal` writes it'
 /** Templates of functions that a worker can run. */
 const RUN_HERE = /^(fetch|hono|express|node.*|python3?|python3-debian|python3-http|python3-http-debian)$/
 /** What belongs to a function that has a module or a program beside its bundle. */
-const ELSEWHERE = ['handler', 'command', 'mode', 'pool', 'ready']
+const ELSEWHERE = ['handler', 'command', 'mode', 'pool', 'ready', 'health']
 
 const keys = section({
   bundle: key('The file that `hotpotato seal` has written.', path(BUNDLE, undefined)),

@@ -1,5 +1,5 @@
+import { durationText } from '../platform/durations.ts'
 import type { LoadedConfig } from './config.ts'
-import { durationText } from './durations.ts'
 import { FUNCTION_KEYS, type FunctionConfig } from './function.ts'
 import { ROOT } from './keys.ts'
 import type { Keys, Reader } from './readers.ts'

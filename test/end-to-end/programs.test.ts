@@ -275,7 +275,7 @@ describe('one process a request', () => {
   it('is ended with all that it has started when its time is over: 504', async () => {
     const one = await client()
     const late = await one.request('/trouble/forever')
-    expect([late.status, field(late, 'x-hotpotato-error')]).toEqual([504, 'program-timeout'])
+    expect([late.status, field(late, 'x-hotpotato-error')]).toEqual([504, 'handler-timeout'])
     await gone(pids())
     await one.close()
   })

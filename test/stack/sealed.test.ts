@@ -32,6 +32,6 @@ describe('a sealed function', () => {
   it('in Python has what the classic watchdog is told', () => {
     const { one } = read(`{ lang: python3, environment: { exec_timeout: 5s, content_type: text/x },
       sealed: { bundle: vault.potato } }`)
-    expect(one.sealedFork).toMatchObject({ timeMilliseconds: 5000, contentType: 'text/x', cgiHeaders: true })
+    expect(one.sealedFork).toMatchObject({ contentType: 'text/x', cgiHeaders: true })
   })
 })

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { durationText, parseDuration } from '../../src/platform/durations.ts'
 import { parseConfig } from '../../src/stack/config.ts'
-import { durationText, parseDuration } from '../../src/stack/durations.ts'
 import { type Shown, type ShownValue, shownConfig } from '../../src/stack/shown.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hotpotato-shown-'))

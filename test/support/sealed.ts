@@ -32,12 +32,12 @@ export function bundleOf(source: string | Readonly<Record<string, string>>): Uin
 const FORK: ForkSettings = {
   pool: 0,
   most: 8,
-  timeMilliseconds: 0,
   outputBytes: 1_000_000,
   contentType: undefined,
   combineOutput: false,
   writeDebug: false,
   cgiHeaders: true,
+  marshal: false,
 }
 
 interface Ways {

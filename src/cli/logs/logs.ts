@@ -1,7 +1,7 @@
 import { join } from 'node:path'
+import { parseDuration } from '../../platform/durations.ts'
 import { meant } from '../../platform/nearest.ts'
 import { MissingPackageError } from '../../platform/optional-package.ts'
-import { parseDuration } from '../../stack/durations.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { wholeNumber } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'

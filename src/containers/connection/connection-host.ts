@@ -21,6 +21,8 @@ import type { Answering } from './inquiry.ts'
 export interface ConnectionLimits {
   /** How long it waits, and for what. */
   readonly timers: TimerSettings
+  /** The key that says how long the function has, if that is not `connection.timers.handler`. */
+  readonly handlerKey?: string | undefined
   /** That a request for another function waits for an HTTP/2 connection to become quiet: see `policy.ts`. */
   readonly quietMilliseconds: number
   /** For HTTP/1; its `bodyBytes` count for HTTP/2 as well. */

@@ -87,12 +87,15 @@ export class ConnectionTimers {
     this.#watchesIdle = false
   }
 
-  /** From now on that is waited for, unless it is already. */
-  wait(timer: AwaitedTimer): void {
+  /**
+   * From now on that is waited for, unless it is already.
+   * @param within milliseconds, if that is less than the timer's setting
+   */
+  wait(timer: AwaitedTimer, within?: number): void {
     const timers = this.#made
     if (timers.running(timer)) return
     const now = this.#clock.steady()
-    timers.start(timer, now)
+    timers.start(timer, now, within)
     this.#armBy(this.#next(now))
   }
 

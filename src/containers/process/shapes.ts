@@ -19,7 +19,8 @@ export function containerTls(given: ContainerTls): ServerConfig {
 
 /** The same for limits: those from the settings, and those of a rehearsal. */
 export function connectionLimits(given: ConnectionLimits): ConnectionLimits {
-  const { timers, quietMilliseconds, http2 } = given
+  const { timers, handlerKey, quietMilliseconds, http2 } = given
   const { headBytes, headerFields, bodyBytes, requests } = given.http
-  return { timers, quietMilliseconds, http: { headBytes, headerFields, bodyBytes, requests }, http2 }
+  const http = { headBytes, headerFields, bodyBytes, requests }
+  return { timers, handlerKey, quietMilliseconds, http, http2 }
 }

@@ -164,6 +164,7 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
         routes: settings.routes,
         limits: connectionLimits({
           timers: settings.timers,
+          handlerKey: settings.handlerKey,
           quietMilliseconds: settings.quietMilliseconds,
           http: settings.http,
           http2: limitsFor(settings.http.headBytes, settings.streams),

@@ -22,7 +22,7 @@ export function serveBorrowed(
   request: LoanRequest,
   callee: Callee & {
     readonly container: string
-    readonly limits: Pick<ConnectionLimits, 'timers'>
+    readonly limits: Pick<ConnectionLimits, 'timers' | 'handlerKey'>
     readonly memory: MemoryBudget
   },
   functionPath: string,
@@ -35,7 +35,7 @@ export function serveBorrowed(
     settle({ outcome: 'refused', reason: 'policy', detail })
     return
   }
-  const { timers } = callee.limits
+  const { limits } = callee
   const connection = infoOf(tls ? request : undefined, request.remoteAddress, {
     hops,
     requestIndex,
@@ -59,17 +59,19 @@ export function serveBorrowed(
   const call = new FunctionCall(
     { method, target, version: '2', headers, host, path, query },
     callee,
-    { functionPath, connection, timeout: timers.handler, guard: gathered },
+    { functionPath, connection, timeout: limits.timers.handler, guard: gathered },
     gathered,
     { resume() {} },
   )
   gathered.onRefused = reason => call.cancel(reason)
   call.data(body)
   call.end()
-  if (timers.handler === 0 || gathered.begun) return
-  timer = clock.after(timers.handler, () => {
+  const { answerWithin: within } = call
+  const time = within ?? limits.timers.handler
+  if (time === 0 || gathered.begun) return
+  timer = clock.after(time, () => {
     if (gathered.begun) return
-    const what = timeoutProblem('handler', timers)
+    const what = timeoutProblem('handler', limits, { within })
     call.cancel(Object.assign(new Error(what.detail), { status: what.status }))
     gathered.reply(problem(what))
   })

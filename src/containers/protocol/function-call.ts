@@ -23,6 +23,7 @@ import {
   type Whole,
   withCallFields,
 } from './call-messages.ts'
+import { callersTime } from './callers-time.ts'
 import { MeteredSink } from './metered.ts'
 import { type Pending, pendingCalls } from './pending.ts'
 
@@ -66,6 +67,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   #given = 0
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
   readonly #timeout: number
+  readonly answerWithin: number | undefined
   #started = false
   /** The head of its response has been given out. */
   #begun = false
@@ -91,7 +93,8 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     this.#head = head
     this.#callee = callee
     this.#source = source
-    this.#timeout = request.timeout
+    this.answerWithin = callersTime(head.headers, callee.functionName, request.timeout)
+    this.#timeout = this.answerWithin ?? request.timeout
     this.#guard = request.guard
     this.#context = new CallContext(head, callee, request.functionPath, request.connection, this)
     const { traffic, clock, accessLog } = callee

@@ -87,7 +87,8 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
 
   shed(what: Problem): void {
     const serving = this.#serving
-    if (this.#awaited !== undefined) this.#giveUp(closing(what))
+    if (this.#awaited !== undefined)
+      this.#giveUp({ ...what, headers: [...(what.headers ?? []), ['connection', 'close']] })
     else if (serving.quiet && serving.http.buffered === 0) this.#owner.goodbye()
     else serving.shed(what)
   }
@@ -212,12 +213,11 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     this.#owner.responded()
   }
 
-  overdue(timer: Timeout): Problem {
+  overdue(timer: Timeout, within?: number): Problem {
     const { host } = this.#owner
-    const what = timeoutProblem(timer, host.limits.timers, this.#awaited)
+    const what = timeoutProblem(timer, host.limits, { functionName: this.#awaited, within })
     host.log.debug({ timer }, what.detail)
-    // A function that is at work still has nothing to do with what comes next.
-    return timer === 'handler' ? closing(what) : what
+    return what
   }
 
   close(how: H1End, reason: string): void {
@@ -337,9 +337,4 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     this.#answer = what
     this.#serving.letIn()
   }
-}
-
-/** A problem after which the connection closes. */
-function closing(what: Problem): Problem {
-  return { ...what, headers: [...(what.headers ?? []), ['connection', 'close']] }
 }

@@ -94,13 +94,14 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   }
 
   expired(timer: Timeout): void {
-    const what = timeoutProblem(timer, this.settings)
+    const { limits } = this.#owner.host
+    const what = timeoutProblem(timer, limits)
     this.#owner.host.log.debug({ timer }, what.detail)
     if (timer === 'container') {
       const reachable = new Set(this.#waiting.reachable(this.#owner))
       const lost = [...this.#waiting.values()].filter(one => !reachable.has(one))
       for (const one of this.#waiting.take(lost, this.#owner))
-        this.#acceptance.answer(one, timeoutProblem(timer, this.settings, one.functionName))
+        this.#acceptance.answer(one, timeoutProblem(timer, limits, one))
       return
     }
     // The beginning of a head lets nothing else come: the connection is of no use any more.
@@ -297,8 +298,8 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   reset(streamId: number): void {
     this.#waiting.delete(streamId)
   }
-  overdue(timer: Timeout): Problem {
-    return timeoutProblem(timer, this.settings)
+  overdue(timer: Timeout, within?: number): Problem {
+    return timeoutProblem(timer, this.#owner.host.limits, { within })
   }
   fail(error: unknown): void {
     this.guard.fail(error)

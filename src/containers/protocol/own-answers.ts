@@ -1,4 +1,5 @@
 import type { ConnectionInfo } from '../../functions/contract.ts'
+import { tooMany } from '../../functions/programs/answers.ts'
 import type { RequestHead, ResponseView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
@@ -27,11 +28,11 @@ export function ownAnswer(
     if (functionPath === '/_/ready') {
       if (draining === true) return notReady(`this container of the function ${functionName} is about to go`)
       if (module.ready?.() === false) return notReady(`the program of ${functionName} is not running`)
-      return traffic?.full === true ? tooMany(functionName, traffic.most) : WELL
+      return traffic?.full === true ? problem(tooMany(functionName, traffic.most)) : WELL
     }
   }
   if (traffic?.full !== true) return undefined
-  const answer = tooMany(functionName, traffic.most)
+  const answer = problem(tooMany(functionName, traffic.most))
   traffic.refuse(answer.status)
   return answer
 }
@@ -73,13 +74,4 @@ const WELL: ResponseView = {
 
 function notReady(detail: string): ResponseView {
   return problem({ name: 'not-ready', status: 503, detail, headers: [['retry-after', '1']] })
-}
-
-function tooMany(functionName: string, most: number): ResponseView {
-  return problem({
-    name: 'too-many-requests',
-    status: 429,
-    detail: `this container of the function ${functionName} works on ${most} requests, as many as it may`,
-    headers: [['retry-after', '1']],
-  })
 }

@@ -1,4 +1,4 @@
-import type { Field } from '../../http/message.ts'
+import type { Field, RequestView } from '../../http/message.ts'
 import { header } from '../../http/message.ts'
 
 /** A request as the environment of a process tells it. */
@@ -45,6 +45,21 @@ export function requestVariables(request: ToldRequest): Record<string, string> {
     ...(host === '' ? {} : { Http_Host: host }),
     ...(header(fields, 'transfer-encoding') === undefined ? {} : { Http_Transfer_Encoding: 'chunked' }),
   }
+}
+
+/**
+ * What the process reads with `marshal_request`, as the classic watchdog writes it: `header` has the values
+ * of each field, and `body.raw` the content in base64.
+ */
+export function marshalled({ headers, body }: Pick<RequestView, 'headers' | 'body'>): string {
+  const header: Record<string, string[]> = Object.create(null)
+  for (const [name, value] of headers) {
+    const values = header[canonical(name)]
+    if (values === undefined) header[canonical(name)] = [value]
+    else values.push(value)
+  }
+  const raw = Buffer.from(body.buffer, body.byteOffset, body.length).toString('base64')
+  return JSON.stringify({ header, body: { raw } })
 }
 
 /** As Go spells it: `x-call-id` becomes `X-Call-Id`. */

@@ -5,8 +5,8 @@ import type { ProgramSettings } from '../../platform/program-settings.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Context, Endings, RawHandler, RawResponse } from '../contract.ts'
 import { WarmPool } from '../warm-pool.ts'
-import { badGateway } from './answers.ts'
-import { requestVariables, type ToldRequest } from './environment.ts'
+import { badGateway, tooMany } from './answers.ts'
+import { marshalled, requestVariables, type ToldRequest } from './environment.ts'
 import { OutputLog } from './output-log.ts'
 import { ProgramProcess } from './process.ts'
 import { PATIENCE } from './program.ts'
@@ -59,11 +59,15 @@ export class Forks implements RawHandler {
 
   async handle(request: RequestView, context: Context & Partial<Endings>): Promise<RawResponse> {
     const { functionName, log, settings } = this.#options
-    const { most, cgiHeaders } = settings.fork
-    if (this.#runs.size >= most) {
-      this.#refused++
-      const detail = `the function ${functionName} has ${most} processes at work, and may have no more`
-      return problem({ name: 'too-many-requests', status: 429, detail, headers: [['retry-after', '1']] })
+    const { most, cgiHeaders, marshal } = settings.fork
+    while (this.#runs.size >= most) {
+      // What nothing waits for any more is about to go.
+      const ending = [...this.#runs].filter(run => run.over).map(run => run.ending)
+      if (ending.length === 0) {
+        this.#refused++
+        return problem(tooMany(functionName, most))
+      }
+      await Promise.race(ending)
     }
     const asked = told(request, context.functionPath)
     const variables = {
@@ -83,7 +87,7 @@ export class Forks implements RawHandler {
     const run = this.#run(process, context)
     if (context.onAbort !== undefined) context.onAbort(() => run.cancel())
     else context.signal.addEventListener('abort', () => run.cancel(), { once: true })
-    process.child.stdin!.end(request.body)
+    process.child.stdin!.end(marshal ? marshalled(request) : request.body)
     return this.#answer(await run.ending, header(request.headers, 'content-type'))
   }
 
@@ -105,12 +109,12 @@ export class Forks implements RawHandler {
 
   #run(process: ProgramProcess, context: Context): Run {
     const { settings, functionName, clock } = this.#options
-    const { timeMilliseconds, outputBytes, combineOutput, writeDebug } = settings.fork
+    const { outputBytes, combineOutput, writeDebug } = settings.fork
     const keep = (bytes: number): boolean => {
       this.#kept += bytes
       return this.#kept <= TOGETHER * outputBytes
     }
-    const run = new Run(process, { timeMilliseconds, outputBytes, combineOutput, keep, clock })
+    const run = new Run(process, { outputBytes, combineOutput, keep, clock })
     const fields = { function: functionName, program: process.pid, callId: context.callId }
     if (writeDebug) this.#output.follow(process.child.stdout!, 'stdout', fields)
     if (!combineOutput) this.#output.follow(process.child.stderr!, 'stderr', fields)
@@ -154,17 +158,12 @@ export class Forks implements RawHandler {
       return { status: 200, headers: [['content-type', type]], body: ending.output, ...answer }
     }
     this.#failed++
-    const program = `the program of ${functionName}`
     switch (ending.kind) {
-      case 'late': {
-        const detail = `${program} was ended after ${settings.fork.timeMilliseconds / 1000} s`
-        return problem({ name: 'program-timeout', status: 504, detail })
-      }
       case 'unstarted':
         this.#options.log.error({ how: ending.how }, 'a process of the program cannot be started')
         return problem(badGateway(functionName, 'cannot be started; the log of its container says why'))
       case 'failed': {
-        const detail = `${program} ${ending.how}; the log of its container may say why`
+        const detail = `the program of ${functionName} ${ending.how}; the log of its container may say why`
         return problem({ name: 'function-failed', status: 500, detail })
       }
     }

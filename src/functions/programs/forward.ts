@@ -1,7 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request as open } from 'node:http'
 import type { Field } from '../../http/message.ts'
 import { LightResponse } from '../../web/response.ts'
-import { plain } from '../../wire/index.ts'
+import { concat, plain } from '../../wire/index.ts'
 import { contentsOf } from '../adapters/node-request.ts'
 import type { Context, Endings } from '../contract.ts'
 import { badGateway, noProgram, refusing } from './answers.ts'
@@ -37,14 +37,18 @@ export class Forwarder {
   readonly #agent = new ProgramAgent()
   readonly #functionName: string
   readonly #program: Whereabouts
+  readonly #buffers: boolean
 
-  constructor(functionName: string, program: Whereabouts) {
+  /** @param buffers whether content is gathered first: some servers take none in chunks */
+  constructor(functionName: string, program: Whereabouts, buffers = false) {
     this.#functionName = functionName
     this.#program = program
+    this.#buffers = buffers
   }
 
   async fetch(request: Request, context: Context & Partial<Endings>): Promise<Response> {
-    const { fields, content, target, host } = contentsOf(request)
+    const { fields, content: given, target, host } = contentsOf(request)
+    const content = this.#buffers && given instanceof ReadableStream ? await whole(given) : given
     const at = target.indexOf('?')
     const { remoteAddress, tls } = context.connection
     const headers = fieldsToProgram(fields, { callId: context.callId, tls, remoteAddress, host })
@@ -116,6 +120,13 @@ class Unanswered extends Error {
     const { code } = this.cause as NodeJS.ErrnoException
     return code === 'ECONNREFUSED' || code === 'ENOENT'
   }
+}
+
+/** All of it: at most what the platform takes of a request. */
+async function whole(content: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of content) pieces.push(piece)
+  return concat(...pieces)
 }
 
 /** How content is framed whose length may be known. */

@@ -72,7 +72,7 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
     log,
     onGroup: group => guardian.watch(group),
   })
-  const forwarder = new Forwarder(functionName, server)
+  const forwarder = new Forwarder(functionName, server, settings.bufferContent)
   server.onEnded = () => forwarder.reset()
   await server.start()
   const asking = { ready: () => server.ready(), clock }

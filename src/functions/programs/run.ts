@@ -6,15 +6,11 @@ import type { ProgramProcess } from './process.ts'
 /** How one request ended. */
 export type Ending =
   | { readonly kind: 'answered'; readonly output: Uint8Array }
-  /** Its time was over. */
-  | { readonly kind: 'late' }
   | { readonly kind: 'unstarted'; readonly how: string }
   /** @example how: `ended with exit code 3` */
   | { readonly kind: 'failed'; readonly how: string }
 
 export interface RunLimits {
-  /** 0: no limit. */
-  readonly timeMilliseconds: number
   readonly outputBytes: number
   readonly combineOutput: boolean
   /** Bytes that are kept from now on. @returns false if all processes have written too much together */
@@ -39,32 +35,30 @@ export class Run {
   /** Bytes of it. */
   kept = 0
   #settle: (ending: Ending) => void = () => {}
-  #over = false
-  readonly #timer: Timer | undefined
+  /** Its answer is settled, and its process ends. */
+  over = false
 
   constructor(process: ProgramProcess, limits: RunLimits) {
     this.process = process
     this.#limits = limits
-    const { clock, timeMilliseconds } = limits
     this.ending = new Promise(settle => {
       this.#settle = settle
     })
-    if (timeMilliseconds > 0) this.#timer = clock.after(timeMilliseconds, () => this.#end({ kind: 'late' }))
     const { stdout, stderr } = process.child
     // What it says on standard error is read by others, unless it belongs to the answer.
     const read = [this.#collect(stdout!), limits.combineOutput ? this.#collect(stderr!) : closed(stderr!)]
     void this.#wait(Promise.all(read))
   }
 
-  /** The answer is not wanted any more. */
+  /** The answer is not wanted any more: its time is over, or its client is gone. */
   cancel(): void {
-    this.#end({ kind: 'failed', how: 'was ended because its client is gone' })
+    this.#end({ kind: 'failed', how: 'was ended because nothing waits for its answer' })
   }
 
   /** @returns when there is no more of it */
   #collect(from: Readable): Promise<void> {
     from.on('data', (bytes: Uint8Array) => {
-      if (this.#over) return
+      if (this.over) return
       const { outputBytes, keep } = this.#limits
       this.kept += bytes.length
       this.#output.add(bytes)
@@ -82,8 +76,6 @@ export class Run {
       this.#end({ kind: 'unstarted', how })
       return
     }
-    // From here on its time is not its own.
-    this.#timer?.stop()
     if (!(await within(read, GRACE, clock))) {
       this.process.signal('SIGKILL')
       await within(read, LAST_WORDS, clock)
@@ -94,9 +86,8 @@ export class Run {
   }
 
   #end(ending: Ending): void {
-    if (this.#over) return
-    this.#over = true
-    this.#timer?.stop()
+    if (this.over) return
+    this.over = true
     if (ending.kind !== 'answered') {
       this.#output.clear()
       this.#limits.keep(-this.kept)

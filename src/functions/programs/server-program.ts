@@ -42,6 +42,7 @@ export class ServerProgram {
   #endpoint: Endpoint | undefined
   #failures = 0
   #restart: Timer | undefined
+  #health: Timer | undefined
   #stopped = false
   /** How often it has ended and was to be followed by another. */
   restarts = 0
@@ -104,6 +105,7 @@ export class ServerProgram {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#restart?.stop()
+    this.#health?.stop()
     this.#endpoint = undefined
     for (const settle of [...this.#waiting]) settle(undefined)
     await this.#process?.end(PATIENCE, this.#options.clock)
@@ -129,6 +131,7 @@ export class ServerProgram {
       for (const settle of [...this.#waiting]) settle(ready)
       log.info({ program: process.pid, milliseconds: clock.steady() - began }, 'the program listens')
       void process.ended.then(how => this.#ended(process, how, clock.steady()))
+      this.#watch(process, ready, 0)
       return undefined
     }
     const where = 'path' in endpoint ? endpoint.path : `port ${endpoint.port}`
@@ -147,7 +150,7 @@ export class ServerProgram {
       const endpoint = socketIn(directory)
       return { endpoint, variables: { SOCKET: endpoint.path, HOTPOTATO_SOCKET: endpoint.path } }
     }
-    const port = await freePort()
+    const port = settings.port ?? (await freePort())
     return { endpoint: { host: '127.0.0.1', port }, variables: { PORT: String(port) } }
   }
 
@@ -191,9 +194,30 @@ export class ServerProgram {
     return false
   }
 
+  /** Asks it again and again whether it is well. @param failed questions in a row that it has failed */
+  #watch(process: ProgramProcess, endpoint: Endpoint, failed: number): void {
+    const { settings, clock, log } = this.#options
+    const { health } = settings
+    if (health === undefined) return
+    const ask = async (): Promise<void> => {
+      const well = await answers(endpoint, health.path, health.timeout)
+      if (process.how !== undefined || this.#stopped) return
+      if (well || failed + 1 < health.failures) {
+        this.#watch(process, endpoint, well ? 0 : failed + 1)
+        return
+      }
+      const { path } = health
+      log.error({ program: process.pid, path, failed: failed + 1 }, 'the program is not well, and is ended')
+      this.#endpoint = undefined
+      await process.end(PATIENCE, clock)
+    }
+    this.#health = clock.after(health.every, () => void ask())
+  }
+
   #ended(process: ProgramProcess, how: string, readyAt: number): void {
     const { clock, log } = this.#options
     this.#endpoint = undefined
+    this.#health?.stop()
     // What it has left behind holds the socket or the port.
     process.kill()
     this.onEnded()

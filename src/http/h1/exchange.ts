@@ -113,6 +113,11 @@ export class H1Exchange implements HttpRequest, HttpResponse {
     return this.#sink?.started !== false
   }
 
+  /** As {@link ContentSink.answerWithin}. */
+  get answerWithin(): number | undefined {
+    return this.#sink?.answerWithin
+  }
+
   /** Whether content is missing. */
   get unfinished(): boolean {
     return !this.#whole

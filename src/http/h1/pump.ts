@@ -193,8 +193,8 @@ export class H1Pump implements HttpServing, H1Owner, TunnelOwner {
     return true
   }
 
-  overdue(what: Expiry): Problem | undefined {
-    return expiryProblem(what, this.#context.timers)
+  overdue(what: Expiry, within?: number): Problem | undefined {
+    return expiryProblem(what, this.#context.timers, within)
   }
 
   responded(): void {

@@ -51,7 +51,7 @@ export interface H1Owner {
   /** A response has been given out whole. */
   responded(): void
   /** The answer that says what has run out; undefined: none. */
-  overdue(what: Expiry): Problem | undefined
+  overdue(what: Expiry, within?: number): Problem | undefined
   /** The connection is of no use any more. What was given to {@link send} goes out before. */
   close(how: H1End, reason: string): void
   /** The connection is another protocol's. @param rest what has come of it */
@@ -122,7 +122,7 @@ export class H1Serving implements ExchangeOwner {
     if (exchange !== undefined) {
       if (exchange.wantsContent) timers.wait('request-body')
       else timers.stop('request-body')
-      if (!exchange.begun && exchange.started) timers.wait('handler')
+      if (!exchange.begun && exchange.started) timers.wait('handler', exchange.answerWithin)
     } else if (this.#held === undefined && this.http.buffered > 0 && !full) timers.wait('headers')
     else timers.stop('headers')
   }
@@ -163,7 +163,8 @@ export class H1Serving implements ExchangeOwner {
 
   /** A timer has run out. */
   expired(what: Expiry): void {
-    const ordinary = this.#owner.overdue(what)
+    const within = what === 'handler' ? this.#exchange?.answerWithin : undefined
+    const ordinary = this.#owner.overdue(what, within)
     if (ordinary === undefined) this.#owner.close('done', '')
     else {
       const { status, detail = '' } = ordinary

@@ -315,15 +315,15 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (this.over || this.#tunnel) return
     if (this.#wantsContent) this.#await('request-body')
     else this.#timers?.stop('request-body')
-    if (!this.begun && this.sink?.started !== false) this.#await('handler')
+    if (!this.begun && this.sink?.started !== false) this.#await('handler', this.sink?.answerWithin)
   }
 
-  #await(timer: TimerName): void {
+  #await(timer: TimerName, within?: number): void {
     const { owner } = this.#serving
     this.#timers ??= new HttpTimers(owner.settings)
     if (this.#timers.running(timer)) return
     const now = owner.now()
-    this.#timers.start(timer, now)
+    this.#timers.start(timer, now, within)
     this.tick(now)
   }
 
@@ -340,7 +340,8 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   }
 
   #expire(timer: Expiry): void {
-    const ordinary = this.#serving.owner.overdue(timer)
+    const within = timer === 'handler' ? this.sink?.answerWithin : undefined
+    const ordinary = this.#serving.owner.overdue(timer, within)
     const { status = 408, detail = '' } = ordinary ?? {}
     this.#fault({ kind: 'timeout', timer, status, reason: detail }, ordinary)
   }

@@ -50,8 +50,11 @@ export interface H2Owner {
   responded(): void
   /** The client has reset a stream, whatever became of its request. */
   reset(streamId: number): void
-  /** The answer that says what has run out; undefined: none. */
-  overdue(what: Expiry): Problem | undefined
+  /**
+   * The answer that says what has run out; undefined: none.
+   * @param within milliseconds that the timer was given instead of its setting
+   */
+  overdue(what: Expiry, within?: number): Problem | undefined
   /** The client has broken a rule or exceeded a limit: send what there is, and close. */
   failed(code: number, reason: string): void
   /** Something was thrown where no caller hears of it: the connection must end. Never throws. */

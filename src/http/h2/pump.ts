@@ -192,8 +192,8 @@ export class H2Pump implements HttpServing, H2Owner {
   responded(): void {
     this.timers.stop('keep-alive')
   }
-  overdue(what: Expiry): Problem | undefined {
-    return expiryProblem(what, this.#context.timers)
+  overdue(what: Expiry, within?: number): Problem | undefined {
+    return expiryProblem(what, this.#context.timers, within)
   }
   failed(): void {
     this.#over = true

@@ -28,12 +28,12 @@ afterEach(async () => {
 const FORK: ForkSettings = {
   pool: 0,
   most: 8,
-  timeMilliseconds: 0,
   outputBytes: 1_000_000,
   contentType: undefined,
   combineOutput: false,
   writeDebug: false,
   cgiHeaders: true,
+  marshal: false,
 }
 
 interface Answer {
@@ -109,6 +109,20 @@ describe('one process a request', () => {
     expect(typeOf(await ask())).toBe('text/plain; charset=utf-8')
     const json = post('{}', [['Content-Type', 'application/json']])
     expect(typeOf(await ask(json))).toBe('application/json')
+  })
+
+  it('gets content and fields as JSON, if it is to: as the classic watchdog marshals them', async () => {
+    const { ask } = forking(['cat'], { marshal: true })
+    const bytes = new Uint8Array([0, 128, 255])
+    const fields = [
+      ['x-two', 'a'],
+      ['X-Two', 'b'],
+      ['__proto__', 'c'],
+    ] as const
+    expect(JSON.parse(textOf(await ask(post(bytes, fields))))).toEqual({
+      header: { Host: ['app.local'], 'X-Two': ['a', 'b'], ['__proto__']: ['c'] },
+      body: { raw: 'AID/' },
+    })
   })
 
   it('gives standard error as well, if it is to', async () => {
@@ -200,16 +214,20 @@ describe('a process that misbehaves', () => {
   const gone = (one: number): Promise<true> =>
     eventually(() => (isRunning(one) ? undefined : true), `${one} still runs`)
 
-  it('never ends: 504', async () => {
-    const { ask } = forking(shell('trap "" TERM; sleep 1000 & echo $! > never; wait; wait'), {
-      timeMilliseconds: 2000,
-    })
-    expect((await ask()).status).toBe(504)
-    await gone(await pid('never'))
+  it('is about to go: the next request waits for that, and is not one too many', async () => {
+    const { ask } = forking(shell('[ "$Http_Query" = hang ] && exec sleep 1000; echo done'), { most: 1 })
+    for (let i = 0; i < 5; i++) {
+      const abort = new AbortController()
+      const gone = ask({ query: 'hang' }, abort.signal)
+      expect((await ask()).status).toBe(429)
+      abort.abort(new Error('gone'))
+      expect(textOf(await ask())).toBe('done\n')
+      await gone
+    }
   })
 
-  it('never ends, and its client goes', async () => {
-    const { ask } = forking(shell('sleep 1000 & echo $! > client; wait'))
+  it('never ends, and nothing waits for its answer any more', async () => {
+    const { ask } = forking(shell('trap "" TERM; sleep 1000 & echo $! > client; wait; wait'))
     const abort = new AbortController()
     const answer = ask(undefined, abort.signal)
     const child = await pid('client')
@@ -233,10 +251,15 @@ describe('a process that misbehaves', () => {
   })
 
   it('says more on standard error than the log takes: it waits, and its time ends', async () => {
-    const { ask, entries } = forking(shell('yes potato >&2'), { timeMilliseconds: 2000 })
-    expect((await ask()).status).toBe(504)
-    const bytes = entries.reduce((sum, [, line]) => sum + line.length, 0)
-    expect(bytes).toBeGreaterThan(100_000)
+    const { ask, entries } = forking(shell('yes potato >&2'))
+    const abort = new AbortController()
+    const answer = ask(undefined, abort.signal)
+    const logged = (): number => entries.reduce((sum, [, line]) => sum + line.length, 0)
+    // A burst; what follows is said more slowly than it would be.
+    await eventually(() => logged() > 1_000_000 || undefined, 'it says little')
+    abort.abort(new Error('late'))
+    await answer
+    const bytes = logged()
     // A burst, and a pipe that was full.
     expect(bytes).toBeLessThan(1_500_000)
   })

@@ -20,15 +20,19 @@ afterEach(() => {
 })
 
 /** A function that sends all on to a server. */
-async function forwarding(server: Server): Promise<FetchHandler & { reset(): void }> {
+async function forwarding(server: Server, buffers = false): Promise<FetchHandler & { reset(): void }> {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const endpoint = { host: '127.0.0.1', port }
-  const forwarder = new Forwarder('app', {
-    ready: () => endpoint,
-    refused: async () => undefined,
-    lives: async () => true,
-  })
+  const forwarder = new Forwarder(
+    'app',
+    {
+      ready: () => endpoint,
+      refused: async () => undefined,
+      lives: async () => true,
+    },
+    buffers,
+  )
   open.push(
     () => forwarder.reset(),
     () => server.close(),
@@ -144,6 +148,22 @@ describe('what a program answers', () => {
     const { handler, sockets } = await saying(['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi'])
     for (let i = 0; i < 3; i++) expect((await throughFunction(handler)).body).toBe('hi')
     expect(sockets).toHaveLength(1)
+  })
+
+  it('gets content whole if it takes none in chunks', async () => {
+    const listener: Listener = (request, response) => {
+      const { 'content-length': length, 'transfer-encoding': coding } = request.headers
+      response.setHeader('x-framing', `${length} ${coding}`)
+      request.pipe(response)
+    }
+    for (const [buffers, framing] of [
+      [true, '4 undefined'],
+      [false, 'undefined chunked'],
+    ] as const) {
+      const handler = await forwarding(createHttp(listener), buffers)
+      const got = await throughFunction(handler, post('ab', 'cd'))
+      expect([got.body, got.headers.find(([name]) => name === 'x-framing')?.[1]]).toEqual(['abcd', framing])
+    }
   })
 
   it('is told who asks, whatever the client says', async () => {

@@ -129,6 +129,33 @@ describe('a program that is to listen', () => {
     expect(await program.ready()).toBeDefined()
   })
 
+  it.each([
+    ['says that it is not well', `if (request.url === '/well') response.statusCode = 500`, 20_000],
+    ['does not answer', `if (request.url === '/well') return`, 200],
+  ])('is started anew when it %s, as often in a row as it may', async (_, unwell, timeout) => {
+    const server = `let asked = 0
+      process.on('SIGTERM', () => process.exit())
+      require('node:http').createServer((request, response) => {
+        require('node:fs').appendFileSync('asked', process.pid + ' ' + request.url + '\\n')
+        if (++asked === 1) return response.end()
+        ${unwell}
+        response.end()
+      }).listen(process.env.SOCKET)`
+    rmSync(join(directory, 'asked'), { force: true })
+    const { program, entries } = serving(node(server), {
+      health: { path: '/well', every: 50, timeout, failures: 2 },
+    })
+    await program.start()
+    const pid = program.pid!
+    await eventually(() => program.restarts > 0 || undefined, 'it was left as it is')
+    expect(entries).toContain('the program is not well, and is ended')
+    await gone(pid)
+    const asked = readFileSync(join(directory, 'asked'), 'utf8').split('\n')
+    // Of a time that is over a busy machine may be the reason.
+    if (timeout > 200) expect(asked.filter(line => line === `${pid} /well`)).toHaveLength(3)
+    expect(await program.ready()).toBeDefined()
+  })
+
   it('ends when it is asked to, or is made to', async () => {
     const server = `process.on('SIGTERM', () => {})
       require('node:http').createServer().listen(process.env.SOCKET)`

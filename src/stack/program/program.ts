@@ -1,13 +1,12 @@
 import { resolve } from 'node:path'
-import { wordsOf } from '../platform/command-words.ts'
+import { wordsOf } from '../../platform/command-words.ts'
 import {
   type ForkSettings,
   PROGRAM_MODES,
   type ProgramMode,
   type ProgramSettings,
-} from '../platform/program-settings.ts'
-import { PYTHON_HTTP_RUNNER, PYTHON_RUNNER } from '../platform/python-runner.ts'
-import { parseDuration } from './durations.ts'
+} from '../../platform/program-settings.ts'
+import { PYTHON_HTTP_RUNNER, PYTHON_RUNNER } from '../../platform/python-runner.ts'
 import {
   below,
   ConfigError,
@@ -18,9 +17,10 @@ import {
   type Reader,
   reader,
   refuse,
-  scalar,
   whole,
-} from './readers.ts'
+} from '../readers.ts'
+import { type Health, health, probePath, probesOf } from './probes.ts'
+import { isTrue, remarker, type WatchdogWords, watchdogWords } from './watchdog.ts'
 
 const COMMAND = 'a program and its arguments, as "python3 app.py" or [python3, app.py]'
 
@@ -45,13 +45,6 @@ const command: Reader<readonly string[] | undefined> = reader(
   },
 )
 
-const ready = scalar(
-  'a path, as /healthz',
-  undefined,
-  value => (typeof value === 'string' && /^\/[\x21-\x7e]*$/.test(value) ? value : undefined),
-  { type: 'string', pattern: '^/[!-~]*$' },
-)
-
 /** The keys of a function that is a program. */
 export const PROGRAM_KEYS = {
   command: key('The program that is the function, in any language, with its arguments.', command),
@@ -60,7 +53,11 @@ export const PROGRAM_KEYS = {
     oneOf(PROGRAM_MODES, undefined),
   ),
   pool: key('With mode: fork, processes that are started ahead and wait.', whole(0, 64, undefined)),
-  ready: key('A path that it must answer with 2xx before it counts as ready; by default it listens.', ready),
+  ready: key(
+    'A path that it must answer with 2xx before it counts as ready; by default it listens.',
+    probePath,
+  ),
+  health: key('A path that is asked again and again: a program that fails at it is started anew.', health),
 }
 
 /** What is configured of a program: what only the platform as a whole knows is added by the plan. */
@@ -69,6 +66,10 @@ export interface ProgramConfig {
   readonly command: readonly string[]
   readonly directory: string
   readonly ready: string | undefined
+  readonly health: Health | undefined
+  /** Where it listens, whatever PORT says; undefined: it listens on PORT. */
+  readonly port: number | undefined
+  readonly bufferContent: boolean
   readonly fork: Omit<ForkSettings, 'outputBytes'>
 }
 
@@ -92,26 +93,55 @@ export interface ProgramKeys {
   readonly mode: ProgramMode | undefined
   readonly pool: number | undefined
   readonly ready: string | undefined
+  readonly health: Health | undefined
   readonly environment: Readonly<Record<string, string>>
+  /** Where those variables stand that come out of files. */
+  readonly filed: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+  readonly isolation: string
   readonly maxInflight?: number | undefined
 }
 
+/** A program, and what OpenFaaS's variables say of the function. */
+export interface Runtime {
+  /** undefined: it is a module. */
+  readonly program: ProgramConfig | undefined
+  /** That the function has, and what says so; undefined: as all have. */
+  readonly time: WatchdogWords['time']
+}
+
+/** Of a function that has no watchdog. */
+const NO_WORDS: WatchdogWords = {
+  mode: undefined,
+  port: undefined,
+  bufferContent: false,
+  marshal: false,
+  ready: undefined,
+  time: undefined,
+}
+
 /**
- * The program that a function is; undefined if it is a module. What `command` does not say, `fprocess` in its
- * environment does, as with OpenFaaS's classic watchdog, whose other variables count as well.
+ * The program that a function is, if it is no module. What `command` does not say, `fprocess` in its
+ * environment does, as with OpenFaaS's watchdogs, whose other variables count as well, and so do its
+ * annotations.
  * @param handler as it was given: the folder in which the program is started @throws ConfigError
  */
-export function programOf(keys: ProgramKeys, handler: unknown, place: Place): ProgramConfig | undefined {
-  const { lang = '', environment, mode, ready, pool } = keys
-  const { fprocess = '' } = environment
-  const spoken = SPOKEN.test(lang) ? wordsOf(fprocess) : undefined
+export function runtimeOf(keys: ProgramKeys, handler: unknown, place: Place): Runtime {
+  const { lang = '', environment, mode, ready, pool, filed, annotations } = keys
+  const remark = remarker(place, filed)
+  const fprocess = environment.fprocess || environment.function_process || ''
+  const spoken = keys.command === undefined && SPOKEN.test(lang) ? wordsOf(fprocess) : undefined
   const [runner, asked = 'fork'] = (Object.hasOwn(PYTHON, lang) && PYTHON[lang]) || []
   const python = runner === undefined ? undefined : ['python3', '-c', runner]
   const command = keys.command ?? spoken ?? python
+  // A module of ours may have variables with such names for itself.
+  const words =
+    command !== undefined || lang !== '' ? watchdogWords(environment, remark, spoken !== undefined) : NO_WORDS
   if (command === undefined) {
-    for (const [name, value] of Object.entries({ mode, ready, pool }))
+    for (const [name, value] of Object.entries({ mode, ready, pool, health: keys.health }))
       if (value !== undefined) alone(below(place, name).path)
-    return undefined
+    probesOf(annotations, 'module', place)
+    return { program: undefined, time: words.time }
   }
   if (command === python && (mode === 'fork') !== (asked === 'fork') && mode !== undefined)
     refuse(
@@ -119,53 +149,54 @@ export function programOf(keys: ProgramKeys, handler: unknown, place: Place): Pr
       `${asked === 'fork' ? 'fork' : 'socket or http'} with lang: ${lang}`,
       mode,
     )
+  const program =
+    mode ?? (command === spoken ? words.mode : undefined) ?? (keys.command === undefined ? asked : 'http')
+  const probes = probesOf(annotations, program === 'fork' ? 'fork' : 'server', place)
   // A template has a folder; without one, that of the file counts.
   const folder = isText(handler) ? handler : lang === '' ? '.' : place.functionName!
-  const directory = resolve(place.directory, folder)
-  const fork = forkOf(keys, place)
-  return { mode: mode ?? (keys.command === undefined ? asked : 'http'), command, directory, ready, fork }
+  if (words.port !== undefined && !ALONE.test(keys.isolation))
+    remark(
+      'upstream_url',
+      `is the same port in every container, so a deploy or a second one fails: ${LISTEN}`,
+    )
+  return {
+    program: {
+      mode: program,
+      command,
+      directory: resolve(place.directory, folder),
+      ready: ready ?? probes.ready ?? words.ready,
+      health: keys.health ?? probes.health,
+      port: program === 'http' ? words.port : undefined,
+      bufferContent: words.bufferContent,
+      fork: forkOf(keys, words.marshal),
+    },
+    time: words.time,
+  }
 }
+
+/** Where a container has ports of its own. */
+const ALONE = /^(sandbox|oci)$/
+const LISTEN = 'let it listen on PORT, or use isolation: sandbox'
 
 function alone(path: string): never {
   throw new ConfigError(`${path} is for a function with a command`, path)
 }
 
-function forkOf({ environment, pool = 0, maxInflight }: ProgramKeys, place: Place): ProgramConfig['fork'] {
-  const {
-    exec_timeout,
-    write_timeout,
-    content_type,
-    combine_output,
-    cgi_headers,
-    max_inflight,
-    write_debug,
-  } = environment
+function forkOf(
+  { environment, pool = 0, maxInflight }: ProgramKeys,
+  marshal: boolean,
+): ProgramConfig['fork'] {
+  const { content_type, combine_output, cgi_headers, max_inflight, write_debug } = environment
   const bound = maxInflight || Number(max_inflight) || MOST
-  const time = seconds(exec_timeout, 'exec_timeout', place) || seconds(write_timeout, 'write_timeout', place)
   return {
     pool,
     most: Number.isInteger(bound) && bound > 0 ? bound : MOST,
-    timeMilliseconds: time * 1000,
     contentType: content_type === '' ? undefined : content_type,
     combineOutput: isTrue(combine_output, false),
     writeDebug: isTrue(write_debug, false),
     cgiHeaders: isTrue(cgi_headers, true),
+    marshal,
   }
-}
-
-/** As the watchdog reads them. */
-function isTrue(text: string | undefined, fallback: boolean): boolean {
-  return text === undefined || text === '' ? fallback : text === 'true' || text === '1'
-}
-
-/** Seconds, as a number or a duration of Go's; 0 for what is none. */
-function seconds(text: string | undefined, name: string, place: Place): number {
-  if (text === undefined || text === '') return 0
-  const read = /^\d{1,9}$/.test(text) ? Number(text) : parseDuration(text)
-  const path = below(below(place, 'environment'), name).path
-  if (read === undefined)
-    place.warnings.push({ path, text: `${path} is no duration, as 30 or "1m30s", and is ignored` })
-  return read ?? 0
 }
 
 /** Bytes that a process may write for one request. */
@@ -186,8 +217,15 @@ export function programSettings(
   { runDirectory, liveness, restart }: Whole,
 ): ProgramSettings | undefined {
   if (program === undefined) return undefined
+  const { health } = program
   return {
     ...program,
+    health: health && {
+      path: health.path,
+      every: health.everySeconds * 1000,
+      timeout: health.timeoutSeconds * 1000,
+      failures: health.failures,
+    },
     runDirectory,
     startMilliseconds: liveness.startSeconds * 1000 * START_SHARE,
     restart: { first: restart.firstSeconds * 1000, most: restart.mostSeconds * 1000 },
