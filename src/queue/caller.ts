@@ -3,7 +3,7 @@ import { type IncomingMessage, type OutgoingHttpHeaders, request as requestPlain
 import { request as requestSecurely } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import type { Clock } from '../time/clock.ts'
-import { concat } from '../wire/index.ts'
+import { concat, EMPTY } from '../wire/index.ts'
 import type { CallbackRule } from './callbacks.ts'
 import type { Outcome } from './life.ts'
 import type { CallRecord } from './record.ts'
@@ -70,12 +70,9 @@ export class HttpCaller implements Caller {
     const { host, port } = this.#options.frontDoor
     const path = `/function/${record.functionName}${record.target}`
     const headers = { ...fieldsOf(record.headers), host: 'localhost', 'x-call-id': record.id }
-    const most = record.callback === '' ? 0 : this.#options.answerBytes
-    return this.#ask(
-      { secure: false, host, port, path, method: record.method, headers, body: record.body },
-      timeout,
-      most,
-    )
+    const { answerBytes } = this.#options
+    const to = { secure: false, host, port, path, method: record.method, headers, body: record.body }
+    return this.#ask(to, timeout, response => gather(response, record.callback === '' ? 0 : answerBytes))
   }
 
   async tell(record: CallRecord, timeout = TELLING_TIMEOUT): Promise<Outcome> {
@@ -100,7 +97,12 @@ export class HttpCaller implements Caller {
     const port = Number(url.port) || (secure ? 443 : 80)
     const path = url.pathname + url.search
     const to = { secure, host, port, path, method: 'POST', headers, body: answer.body }
-    return this.#ask(to, timeout, 0, (name, options, done) => {
+    // Its status says all: what it says besides may have no end.
+    const read = async (response: IncomingMessage): Promise<Uint8Array> => {
+      response.destroy()
+      return EMPTY
+    }
+    return this.#ask(to, timeout, read, (name, options, done) => {
       lookupAddress(name, { ...options, all: true }, (error, found) => {
         const allowed = error ? [] : found.filter(({ address }) => callbacks.mayReach(callback, address))
         const none = error ?? new Error(`${name} leads to no address of the public internet`)
@@ -111,8 +113,14 @@ export class HttpCaller implements Caller {
     })
   }
 
-  #ask(to: Target, timeout: number, most: number, lookup?: LookupFunction): Promise<Outcome> {
-    const { clock } = this.#options
+  /** @param read takes of the content what is needed; undefined: there was more than is kept */
+  #ask(
+    to: Target,
+    timeout: number,
+    read: (response: IncomingMessage) => Promise<Uint8Array | undefined>,
+    lookup?: LookupFunction,
+  ): Promise<Outcome> {
+    const { clock, answerBytes } = this.#options
     const since = clock.steady()
     return new Promise(resolve => {
       const failed = (error: Error): void =>
@@ -125,8 +133,8 @@ export class HttpCaller implements Caller {
       const headers = { ...to.headers, 'content-length': body.length, connection: 'close' }
       const options = { host, port, path, method, headers, agent: false as const, lookup }
       const asked = (secure ? requestSecurely : requestPlainly)(options, response => {
-        gather(response, most).then(
-          content => settle(outcomeOf(response, content, most, clock.steady() - since)),
+        read(response).then(
+          content => settle(outcomeOf(response, content, answerBytes, clock.steady() - since)),
           failed,
         )
       })

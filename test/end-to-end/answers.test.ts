@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Answer, Client, field, textOf } from '../support/client.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { eventually, MAIN, makeDirectory, Platform } from '../support/platform.ts'
-import { isInstalled, run } from '../support/programs.ts'
+import { run } from '../support/programs.ts'
 
 /*
  * What a client hears when a function has no time or no room for it is the same, whatever kind of function it
@@ -32,28 +32,13 @@ const SERVER = `
 import { createServer } from 'node:http'
 createServer((request, response) => {
   if (request.url !== '/hang') response.end('done\\n')
-}).listen(process.env.SOCKET ?? { port: process.env.PORT, host: '127.0.0.1' })
+}).listen(process.env.PORT, '127.0.0.1')
 `
 const FORK = `cat > /dev/null
 [ "$Http_Path" = /hang ] && exec sleep 60
 echo done
 `
-const PYTHON_HANDLER = `
-import os, time
-def handle(req):
-    if os.environ["Http_Path"] == "/hang": time.sleep(60)
-    return "done"
-`
-const PYTHON = isInstalled('python3', ['--version'])
-const KINDS = [
-  'fetch',
-  'openfaas',
-  'http',
-  'socket',
-  'fork',
-  'sealed',
-  ...(PYTHON ? ['python'] : []),
-] as const
+const KINDS = ['fetch', 'openfaas', 'http', 'fork', 'sealed'] as const
 
 function configOf(callbacks: number): string {
   const bound = 'environment: { max_inflight: 1 }, async: { retries: 0 }'
@@ -61,19 +46,14 @@ function configOf(callbacks: number): string {
 version: 1
 gateway: { defaultFunction: fetch }
 queue: { enabled: true, callbacks: ['127.0.0.1:${callbacks}'] }
-restart: { firstSeconds: 60s, mostSeconds: 60s }
 functions:
   fetch: { handler: ./fetch.mjs, ${bound} }
   openfaas: { lang: node22, handler: ./openfaas, ${bound} }
   http: { command: [node, server.mjs], ${bound} }
-  socket: { command: [node, server.mjs], mode: socket, ${bound} }
   fork: { command: [sh, fork.sh], mode: fork, ${bound} }
   sealed: { sealed: { bundle: fetch.potato }, ${bound} }
   short: { command: [sh, fork.sh], mode: fork, environment: { exec_timeout: 500ms } }
-  broken-fetch: { handler: ./broken.mjs }
-  broken-openfaas: { lang: node22, handler: ./broken }
-  broken-http: { command: ['false'] }
-${PYTHON ? `  python: { lang: python3, handler: ./python, ${bound} }\n` : ''}`
+`
 }
 
 const NAMES = [...KINDS, 'short']
@@ -98,16 +78,13 @@ beforeAll(async () => {
   const names = NAMES.map(name => ({ name, hosts: [`${name}.local`] }))
   directory = await makeDirectory('', names)
   const { port } = hooks.address() as AddressInfo
-  for (const folder of ['openfaas', 'broken', 'python']) mkdirSync(join(directory, folder))
+  mkdirSync(join(directory, 'openfaas'))
   const files = {
     'hotpotato.yml': configOf(port),
     'fetch.mjs': FETCH,
     'openfaas/handler.js': HANDLER,
-    'broken/handler.js': 'throw new Error("broken")\n',
     'server.mjs': SERVER,
     'fork.sh': FORK,
-    'broken.mjs': 'throw new Error("broken")\n',
-    'python/handler.py': PYTHON_HANDLER,
   }
   for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text)
   const sealed = await run(process.execPath, [MAIN, 'seal', 'fetch.mjs', '--show-key'], '', {
@@ -115,6 +92,7 @@ beforeAll(async () => {
   })
   key = /^x-hotpotato-key: (data-key \S+)$/m.exec(sealed.stdout.toString())![1]!
   platform = await Platform.start({ directory })
+  for (const name of NAMES) await platform.until(`${name}-1`, ({ ready }) => ready)
 })
 afterAll(async () => {
   await platform?.stop()
@@ -236,17 +214,4 @@ it('has less time where exec_timeout says so', async () => {
   const longer = await client.request('/hang', { headers: [['x-timeout', '30s']] })
   expect(words('short', longer)).toEqual(late)
   await client.close()
-})
-
-describe.each(['fetch', 'openfaas', 'http'])('a function of the kind %s', kind => {
-  it('that cannot start is told of in the same words', async () => {
-    const client = await Client.open({ port: platform.http })
-    const name = `broken-${kind}`
-    const answer = await client.request(`/${name}`)
-    const { detail } = JSON.parse(textOf(answer))
-    expect([answer.status, field(answer, 'x-hotpotato-error'), field(answer, 'retry-after'), detail]).toEqual(
-      [503, 'function-unavailable', '1', `no container of the function ${name} can be started`],
-    )
-    await client.close()
-  })
 })

@@ -49,6 +49,29 @@ createServer((request, response) => {
 }).listen(process.env.SOCKET)
 `
 
+/** Says to each request what that tells it to, as it is, and may end or begin to listen anew. */
+const EVIL = `
+import { rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+const sockets = new Set()
+const server = createServer(socket => {
+  sockets.add(socket)
+  socket.on('error', () => {})
+  socket.on('close', () => sockets.delete(socket))
+  socket.on('data', bytes => {
+    const [, say = '', then] = /x-say: (\\S*) ?(\\w*)/i.exec(bytes.toString('latin1')) ?? []
+    socket.write(Buffer.from(say, 'base64'), () => {
+      if (then === 'close') socket.end()
+      if (then === 'die') process.exit(1)
+      if (then !== 'relisten') return
+      server.close(() => setTimeout(() => server.listen(process.env.SOCKET), 100))
+      for (const one of sockets) one.destroy()
+    })
+  })
+})
+server.listen(process.env.SOCKET)
+`
+
 let platform: Platform
 let tls: { ca: string; serverName: string }
 
@@ -60,6 +83,7 @@ functions:
   echo: {}
   chat: { command: [node, server.mjs], handler: ${EXAMPLES}/socket, mode: socket }
   fragile: { command: [node, fragile.mjs], mode: socket }
+  evil: { command: [node, evil.mjs], mode: socket }
   storm:
     command: [sh, storm.sh]
     mode: fork
@@ -82,7 +106,7 @@ ${
     : ''
 }
 `
-const NAMES = ['echo', 'chat', 'fragile', 'storm', 'trouble', 'clock', 'pydict']
+const NAMES = ['echo', 'chat', 'fragile', 'evil', 'storm', 'trouble', 'clock', 'pydict']
 
 beforeAll(async () => {
   const certificates = NAMES.map(name => ({ name, hosts: [`${name}.local`] }))
@@ -90,8 +114,9 @@ beforeAll(async () => {
   platform = await Platform.start({
     directory,
     config: config(directory),
-    files: { 'fragile.mjs': FRAGILE, 'storm.sh': STORM, 'trouble.sh': TROUBLE },
+    files: { 'fragile.mjs': FRAGILE, 'evil.mjs': EVIL, 'storm.sh': STORM, 'trouble.sh': TROUBLE },
   })
+  if (PYTHON) await platform.until('clock-1', ({ ready }) => ready)
   tls = { ca: platform.ca, serverName: 'echo.local' }
 })
 afterAll(async () => {
@@ -173,6 +198,62 @@ describe('a program that serves HTTP', () => {
     await platform.kill('fragile-1')
     await gone(processes)
     await platform.until('fragile-1', ({ ready }) => ready)
+  })
+})
+
+describe('a program that does not keep to HTTP', () => {
+  const OK = 'HTTP/1.1 200 OK\r\n'
+  const HI = `${OK}Content-Length: 2\r\n\r\nhi`
+  const CHUNKS = '2\r\nhi\r\n0\r\n\r\n'
+  const CUT = `${OK}Content-Length: 9\r\n\r\nhalf`
+  const say = (text: string, then = '') => ({
+    headers: [['x-say', `${Buffer.from(text).toString('base64') || '-'} ${then}`.trim()]] as const,
+  })
+
+  it('costs its client one answer, and not the connection', async () => {
+    const one = await client()
+    const wrong: readonly (readonly [says: string, then?: string])[] = [
+      ['rubbish\r\n\r\n'],
+      ['', 'close'],
+      ['HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(100)],
+      [`${OK}Content-Length: 2\r\nContent-Length: 3\r\n\r\nhi`],
+      [`${OK}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKS}`],
+      [`${OK}Transfer-Encoding: gzip, chunked\r\n\r\n${CHUNKS}`],
+      [`HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKS}`],
+      [`HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nhi`],
+      [`${OK}X-A: a\r\n b\r\nContent-Length: 2\r\n\r\nhi`],
+      ['HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'],
+      ['', 'die'],
+    ]
+    for (const [says, then] of wrong) {
+      const answer = await one.request('/evil', say(says, then))
+      expect([answer.status, field(answer, 'x-hotpotato-error')], says).toEqual([502, 'program-failed'])
+      expect(textOf(await one.request('/evil', say(HI))), says).toBe('hi')
+    }
+    // What it says too much is not the next answer.
+    for (const method of ['GET', 'HEAD']) {
+      await one.request('/evil', { method, ...say(HI + HI.replace('hi', 'no')) })
+      expect(textOf(await one.request('/evil', say(HI)))).toBe('hi')
+    }
+    expect(one.handshakes).toBe(1)
+    await one.close()
+  })
+
+  it('and breaks off: over HTTP/2 that is one stream, over HTTP/1.1 the connection', async () => {
+    const [one, two] = [await client(), await Http2Client.open({ port: platform.https, tls })]
+    const cut = { authority: 'echo.local', ...say(CUT, 'close') }
+    await expect(two.request('/evil', cut)).rejects.toThrow()
+    expect(textOf(await two.request('/evil', { authority: 'echo.local', ...say(HI) }))).toBe('hi')
+    await expect(one.request('/evil', say(CUT, 'close'))).rejects.toThrow()
+    await two.close()
+    one.socket.destroy()
+  })
+
+  it('and listens anew: who asks meanwhile waits for that', async () => {
+    const one = await client()
+    await one.request('/evil', say(HI, 'relisten'))
+    expect(textOf(await one.request('/evil', say(HI)))).toBe('hi')
+    await one.close()
   })
 })
 

@@ -1,7 +1,12 @@
 import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createServer as createTls } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { makeCertificates } from '../../src/certificates/authority.ts'
 import { CallbackRule } from '../../src/queue/callbacks.ts'
 import { HttpCaller } from '../../src/queue/caller.ts'
 import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
@@ -16,6 +21,11 @@ interface Heard {
 }
 
 const heard: Heard[] = []
+/** The one that asked for all that there is has gone. */
+let endlessIsOver = (): void => {}
+const endless = new Promise<void>(resolve => {
+  endlessIsOver = resolve
+})
 let server: Server
 let port: number
 
@@ -28,6 +38,14 @@ beforeAll(async () => {
     asked.on('end', () => {
       const { url, method, headers } = asked
       if (url === '/never') return
+      if (url === '/endless') {
+        const more = (): void => {
+          while (!answer.destroyed && answer.write('x'.repeat(65_536)));
+        }
+        answer.on('drain', more).on('close', () => endlessIsOver())
+        more()
+        return
+      }
       heard.push({ url, method, headers, body })
       if (url === '/elsewhere') answer.writeHead(302, { location: '/hook' })
       else answer.writeHead(200, { 'x-mine': ['a', 'b'], 'retry-after': '7' })
@@ -114,6 +132,35 @@ describe('a callback', () => {
       },
     ])
     expect(heard[0]!.headers['x-duration-seconds']).toBe('0.003000')
+  })
+
+  it('has taken it when it says so, whatever it says besides, and for however long', async () => {
+    const url = `http://127.0.0.1:${port}/endless`
+    expect(await callerOf('127.0.0.1').tell(telling(url), 60_000)).toMatchObject({ answer: { status: 200 } })
+    await endless
+  })
+
+  it('over https goes to no server whose authority is unknown here', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'hotpotato-callback-'))
+    await makeCertificates({
+      directory,
+      certificates: [{ name: 'hook', hosts: ['localhost'] }],
+      now: Date.now(),
+    })
+    const tls = createTls(
+      { key: readFileSync(join(directory, 'hook.key')), cert: readFileSync(join(directory, 'hook.crt')) },
+      (asked, answer) => {
+        asked.resume()
+        asked.on('end', () => answer.writeHead(204).end())
+      },
+    ).listen(0, '127.0.0.1')
+    await once(tls, 'listening')
+    const url = `https://localhost:${(tls.address() as AddressInfo).port}/`
+    // The authority is one of ours: this process does not know it.
+    const strange = await callerOf('localhost').tell(telling(url))
+    expect(strange).toMatchObject({ kind: 'failed', reason: expect.stringMatching(/certificate/) })
+    tls.close()
+    rmSync(directory, { recursive: true })
   })
 
   it('is not followed elsewhere', async () => {

@@ -49,6 +49,11 @@ it('loses no call that was kept when it is killed at any step, and ends each', {
   }
   const made = new Set(readFileSync(join(directory, 'made'), 'utf8').split('\n'))
   expect(kept.filter(id => !made.has(id))).toEqual([])
+  // A callback hears of its call under the same id, also if the process died between answer and callback.
+  const told = new Set(readFileSync(join(directory, 'told'), 'utf8').split('\n'))
+  const answers = kept.filter(id => id.includes('told'))
+  expect(answers.filter(id => !told.has(`${id} ${id.endsWith('dead') ? 504 : 200}`))).toEqual([])
+  expect(answers.length).toBeGreaterThan(1)
   const store = new Store(directory)
   expect(store.names('calls', true)).toEqual([])
   const dead: string[] = []

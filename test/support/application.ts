@@ -103,11 +103,15 @@ export type Calling = Pick<FunctionCall, 'cancel'>
 
 const ignore = (): void => {}
 
-/** Through a function, as a container calls it. @param began told of the call before it runs */
+/**
+ * Through a function, as a container calls it.
+ * @param began told of the call before it runs @param note told of each warning and error of its log
+ */
 export async function throughFunction(
   app: NodeApplication | FetchHandler,
   asked: Asked = {},
   began: (call: Calling) => void = ignore,
+  note: (...entry: readonly unknown[]) => void = ignore,
 ): Promise<Got> {
   const { method = 'GET', target = '/', headers = [], pieces } = asked
   const got: Got = { status: 0, headers: [], body: '', interim: [], trailers: [], end: 'cut' }
@@ -116,7 +120,7 @@ export async function throughFunction(
   }
   const [path = '', query = ''] = target.split('?')
   const head = { method, target, version: '1.1', path, query, host: 'app.local' } as const
-  const log = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+  const log = { debug: ignore, info: ignore, warn: note, error: note }
   const handler = 'fetch' in app ? app : fromNode(app)
   const fetch: FetchHandler['fetch'] = (...all) => handler.fetch(...all)
   const module = { kind: 'fetch', file: 'test', fetch } as const

@@ -1,5 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request as open } from 'node:http'
-import type { Field } from '../../http/message.ts'
+import { type Field, isTrailer } from '../../http/message.ts'
+import { lowerName } from '../../web/headers.ts'
 import { LightResponse } from '../../web/response.ts'
 import { concat, plain } from '../../wire/index.ts'
 import { contentsOf } from '../adapters/node-request.ts'
@@ -73,7 +74,8 @@ export class Forwarder {
       return second ?? refusing(noProgram(this.#functionName, 'is not running'))
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error
-      context.log.error({ err: error.cause, callId: context.callId }, 'the program did not answer')
+      if (!error.unwanted)
+        context.log.error({ err: error.cause, callId: context.callId }, 'the program did not answer')
       return refusing(badGateway(this.#functionName, 'did not answer; the log of its container says why'))
     }
   }
@@ -110,9 +112,12 @@ export class Forwarder {
 /** No response came. */
 class Unanswered extends Error {
   override readonly name = 'Unanswered'
+  /** Nothing waits for it any more. */
+  readonly unwanted: boolean
 
-  constructor(cause: Error) {
+  constructor(cause: Error, unwanted = false) {
     super('no response', { cause })
+    this.unwanted = unwanted
   }
 
   /** There was no connection: the program has seen nothing. */
@@ -143,10 +148,14 @@ function answerTo(
   context: Context & Partial<Endings>,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    const abort = (reason: Error): void => void sent.destroy(reason)
+    let unwanted = false
+    const abort = (reason: Error): void => {
+      unwanted = true
+      sent.destroy(reason)
+    }
     if (context.onAbort !== undefined) context.onAbort(abort)
     else context.signal.addEventListener('abort', () => abort(context.signal.reason as Error))
-    sent.on('error', cause => reject(new Unanswered(cause)))
+    sent.on('error', cause => reject(new Unanswered(cause, unwanted)))
     let interim = 0
     sent.on('information', ({ statusCode, rawHeaders }) => {
       // Nothing holds the program back here, so there is an end.
@@ -163,14 +172,28 @@ function answerTo(
       reject(new Unanswered(new Error('101 (Switching Protocols) without being asked')))
     })
     sent.on('response', message => {
-      const { statusCode = 0 } = message
-      if (statusCode < 200 || statusCode > 599) {
+      const wrong = wrongOf(message)
+      if (wrong !== undefined) {
         sent.destroy()
-        reject(new Unanswered(new Error(`the status ${statusCode}`)))
+        reject(new Unanswered(new Error(wrong)))
       } else resolve(responseOf(sent, message, method, context))
     })
     give(sent, content)
   })
+}
+
+/**
+ * What is wrong with the head of a response that Node takes; undefined: nothing. What it reads as another
+ * message than its program means would be another one for the client, too.
+ */
+function wrongOf({ statusCode = 0, httpVersion, rawHeaders }: IncomingMessage): string | undefined {
+  if (statusCode < 200 || statusCode > 599) return `the status ${statusCode}`
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return `it speaks HTTP/${httpVersion}`
+  const codings = pairsOf(rawHeaders).filter(([name]) => lowerName(name) === 'transfer-encoding')
+  if (codings.length === 0) return undefined
+  const coding = codings.map(([, value]) => value).join(', ')
+  if (httpVersion === '1.0') return `the transfer coding ${coding} in HTTP/1.0`
+  return coding.toLowerCase() === 'chunked' ? undefined : `the transfer coding ${coding}`
 }
 
 /** Gives the program the content. Nothing of it is taken before there is a connection. */
@@ -198,8 +221,13 @@ function responseOf(
     message.resume()
     return LightResponse.from(status, fields, null) as unknown as Response
   }
-  if (fields.some(([name]) => name === 'trailer')) context.trailers(() => pairsOf(message.rawTrailers))
+  if (fields.some(([name]) => name === 'trailer')) context.trailers(() => trailersOf(message))
   return LightResponse.from(status, fields, contentOf(sent, message)) as unknown as Response
+}
+
+/** Those that the client may have: what is no trailer is dropped (RFC 9110 §6.5.1). */
+function trailersOf({ rawTrailers }: IncomingMessage): Field[] {
+  return pairsOf(rawTrailers).filter(([name]) => isTrailer(name))
 }
 
 /** The content as the web streams it; the program is read as fast as the client takes it. */
@@ -225,6 +253,10 @@ function contentOf(sent: ClientRequest, message: IncomingMessage): ReadableStrea
           if (!sent.writableFinished) sent.destroy()
         })
         message.on('error', fail)
+        // Node takes a connection that breaks for the end of content that has no length.
+        const { socket } = sent
+        socket?.once('error', fail)
+        message.once('close', () => void socket?.off('error', fail))
         message.on('close', () =>
           fail(new Error('the program closed the connection in the middle of its answer')),
         )

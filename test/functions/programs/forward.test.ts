@@ -264,14 +264,19 @@ describe('a program that breaks the rules', () => {
   it('never answers: when the client is gone, so is its connection', async () => {
     const { handler, sockets, heard } = await saying([''])
     let calling: Calling | undefined
-    const got = throughFunction(handler, {}, call => {
+    const lines: unknown[] = []
+    const begun = (call: Calling): void => {
       calling = call
-    })
+    }
+    const got = throughFunction(handler, {}, begun, (...entry) => void lines.push(entry))
     while (heard.length === 0) await wait(5)
     const closed = once(sockets[0]!, 'close')
     calling!.cancel(new Error('the client is gone'))
     await closed
     await got
+    await turn()
+    // That is no fault of its own.
+    expect(lines).toEqual([])
   })
 
   it('closes a connection that it was to be asked on: what may be repeated is', async () => {

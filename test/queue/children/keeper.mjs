@@ -23,24 +23,37 @@ const call = async ({ id, failures }) => {
   if (id.endsWith('dead')) return { kind: 'impossible', reason: 'on purpose' }
   return answer(failures === 0 ? 503 : 200)
 }
+// Callbacks fail once as well.
+const tell = async ({ id, failures, answer: { status } }) => {
+  appendFileSync(join(directory, 'told'), `${id} ${status}\n`)
+  return answer(failures === 0 ? 500 : 204)
+}
 const patience = { retries: 1000, first: 1, most: 1, timeout: 1000, concurrency: 2 }
 const bounds = { calls: 1000, bytes: 1e9, concurrency: 4, deadLetters: 1000 }
 const limits = { callbacks: [], callBytes: 1000, answerBytes: 1000, ...bounds }
 const queue = new Queue({
   store,
-  caller: { call, tell: call },
+  caller: { call, tell },
   settings: { ...limits, directory, functions: { f: patience } },
   clock: SYSTEM_CLOCK,
   log: { debug() {}, info() {}, warn() {}, error() {} },
   random: Math.random,
 })
 await queue.deliver()
-for (const name of ['1', '2', 'dead']) {
+for (const name of ['1', '2', 'dead', 'told', 'told-dead']) {
   const id = `${run}-${name}`
   const now = Date.now()
   const accepted = await queue.accept({
     ...{ id, functionName: 'f', method: 'POST', target: '/', headers: [], body: new Uint8Array(100) },
-    ...{ callback: '', acceptedAt: now, phase: 'calling', failures: 0, dueAt: now, reason: '', lost: 0 },
+    ...{
+      callback: name.startsWith('told') ? 'http://hook/' : '',
+      acceptedAt: now,
+      phase: 'calling',
+      failures: 0,
+      dueAt: now,
+      reason: '',
+      lost: 0,
+    },
     answer: undefined,
   })
   if (accepted === 'kept') writeSync(1, `${id}\n`)
