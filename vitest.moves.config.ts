@@ -19,7 +19,7 @@ export default defineConfig({
     ...ordinary.test,
     include: [
       'test/{tls13,http,interop,containers}/**/*.test.ts',
-      'test/transport/{matrix,connector,secure,serve,server}.test.ts',
+      'test/transport/{matrix,connector,errors,secure,serve,server,stopping,undici,web-socket}.test.ts',
       'test/properties/{conversation,input,through-moves}.test.ts',
     ],
     env: { ...ordinary.test?.env, HOTPOTATO_THROUGH_MOVES: '1' },

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createContext, runInContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Server } from '../../src/transport/server.ts'
 import { http } from '../../src/transport/services.ts'
@@ -54,6 +55,40 @@ describe('examples/browser', () => {
   it('is bundled out of what was built, and nothing of Node comes along', () => {
     for (const file of ['page.bundle.js', 'worker.js'])
       expect(readFileSync(join(directory, file), 'utf8')).not.toMatch(/['"]node:/)
+  })
+
+  it('has a service worker that serves over TLS where nothing is but what such workers have', async () => {
+    const listeners = new Map<string, (event: object) => void>()
+    const claimed: string[] = []
+    const { Response, URL, TextEncoder, TextDecoder, crypto, performance, MessageChannel } = globalThis
+    const { queueMicrotask, setTimeout, clearTimeout, AbortController, AbortSignal } = globalThis
+    const self = {
+      addEventListener: (type: string, listener: (event: object) => void) => listeners.set(type, listener),
+      skipWaiting: () => void claimed.push('skipped'),
+      clients: { claim: () => void claimed.push('claimed') },
+    }
+    const context = createContext({
+      ...{ self, Response, URL, TextEncoder, TextDecoder, crypto, performance, MessageChannel },
+      ...{ queueMicrotask, setTimeout, clearTimeout, AbortController, AbortSignal },
+    })
+    const missing = 'typeof process + typeof require + typeof Buffer + typeof global'
+    expect(runInContext(missing, context)).toBe('undefined'.repeat(4))
+    runInContext(readFileSync(join(directory, 'worker.js'), 'utf8'), context)
+    listeners.get('install')!({})
+    listeners.get('activate')!({ waitUntil() {} })
+    expect(claimed).toEqual(['skipped', 'claimed'])
+    const asked = async (url: string): Promise<string | undefined> => {
+      let answer: Promise<Response> | undefined
+      const respondWith = (given: Promise<Response>): void => {
+        answer = given
+      }
+      listeners.get('fetch')!({ request: { url }, respondWith })
+      return answer === undefined ? undefined : (await answer).text()
+    }
+    const [one, two] = await Promise.all(['a', 'b'].map(path => asked(`http://localhost/x/inside/${path}`)))
+    expect(one).toMatch(/^service worker: GET \/a over HTTP\/1\.1, decrypted here \(TLS_\w+\)$/)
+    expect(two).toContain('GET /b over')
+    expect(await asked('http://localhost/page.bundle.js')).toBeUndefined()
   })
 
   const what = 'does a handshake with itself and explains it, and so does its service worker'

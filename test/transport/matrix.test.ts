@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { overTransport } from '../../src/transport/duplex.ts'
+import { introduced } from '../../src/transport/kinds/introduced.ts'
 import type { Kind } from '../../src/transport/kinds/kind.ts'
 import { MemoryHub, memory } from '../../src/transport/kinds/memory.ts'
 import { nodeTls, nodeTlsServer } from '../../src/transport/kinds/node-tls.ts'
@@ -25,6 +26,8 @@ interface Place {
   readonly listener: Promise<Listener>
   readonly kind: Kind
   readonly port?: number
+  /** Whose PROXY protocol headers its server believes. */
+  readonly proxyProtocol?: { readonly trusted: readonly string[] }
 }
 
 let files: Credentials
@@ -53,6 +56,24 @@ const PLACES: Readonly<Record<string, () => Promise<Place>>> = {
   async TCP() {
     const listener = await tcp.listen({ port: 0 })
     return { listener: Promise.resolve(listener), kind: tcp, port: listener.address.port! }
+  },
+  async 'TCP with a PROXY protocol header'() {
+    const listener = await tcp.listen({ port: 0 })
+    const source = { address: '203.0.113.7', port: 4711 }
+    const header = {
+      version: 2,
+      command: 'proxy',
+      family: 'tcp4',
+      source,
+      destination: source,
+      tlvs: [],
+    } as const
+    return {
+      listener: Promise.resolve(listener),
+      kind: given(introduced(tcp), { introduction: { header, checksum: true } }),
+      port: listener.address.port!,
+      proxyProtocol: { trusted: ['127.0.0.1'] },
+    }
   },
   async 'a Unix socket'() {
     const path = join(directory, `${servers.length}.sock`)
@@ -94,7 +115,7 @@ describe.each(Object.keys(PLACES))('over %s', place => {
 
     beforeAll(async () => {
       const layer = LAYERS[layerName]()
-      const { listener, kind, port = 1 } = await PLACES[place]!()
+      const { listener, kind, port = 1, proxyProtocol } = await PLACES[place]!()
       const { server } = layer
       const failed = (failure: ConnectionFailure): void => void failures.push(failure)
       servers.push(
@@ -102,6 +123,7 @@ describe.each(Object.keys(PLACES))('over %s', place => {
           ...application,
           transport: listener,
           failed,
+          ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
           ...(server === undefined ? {} : { tls: server }),
         }),
       )

@@ -5,6 +5,7 @@ import type { HttpRequest, HttpResponse } from '../../http/serving.ts'
 import {
   acceptOf,
   asksForWebSocket,
+  CloseCode,
   DEFAULT_WEB_SOCKET_LIMITS,
   judgeHandshake,
   WebSocketClient,
@@ -22,6 +23,9 @@ import type { Kind } from './kind.ts'
 const MESSAGE = 65_536
 /** Bytes of the head that grants a WebSocket. */
 const HEAD = 16_384
+
+/** Codes that say that all has been said: a normal end, and none (RFC 6455 §7.1.5). */
+const ORDERLY: ReadonlySet<number> = new Set([CloseCode.NORMAL, 1005])
 
 /** Where the WebSocket is on its server. */
 export interface WebSocketWay {
@@ -242,9 +246,9 @@ class WebSocketEnd implements Transport {
         const event = this.#socket.next()
         if (event === undefined) break
         if (event.type === 'message') {
-          if (typeof event.data === 'string') throw new Error('a text message, where bytes belong')
-          this.#handlers.bytes(event.data)
-        } else if (event.type === 'close') this.#said()
+          if (typeof event.data === 'string') this.#refuse('a text message, where bytes belong')
+          else this.#handlers.bytes(event.data)
+        } else if (event.type === 'close') this.#said(event.code, event.reason)
       }
     } finally {
       this.#reading = false
@@ -252,11 +256,20 @@ class WebSocketEnd implements Transport {
     if (!this.#over) this.#flush()
   }
 
-  #said(): void {
+  /** The peer says that it is over, or one of us has broken a rule: that is no end of what was to come. */
+  #said(code: number, reason: string): void {
     this.#closed = true
     this.#flush()
-    this.#handlers?.end()
-    this.#below.end()
+    if (ORDERLY.has(code)) {
+      this.#handlers?.end()
+      this.#below.end()
+    } else this.#gone(new Error(`the WebSocket was closed with ${code}${reason === '' ? '' : `: ${reason}`}`))
+  }
+
+  #refuse(why: string): void {
+    this.#socket.close(CloseCode.UNSUPPORTED_DATA, why)
+    this.#flush()
+    this.#gone(new Error(why))
   }
 
   #ended(): void {
