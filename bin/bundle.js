@@ -21,6 +21,7 @@ const PROGRAMS = {
   sealed: ['containers/sealed/main'],
   lock: ['containers/sealed/lock'],
   renewer: ['cli/cert/renewer'],
+  stress: ['cli/stress/worker'],
 }
 
 /** Commands that run the platform in their own process; and those that only ask it, and are quick. */

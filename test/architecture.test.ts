@@ -106,8 +106,6 @@ const ASKS_FOR_TIME =
   /\b(Date\.now|performance\b|hrtime|setTimeout|setInterval|new Date\(\)|timers\/promises)/
 /** It makes timers of Node's, not the method of a socket that is called so. */
 const MAKES_TIMERS = /(?<![.\w] *)(setTimeout|setInterval)\((?!milliseconds: )|timers\/promises/
-/** A client that paces its requests by itself. */
-const PACED = 'src/cli/stress/load.ts'
 /** What is not given a clock takes that of the machine: doors for programs that have none. */
 const TAKE_THE_CLOCK = [
   'src/acme/provision.ts',
@@ -339,7 +337,7 @@ describe('files', () => {
 
   it('make no timers of Node but in the wheel of the process', () => {
     const making = sources.filter(file => MAKES_TIMERS.test(code(file)))
-    expect(making).toEqual([PACED, CLOCK, WEB_CLOCK])
+    expect(making).toEqual([CLOCK, WEB_CLOCK])
   })
 })
 

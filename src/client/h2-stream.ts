@@ -149,7 +149,8 @@ export class H2Stream implements Carrier, UploadSink {
 
   /** The response has ended. */
   end(trailers: readonly Field[]): void {
-    this.#stop(new Error('the server has answered already'))
+    // An error costs its stack, and most requests have no content that is still on its way.
+    if (this.uploading) this.#stop(new Error('the server has answered already'))
     this.exchange.end(trailers)
   }
 

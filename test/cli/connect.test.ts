@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../support/peers/ports.ts'
 import { refused } from '../support/refusal.ts'
 import { Certificates, has, hotpotato, Server } from '../support/tls-programs.ts'
 
@@ -200,11 +200,3 @@ describe.skipIf(!has('openssl'))('connect, to openssl s_server (Debian package o
     }
   })
 })
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>(resolve => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address() as { port: number }
-  await new Promise(resolve => probe.close(resolve))
-  return port
-}

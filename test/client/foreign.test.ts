@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client } from '../../src/client/index.ts'
+import { LARGE, PEERS, type Peer, pattern, sha } from '../support/peers/servers.ts'
 import { Certificates } from '../support/tls-programs.ts'
-import { LARGE, PEERS, type Peer, pattern, sha } from './peers.ts'
 
 /** Servers of others: each case against each of them. */
 const files = await Certificates.make()

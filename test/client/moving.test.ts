@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client, ClientConnectionState, type ClientOptions } from '../../src/client/index.ts'
 import type { Connector } from '../../src/transport/connector.ts'
 import { decode } from '../../src/wire/index.ts'
+import { LARGE, PEERS, type Peer, pattern, sha } from '../support/peers/servers.ts'
 import { Certificates } from '../support/tls-programs.ts'
-import { LARGE, PEERS, type Peer, pattern, sha } from './peers.ts'
 
 /** A client's live connections go to another client, against servers of others. */
 const files = await Certificates.make()

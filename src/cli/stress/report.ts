@@ -1,115 +1,191 @@
 import { printable } from '../terminal/output.ts'
-import { PERCENTILES, type Tally } from './tally.ts'
+import { adviceFor } from './faults.ts'
+import type { Plan } from './plan.ts'
+import type { Tally } from './tally.ts'
+import { PERCENTILES, type Summary, type Times } from './times.ts'
 
 /** What was done, beside what came of it. */
 export interface Done {
-  readonly url: string
-  readonly http: '1.1' | '2'
-  readonly connections: number
-  readonly keepAlive: boolean
-  readonly rate: number | undefined
+  readonly plan: Plan
+  readonly threads: number
   readonly seconds: number
   /** Whether it was broken off. */
   readonly brokenOff: boolean
 }
 
-/** What helps, by kind of error. */
-const ADVICE: readonly (readonly [kind: RegExp, advice: (url: URL) => string])[] = [
-  [
-    /^(ENOTFOUND|EAI_)/,
-    ({ hostname, port, protocol }) => {
-      const at = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
-      return `no address is known for ${hostname}: --resolve ${at}:ADDRESS says where it is`
-    },
-  ],
-  [
-    /UNABLE_TO|SELF_SIGNED/,
-    () => 'the authority of the certificate is not trusted: --ca FILE names it (of hotpotato: certs/ca.crt)',
-  ],
-  [
-    /ALTNAME/,
-    ({ hostname }) => `the certificate does not cover ${hostname}: name a host that it covers, or --insecure`,
-  ],
-]
-
 const ROWS = 12
 const BAR = 40
+/** Milliseconds by which this program may send too late before it says so. */
+const LATE = 10
 
 /** The result for programs. */
-export function toJson(done: Done, tally: Tally): string {
-  const { answers, failures, bytes, times, statuses, errors } = tally
-  const { rate, ...others } = done
+export function toJson({ plan, threads, seconds, brokenOff }: Done, tally: Tally): string {
+  const { answers, failures, statuses, errors, counts } = tally
+  const { asked, http2, tls, connections, streams, reconnect, resume, warmup, rate } = plan
+  const { unfinished, missed, bytes, received, sent, moves, lent } = counts
   return JSON.stringify(
     {
-      ...others,
-      ...(rate === undefined ? {} : { rate }),
-      answers,
-      failures,
-      bytes,
-      requestsPerSecond: perSecond(answers, done.seconds),
-      milliseconds: times ?? null,
+      urls: [...new Set(asked.map(({ url }) => url))],
+      http: http2 ? '2' : '1.1',
+      ...{ tls: plan.origin.startsWith('https:') ? tls : null, connections, streams, workers: threads },
+      ...{ reconnect, resume, warmup: warmup / 1000 },
+      rate: rate === undefined ? null : Math.round(1000 / rate.every),
+      ...{ seconds: Math.round(seconds * 1000) / 1000, brokenOff },
+      ...{ answers, failures, unfinished, missed, warmedUp: counts.warmup },
+      requestsPerSecond: perSecond(answers, seconds),
+      bytes: { content: bytes, received, sent },
+      opened: {
+        ...{ connections: counts.connections, resumed: counts.resumed },
+        milliseconds: tally.handshakes.summary ?? null,
+      },
+      milliseconds: {
+        uncorrected: tally.uncorrected.summary ?? null,
+        corrected: rate === undefined ? null : (tally.corrected.summary ?? null),
+        ownDelay: rate === undefined ? null : (tally.late.summary ?? null),
+      },
       statuses: Object.fromEntries(statuses),
       errors: Object.fromEntries(errors),
       reasons: Object.fromEntries(tally.reasons),
-      histogram: tally.classes(ROWS),
+      containers: Object.fromEntries(tally.containers),
+      ...{ moves, lent },
+      histogram: shown(plan, tally).classes(ROWS),
     },
     undefined,
     1,
   )
 }
 
-/** The result for people. */
+/** What the picture shows: from when requests were due, where there is a rate. */
+function shown({ rate }: Plan, { corrected, uncorrected }: Tally): Times {
+  return rate === undefined ? uncorrected : corrected
+}
+
+/** The result for people: plain characters, and no colours. */
 export function toText(done: Done, tally: Tally): string {
-  const { url, http, connections, keepAlive, rate, seconds, brokenOff } = done
-  const { answers, bytes, times } = tally
+  const { plan } = done
+  const parts = [
+    headline(done),
+    amounts(done, tally),
+    times(plan, tally),
+    picture(shown(plan, tally)),
+    whatCame(tally),
+    remarks(plan, tally),
+  ]
+  return parts
+    .filter(lines => lines.length > 0)
+    .map(lines => lines.join('\n'))
+    .join('\n\n')
+}
+
+function headline({ plan, threads, brokenOff }: Done): string[] {
+  const { asked, http2, connections, streams, reconnect, resume, rate, warmup } = plan
+  const urls = new Set(asked.map(({ url }) => url))
+  const [first] = urls
   const how = [
-    `HTTP/${http}`,
+    http2 ? 'HTTP/2' : 'HTTP/1.1',
     `${connections} connections at a time`,
-    ...(keepAlive ? [] : ['a new one for each request']),
-    ...(rate === undefined ? [] : [`${rate} requests a second wanted`]),
+    ...(streams > 1 ? [`${streams} streams on each`] : []),
+    ...(threads > 1 ? [`${threads} threads`] : []),
+    ...(reconnect ? [`a new one for each request${resume ? ', TLS resumed' : ''}`] : []),
+    ...(rate === undefined ? [] : [`${Math.round(1000 / rate.every)} requests a second wanted`]),
+    ...(warmup > 0 ? [`${warmup / 1000} s of warm-up`] : []),
     ...(brokenOff ? ['BROKEN OFF'] : []),
   ].join(', ')
-  const lines = [
-    `${url}: ${how}`,
-    '',
+  return [`${first}${urls.size > 1 ? ` and ${urls.size - 1} more` : ''}: ${how}`]
+}
+
+function amounts({ plan, seconds }: Done, { answers, counts, handshakes }: Tally): string[] {
+  const opened = handshakes.summary
+  const resumed = plan.resume ? `, ${counts.resumed} resumed` : ''
+  const took = opened === undefined ? '' : `, ${milliseconds(opened.percentiles['50']!)} at the median`
+  return [
     row('total', `${seconds.toFixed(3)} s`),
-    row('answers', `${answers} (${size(bytes)})`),
+    row('answers', `${answers} (${size(counts.bytes)} of content)`),
     row('requests/s', perSecond(answers, seconds).toFixed(1)),
+    row('on the wire', `${size(counts.received)} in, ${size(counts.sent)} out`),
+    row('opened', `${counts.connections} connections${resumed}${took}`),
+    ...(counts.unfinished > 0 ? [row('unfinished', `${counts.unfinished} had no answer when it ended`)] : []),
+    ...(counts.missed > 0 ? [row('not begun', `${counts.missed} were due, and every connection busy`)] : []),
   ]
-  if (times !== undefined) {
-    lines.push(
-      row('fastest', milliseconds(times.fastest)),
-      row('average', milliseconds(times.average)),
-      row('slowest', milliseconds(times.slowest)),
-      '',
-      ...PERCENTILES.map(percent => row(`${percent} %`, milliseconds(times.percentiles[percent]!))),
-      '',
-      ...picture(tally),
+}
+
+/** Both times beside each other, where there are both. */
+function times({ rate }: Plan, { corrected, uncorrected }: Tally): string[] {
+  const columns: readonly (readonly [string, Summary | undefined])[] =
+    rate === undefined
+      ? [['', uncorrected.summary]]
+      : [
+          ['corrected', corrected.summary],
+          ['uncorrected', uncorrected.summary],
+        ]
+  if (columns.every(([, summary]) => summary === undefined)) return []
+  const line = (name: string, of: (summary: Summary) => number): string =>
+    row(
+      name,
+      columns
+        .map(([, one]) => (one === undefined ? '-' : milliseconds(of(one))).padEnd(14))
+        .join('')
+        .trimEnd(),
     )
-  }
-  const reasons = [...tally.reasons].map(([kind, reason]) =>
-    row('reason', `${bare(kind)}: ${printable(reason)}`),
-  )
-  lines.push('', ...counted('status', tally.statuses), ...counted('error', tally.errors), ...reasons)
-  for (const [kind, advice] of ADVICE)
-    if ([...tally.errors.keys()].some(one => kind.test(one))) lines.push('', advice(new URL(url)))
-  return lines.join('\n').trimEnd()
+  return [
+    ...(rate === undefined
+      ? []
+      : [
+          row(
+            '',
+            columns
+              .map(([name]) => name.padEnd(14))
+              .join('')
+              .trimEnd(),
+          ),
+        ]),
+    line('fastest', one => one.fastest),
+    line('average', one => one.average),
+    line('slowest', one => one.slowest),
+    ...PERCENTILES.map(percent => line(`${percent} %`, one => one.percentiles[percent]!)),
+  ]
 }
 
 /** Bars: how many answers took at most so long. */
-function picture(tally: Tally): string[] {
-  const classes = tally.classes(ROWS)
+function picture(of: Times): string[] {
+  const classes = of.classes(ROWS)
   const most = Math.max(...classes.map(({ count }) => count))
   return classes.map(({ upTo, count }) => {
     const bar = '#'.repeat(Math.ceil((count / most) * BAR))
-    return `  ≤ ${milliseconds(upTo).padStart(11)}  ${String(count).padStart(8)}  ${bar}`.trimEnd()
+    return `  <= ${milliseconds(upTo).padStart(11)}  ${String(count).padStart(8)}  ${bar}`.trimEnd()
   })
+}
+
+function whatCame(tally: Tally): string[] {
+  const { statuses, errors, reasons, containers, counts } = tally
+  const moved = counts.moves > 0 || counts.lent > 0
+  return [
+    ...counted('status', statuses),
+    ...counted('container', containers),
+    ...(moved ? [row('moves', `${counts.moves} of connections, ${counts.lent} requests lent`)] : []),
+    ...counted('error', errors),
+    ...[...reasons].map(([kind, reason]) => row('reason', `${bare(kind)}: ${printable(reason)}`)),
+  ]
+}
+
+function remarks({ origin, rate }: Plan, { errors, late }: Tally): string[] {
+  const own = rate === undefined ? undefined : late.summary
+  const slow = own !== undefined && own.percentiles['99']! > LATE
+  return [
+    ...adviceFor([...errors.keys()], new URL(origin)),
+    ...(slow
+      ? [
+          `this program itself was late, by ${milliseconds(own.percentiles['99']!)} at 99 %: corrected ` +
+            'times hold that too; more --workers or a lower --rate help',
+        ]
+      : []),
+  ]
 }
 
 function counted(what: string, counts: ReadonlyMap<string | number, number>): string[] {
   return [...counts]
     .sort(([, one], [, other]) => other - one)
-    .map(([name, count]) => row(what, `${bare(name)}: ${count}`))
+    .map(([name, count]) => row(what, `${printable(bare(name))}: ${count}`))
 }
 
 function bare(kind: string | number): string {
@@ -117,7 +193,7 @@ function bare(kind: string | number): string {
 }
 
 function row(name: string, value: string): string {
-  return `  ${name.padEnd(12)}${value}`
+  return `  ${name.padEnd(13)}${value}`
 }
 
 function milliseconds(value: number): string {

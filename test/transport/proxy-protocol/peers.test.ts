@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect as connectSocket, createServer } from 'node:net'
+import { connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client } from '../../../src/client/index.ts'
 import { introduced } from '../../../src/transport/kinds/introduced.ts'
@@ -14,6 +12,9 @@ import { network } from '../../../src/transport/network.ts'
 import type { ProxyHeader } from '../../../src/transport/proxy-protocol/index.ts'
 import type { ConnectionFailure, Server } from '../../../src/transport/server.ts'
 import { alpn, http, type ServiceOptions } from '../../../src/transport/services.ts'
+import { Program } from '../../support/interop/program.ts'
+import { startNginx } from '../../support/peers/nginx.ts'
+import { answering, freePort } from '../../support/peers/ports.ts'
 import { has } from '../../support/tls-programs.ts'
 import { type Credentials, credentials } from '../credentials.ts'
 
@@ -45,28 +46,11 @@ async function started(work: Promise<Server>): Promise<number> {
   return server.address.port!
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
-}
-
 /** A program that listens on a port after a while. */
 async function running(program: string, args: string[], port: number): Promise<void> {
-  const child = spawn(program, args, { stdio: 'ignore' })
-  ends.push(() => void child.kill('SIGKILL'))
-  for (let tries = 0; tries < 400; tries++) {
-    const socket = connectSocket(port, '127.0.0.1')
-    const open = await new Promise(resolve => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    })
-    socket.destroy()
-    if (open) return
-    await sleep(25)
-  }
-  throw new Error(`${program} does not listen`)
+  const child = new Program(program, args)
+  ends.push(() => child.kill())
+  await answering(port)
 }
 
 const HEADERS: Readonly<Record<string, ProxyHeader>> = {
@@ -105,18 +89,13 @@ describe.each(Object.entries(HEADERS))('a header of %s', (_, header) => {
 
   it.skipIf(!has('nginx'))('is understood by nginx (Debian package nginx)', async () => {
     const port = await freePort()
-    const config = join(directory, `nginx-${port}.conf`)
-    const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-      .map(name => `${name}_temp_path ${directory};`)
-      .join('\n')
-    writeFileSync(
-      config,
-      `daemon off; master_process off; pid ${directory}/nginx-${port}.pid; error_log stderr; events {}
-       http { access_log off; ${paths}
-         server { listen 127.0.0.1:${port} proxy_protocol;
-           return 200 "$proxy_protocol_addr $proxy_protocol_port"; } }`,
+    const nginx = await startNginx(
+      directory,
+      port,
+      `server { listen 127.0.0.1:${port} proxy_protocol;
+         return 200 "$proxy_protocol_addr $proxy_protocol_port"; }`,
     )
-    await running('nginx', ['-e', 'stderr', '-c', config], port)
+    ends.push(() => nginx.kill())
     const client = new Client({
       connector: network().over('http', introduced(tcp), { introduction: { header } }),
     })

@@ -4,10 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
-import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { noteOf, Program, versionOf } from '../support/interop/program.ts'
+import { noteOf, Program, versionOf } from '../interop/program.ts'
+import { startNginx } from './nginx.ts'
+import { freePort } from './ports.ts'
 
 /** A server that clients are tried against. */
 export interface Peer {
@@ -68,16 +70,6 @@ async function listening(server: Server, scheme: string): Promise<Peer> {
       server.close()
     },
   }
-}
-
-/** A port that nothing has. */
-export async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 const NGINX = versionOf('nginx', ['-v'])
@@ -179,23 +171,16 @@ function nginx(http2: string): PeerKind {
     async start(identity) {
       const folder = filesIn(identity)
       const port = await freePort()
-      const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-      const config = `
-        daemon off; master_process off; pid ${folder}/pid; error_log stderr notice;
-        events {}
-        http {
-          access_log off;
-          ${temporary.map(name => `${name}_temp_path ${folder}/${name};`).join('\n')}
-          server {
-            listen 127.0.0.1:${port} ssl ${http2};
-            ssl_certificate cert.pem; ssl_certificate_key key.pem; ssl_protocols TLSv1.3;
-            root ${folder}; gzip on; gzip_min_length 1; gzip_types *;
-          }
-        }`
-      writeFileSync(join(folder, 'nginx.conf'), config)
-      const program = new Program('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'])
-      await program.says(/start|using the/)
-      await answering(port)
+      const program = await startNginx(
+        folder,
+        port,
+        `server {
+          listen 127.0.0.1:${port} ssl ${http2};
+          ssl_certificate cert.pem; ssl_certificate_key key.pem; ssl_protocols TLSv1.3;
+          root ${folder}; gzip on; gzip_min_length 1; gzip_types *;
+          location /status { stub_status; }
+        }`,
+      )
       return {
         url: `https://localhost:${port}`,
         async close() {
@@ -204,19 +189,5 @@ function nginx(http2: string): PeerKind {
         },
       }
     },
-  }
-}
-
-/** Waits until something takes connections there. */
-async function answering(port: number): Promise<void> {
-  const { connect } = await import('node:net')
-  for (;;) {
-    const socket = connect({ port, host: '127.0.0.1' })
-    const up = await new Promise<boolean>(resolve => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    })
-    socket.destroy()
-    if (up) return
-    await new Promise(resolve => setTimeout(resolve, 20))
   }
 }
