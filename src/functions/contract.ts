@@ -1,5 +1,7 @@
 import type { Field, RequestView, ResponseView } from '../http/message.ts'
 import type { Log } from '../platform/log.ts'
+import type { EventSourceFunction } from './events.ts'
+import type { ResumableSource, ResumableStream } from './resumable.ts'
 import type { Store } from './sealed/store.ts'
 import type { Secrets } from './secrets.ts'
 import type { Trace } from './trace.ts'
@@ -88,6 +90,10 @@ export interface Context {
    * not be sent, the client sees that the response broke off.
    */
   trailers(source: TrailerSource): void
+  /** See {@link ResumableStream}. */
+  resumable(source: ResumableSource): ResumableStream
+  /** A stream of server-sent events, see `events.ts`. */
+  events(last: string, next: EventSourceFunction): ResumableStream
 }
 
 /** What the platform's own contexts have besides, because a signal takes longer to make than most answers. */
@@ -103,6 +109,17 @@ export type Environment = Readonly<Record<string, string>>
 export interface FetchHandler {
   fetch(request: Request, env: Environment, context: Context): Response | Promise<Response>
 }
+
+/**
+ * The export `resume` of a module: goes on with a response that was begun in another container.
+ * @param state what `freeze` of its stream gave there
+ * @returns what follows behind all that the stream had given
+ */
+export type ResumeFunction = (
+  state: unknown,
+  context: Context,
+  env: Environment,
+) => ReadableStream<Uint8Array> | Promise<ReadableStream<Uint8Array>>
 
 /** `export default (request, ctx) => response`, for short. */
 export type BareHandler = (request: Request, context: Context) => Response | Promise<Response>

@@ -8,6 +8,9 @@ export type {
   FieldSource,
   RawHandler,
   RawResponse,
+  ResumeFunction,
   TrailerSource,
 } from './contract.ts'
+export type { EventSourceFunction, ServerSentEvent } from './events.ts'
+export type { ResumableController, ResumableSource, ResumableStream } from './resumable.ts'
 export type { Socket, SocketContext, SocketHandlers, WebSocketFunction } from './web-socket.ts'

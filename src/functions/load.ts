@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { types } from 'node:util'
 import { installGlobals, prepare } from '../web/globals.ts'
 import type { NodeApplication } from './adapters/node-http.ts'
-import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
+import type { BareHandler, FetchHandler, RawHandler, ResumeFunction } from './contract.ts'
 import { type FunctionModule, functionModule } from './module.ts'
 import { FunctionError, moduleFile } from './module-file.ts'
 import { fromOpenFaaS, type OpenFaaSHandler } from './openfaas/handler.ts'
@@ -74,6 +74,7 @@ export interface ModuleExports {
   readonly default?: unknown
   readonly webSocket?: unknown
   readonly webSocketProtocols?: unknown
+  readonly resume?: unknown
 }
 
 /**
@@ -86,7 +87,11 @@ export function functionOf(
   lang?: string,
   lazily = false,
 ): FunctionModule {
-  const loaded = functionModule({ ...recognise(module.default, file, lang), ...webSocketOf(module, file) })
+  const loaded = functionModule({
+    ...recognise(module.default, file, lang),
+    ...webSocketOf(module, file),
+    ...resumeOf(module, file),
+  })
   // Otherwise the first request would wait for it.
   if (loaded.kind === 'fetch' && !lazily) prepare()
   return loaded
@@ -108,6 +113,13 @@ function webSocketOf(
     throw new FunctionError('wrong_export', `${file}: ${shapes}`)
   }
   return { webSocket: webSocket as WebSocketFunction, webSocketProtocols: names }
+}
+
+function resumeOf({ resume }: ModuleExports, file: string): Pick<FunctionModule, 'resume'> {
+  if (resume === undefined) return {}
+  if (typeof resume !== 'function')
+    throw new FunctionError('wrong_export', `${file}: resume must be a function (state, ctx) => stream`)
+  return { resume: resume as ResumeFunction }
 }
 
 /** Templates whose functions are applications for `node:http`, as they come out of their framework. */

@@ -1,4 +1,4 @@
-import type { FetchHandler, RawHandler } from './contract.ts'
+import type { FetchHandler, RawHandler, ResumeFunction } from './contract.ts'
 import type { SocketAdmitter, WebSocketFunction } from './web-socket.ts'
 
 /** A function that is loaded: one of two shapes, told apart by `kind`. */
@@ -12,6 +12,8 @@ export type FunctionModule = (
   readonly webSocket?: WebSocketFunction
   /** The subprotocols of WebSockets that it speaks, in order of preference. */
   readonly webSocketProtocols?: readonly string[]
+  /** Goes on with responses that were begun in other containers; undefined: it cannot. */
+  readonly resume?: ResumeFunction
   /** Asked before a WebSocket is granted; undefined: each one is. */
   readonly admitWebSocket?: SocketAdmitter
   /** What it counts itself, for the status of its container; undefined: nothing. */
@@ -27,9 +29,10 @@ export type FunctionModule = (
  * calls functions for modules of one shape.
  */
 export function functionModule(given: FunctionModule): FunctionModule {
-  const { kind, file, webSocket, webSocketProtocols, admitWebSocket, counters, ready, sealed } = given
+  const { kind, file, webSocket, webSocketProtocols, admitWebSocket, resume } = given
+  const { counters, ready, sealed } = given
   const { fetch } = given as Partial<FetchHandler>
   const { handle } = given as Partial<RawHandler>
   const sockets = { webSocket, webSocketProtocols, admitWebSocket }
-  return { kind, file, fetch, handle, ...sockets, counters, ready, sealed } as FunctionModule
+  return { kind, file, fetch, handle, ...sockets, resume, counters, ready, sealed } as FunctionModule
 }

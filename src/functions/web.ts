@@ -6,6 +6,7 @@ import { type Caller, LightRequest } from '../web/request.ts'
 import { LightResponse } from '../web/response.ts'
 import { concat, plain, sharedUtf8 } from '../wire/index.ts'
 import type { FunctionResponse } from './contract.ts'
+import { isResumable } from './resumable.ts'
 
 /** A request that a Request object cannot say. Answer it with `status`. */
 export class RequestError extends Error {
@@ -163,7 +164,8 @@ export async function fromWebResponse(
   }
   if (response.bodyUsed || response.body.locked)
     throw new TypeError('the body of the Response has already been used')
-  const body = await atOnce(response.body)
+  // What is read ahead of a stream that can go on elsewhere would have to go along.
+  const body = isResumable(response.body) ? response.body : await atOnce(response.body)
   const length = body instanceof Uint8Array ? body.length : declaredLength(headers)
   return { status, headers: kept, body, length }
 }

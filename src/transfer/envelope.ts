@@ -1,4 +1,11 @@
-import { type H1State, h1State } from '../http/h1/index.ts'
+import {
+  carriedRequest,
+  type H1State,
+  h1Response,
+  h1State,
+  INBOUND_CEILING,
+  requestFields,
+} from '../http/h1/index.ts'
 import { h2State } from '../http/h2/state.ts'
 import { webSocketState } from '../http/websocket/index.ts'
 import { SessionState, SessionStateWithoutChain } from '../tls13/state.ts'
@@ -13,6 +20,7 @@ import {
   fixed,
   opaque,
   optional,
+  secret,
   select,
   struct,
   type TypeOf,
@@ -20,6 +28,7 @@ import {
   uint8,
   uint16,
   uint32,
+  uint64,
   vector,
 } from '../wire/index.ts'
 import { SESSION_ID_LENGTH } from './seal.ts'
@@ -28,10 +37,11 @@ import { SESSION_ID_LENGTH } from './seal.ts'
  * The number that an envelope begins with. A fleet learns to read a new one everywhere before any process
  * writes it.
  */
-export const FORMAT_VERSION = 4
+export const FORMAT_VERSION = 5
 /**
- * The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket, and what 4 added
- * to 3 are the `peerIntermediates` of a session; nothing else differs.
+ * The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket, what 4 added to 3
+ * are the `peerIntermediates` of a session, and what 5 added to 4 are the protocols http1_response and
+ * http2_responses; nothing else differs.
  */
 export const OLDEST_VERSION = 2
 /**
@@ -41,11 +51,32 @@ export const OLDEST_VERSION = 2
 export const LAST_GENERATION = 2 ** 31
 export { SESSION_ID_LENGTH }
 
+/** A function's call that has begun its response, and what follows of that. */
+export const frozenCall = struct('FrozenCall', {
+  callId: text(1, 128),
+  /** That its head said. */
+  status: uint16,
+  /** Milliseconds since it began, and bytes of content that the function has given since, for logs. */
+  age: uint32,
+  given: uint64,
+  /** Content that comes next. Secret: it is the function's answer to this one client. */
+  content: secret(opaque(0, 2 ** 24 - 1)),
+  /** What its function has frozen, as JSON: what comes behind that content. Undefined: nothing does. */
+  state: optional(opaque(0, 2 ** 24 - 1)),
+})
+export type FrozenCall = TypeOf<typeof frozenCall>
+
 /** What the connection speaks above TLS, with its state. */
 export const ApplicationState = select(
   'ApplicationState',
   'protocol',
-  enumeration('ApplicationProtocol', uint8, { http1: 1, http2: 2, websocket: 3 }),
+  enumeration('ApplicationProtocol', uint8, {
+    http1: 1,
+    http2: 2,
+    websocket: 3,
+    http1_response: 4,
+    http2_responses: 5,
+  }),
   {
     http1: h1State,
     /** Since version 3. */
@@ -60,16 +91,35 @@ export const ApplicationState = select(
       requestsServed: uint32,
       /** Of that request; its characters are bytes (ISO 8859-1), here they are UTF-8. */
       target: text(1, 2 ** 24 - 1),
-      headers: vector(
-        struct('RequestField', { name: text(1, 2 ** 16 - 1), value: text(0, 2 ** 24 - 1) }),
-        0,
-        2 ** 24 - 1,
-      ),
+      headers: requestFields,
       host: optional(text(0, 2 ** 16 - 1)),
       subprotocol: optional(text(1, 2 ** 16 - 1)),
       socket: webSocketState,
       /** What the function has frozen, as JSON. */
       state: optional(opaque(0, 2 ** 24 - 1)),
+    }),
+    /** Since version 5: HTTP/2 in the middle of responses. */
+    http2_responses: struct('Http2ResponsesApplication', {
+      requestsServed: uint32,
+      http: h2State,
+      calls: vector(
+        struct('Http2Call', {
+          streamId: uint32,
+          /** Requests on the connection before this one. */
+          index: uint32,
+          request: carriedRequest,
+          call: frozenCall,
+        }),
+        1,
+        2 ** 24 - 1,
+      ),
+    }),
+    /** Since version 5: HTTP/1 in the middle of a response. */
+    http1_response: struct('Http1ResponseApplication', {
+      requestsServed: uint32,
+      inbound: secret(opaque(0, INBOUND_CEILING)),
+      response: h1Response,
+      call: frozenCall,
     }),
   },
 )
@@ -162,6 +212,8 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
     const envelope = version! < 4 ? decodeOlder(bytes) : decode(Envelope, bytes)
     if (version === 2 && envelope.application.protocol !== 'http1')
       throw new DecodeError('version 2 has no such protocol', 0)
+    if (version! < 5 && /_responses?$/.test(envelope.application.protocol))
+      throw new DecodeError(`version ${version} has no such protocol`, 0)
     return envelope
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error

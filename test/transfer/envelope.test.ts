@@ -126,6 +126,22 @@ const h2: fc.Arbitrary<H2State> = fc
         server.reply(event.streamId, { status: 200, headers: [['x-path', event.path]], body: event.path })
     return server.export()
   })
+const request = fc.record({
+  method: fc.constant('GET'),
+  target: fc.constant('/a'),
+  headers: fc.array(fc.record({ name: fc.constant('x'), value: fc.string({ maxLength: 20 }) }), {
+    maxLength: 3,
+  }),
+  host: name,
+})
+const call = fc.record({
+  callId: fc.constant('a'),
+  status: fc.nat(999),
+  age: fc.nat(0xffffffff),
+  given: fc.maxSafeNat(),
+  content: bytes(0, 400),
+  state: fc.option(bytes(0, 40), { nil: undefined }),
+})
 const envelopes: fc.Arbitrary<Envelope> = fc.record({
   formatVersion: fc.constant(FORMAT_VERSION),
   sessionId: bytes(16, 16),
@@ -138,6 +154,28 @@ const envelopes: fc.Arbitrary<Envelope> = fc.record({
       protocol: fc.constant('http1' as const),
       requestsServed: fc.nat(0xffffffff),
       inbound: bytes(0, 400),
+    }),
+    fc.record({
+      protocol: fc.constant('http1_response' as const),
+      requestsServed: fc.nat(0xffffffff),
+      inbound: bytes(0, 400),
+      response: fc.record({
+        request,
+        current: fc.boolean(),
+        framing: fc.constantFrom('length' as const, 'chunked' as const, 'until_close' as const),
+        owed: fc.maxSafeNat(),
+        persistent: fc.boolean(),
+      }),
+      call,
+    }),
+    fc.record({
+      protocol: fc.constant('http2_responses' as const),
+      requestsServed: fc.nat(0xffffffff),
+      http: h2,
+      calls: fc.array(fc.record({ streamId: fc.nat(0xffffffff), index: fc.nat(0xffffffff), request, call }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
     }),
     fc.record({
       protocol: fc.constant('websocket' as const),
@@ -251,7 +289,7 @@ describe('golden envelopes', () => {
       vectors: { name: string; envelope: unknown; bytes: string }[]
     }
   }
-  const readable = [OLDEST_VERSION, 3, FORMAT_VERSION].flatMap(version =>
+  const readable = [OLDEST_VERSION, 3, 4, FORMAT_VERSION].flatMap(version =>
     read(version).vectors.map(one => [version, one.name, one] as const),
   )
 
@@ -277,6 +315,16 @@ describe('golden envelopes', () => {
     const older = fromHex(bytes)
     older[1] = 2
     expect(refusal(older).reason).toBe('malformed')
+  })
+
+  it('of version 4 know no response in its middle', () => {
+    const later = read(FORMAT_VERSION).vectors.filter(({ name }) => name.includes('middle'))
+    expect(later).toHaveLength(2)
+    for (const { bytes } of later) {
+      const older = fromHex(bytes)
+      older[1] = 4
+      expect(refusal(older).reason).toBe('malformed')
+    }
   })
 
   it('of an HTTP/2 connection go on', () => {

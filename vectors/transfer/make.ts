@@ -4,8 +4,8 @@ import { FORMAT_VERSION, type Envelope, encodeEnvelope } from '../../src/transfe
 import { hex, utf8 } from '../../src/wire/index.ts'
 
 /**
- * Writes `envelope-v4.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version
- * 4: a run that gives other bytes means that the format has changed.
+ * Writes `envelope-v5.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version
+ * 5: a run that gives other bytes means that the format has changed.
  */
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
 
@@ -195,12 +195,99 @@ ENVELOPES['a WebSocket'] = {
   },
 }
 
+ENVELOPES['a response in its middle'] = {
+    ...common,
+    generation: 3,
+    hops: 3,
+    idleLeft: 20_000,
+    tls: undefined,
+    application: {
+      protocol: 'http1_response',
+      requestsServed: 4,
+      inbound: utf8('GET /resize HTTP/1.1\r\n'),
+      response: {
+        request: {
+          method: 'GET',
+          target: '/echo/events',
+          headers: [
+            { name: 'Host', value: 'echo.local' },
+            { name: 'Last-Event-ID', value: '7' },
+          ],
+          host: 'echo.local',
+        },
+        current: true,
+        framing: 'chunked',
+        owed: 0,
+        persistent: true,
+      },
+      call: {
+        callId: '4bf92f35-77b3-4da6-a3ce-929d0e0e4736',
+        status: 200,
+        age: 61_000,
+        given: 1_234_567,
+        content: utf8('id: 8\ndata: tick\n\n'),
+        state: utf8('"8"'),
+      },
+    },
+}
+
+/** A connection that has begun to answer one request. */
+function answering() {
+  const client = new H2Client()
+  const server = new H2Server()
+  const streamId = client.request(
+    { method: 'GET', scheme: 'https', authority: 'echo.local', path: '/echo/events' },
+    true,
+  )
+  server.receive(client.takeOutput())
+  while (server.next() !== undefined);
+  server.accept(streamId)
+  server.respond(streamId, { status: 200, headers: [['content-type', 'text/event-stream']] })
+  server.write(streamId, utf8('id: 8\ndata: tick\n\n'))
+  server.takeOutput()
+  return { streamId, http: server.export() }
+}
+
+const { streamId, http: answered } = answering()
+ENVELOPES['responses in their middle over HTTP/2'] = {
+  ...common,
+  generation: 3,
+  hops: 3,
+  idleLeft: 20_000,
+  tls: undefined,
+  application: {
+    protocol: 'http2_responses',
+    requestsServed: 1,
+    http: answered,
+    calls: [
+      {
+        streamId,
+        index: 0,
+        request: {
+          method: 'GET',
+          target: '/echo/events',
+          headers: [{ name: 'host', value: 'echo.local' }],
+          host: 'echo.local',
+        },
+        call: {
+          callId: '4bf92f35-77b3-4da6-a3ce-929d0e0e4736',
+          status: 200,
+          age: 61_000,
+          given: 19,
+          content: new Uint8Array(0),
+          state: utf8('"8"'),
+        },
+      },
+    ],
+  },
+}
+
 const vectors = Object.entries(ENVELOPES).map(([name, envelope]) => ({
   name,
   envelope: JSON.parse(JSON.stringify(envelope, (_, value) => (value instanceof Uint8Array ? hex(value) : value))),
   bytes: hex(encodeEnvelope(envelope)),
 }))
 writeFileSync(
-  new URL('./envelope-v4.json', import.meta.url),
+  new URL('./envelope-v5.json', import.meta.url),
   `${JSON.stringify({ formatVersion: FORMAT_VERSION, vectors }, undefined, 2)}\n`,
 )

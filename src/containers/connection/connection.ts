@@ -216,7 +216,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#in.applyBackpressure(this.#session, this.#protocol)
     // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the
     // stream.
-    if (this.#departure.wanted) this.#departure.depart()
+    this.#departure.goOn()
   }
 
   goesOn(): boolean {

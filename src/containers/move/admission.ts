@@ -1,7 +1,8 @@
+import type { FunctionModule } from '../../functions/module.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { ServerConfig } from '../../tls13/index.ts'
 import { TlsError } from '../../tls13/index.ts'
-import type { Envelope } from '../../transfer/envelope.ts'
+import type { Envelope, FrozenCall } from '../../transfer/envelope.ts'
 
 /**
  * Where a connection comes from: a container of our own function (or its checkpoint), the gateway, or another
@@ -53,6 +54,26 @@ const YET_TO_SHOW: ReadonlySet<string> = new Set([
   'WAIT_CERT',
   'WAIT_VERDICT',
 ])
+
+/** Why a response cannot go on here that was begun elsewhere; undefined: it can, or there is none. */
+export function unresumable(
+  { application }: Pick<Envelope, 'application'>,
+  origin: Origin,
+  { resume }: Pick<FunctionModule, 'resume'>,
+): string | undefined {
+  const calls = callsOf(application)
+  if (calls.length === 0) return undefined
+  // What a function has frozen is its own word to itself.
+  if (origin === 'stranger') return "another function's response"
+  if (resume !== undefined || calls.every(({ state }) => state === undefined)) return undefined
+  return 'the function here has no export `resume`'
+}
+
+/** The calls whose responses are in their middle. */
+function callsOf(application: Envelope['application']): readonly FrozenCall[] {
+  if (application.protocol === 'http1_response') return [application.call]
+  return application.protocol === 'http2_responses' ? application.calls.map(({ call }) => call) : []
+}
 
 /** Makes a session forget what another function says of its client. */
 export function forgetClient({ tls }: Pick<Envelope, 'tls'>): void {

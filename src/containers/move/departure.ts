@@ -47,18 +47,15 @@ export class Departure {
   #leaving = false
   /** An order to move that has not been carried out. */
   #order: MoveOrder | undefined
-  /** What it serves has not been begun with, and goes along. */
+  /** The protocol holds back what would keep it here. */
+  #held = false
+  /** What it serves has not been begun with, or stands still, and goes along. */
   #unbegun = false
   /** What is on its way to another container. */
   #offered: Envelope | undefined
 
   constructor(owner: Departing) {
     this.#owner = owner
-  }
-
-  /** Whether it is to go at the next moment that loses nothing. */
-  get wanted(): boolean {
-    return this.#leaving || this.#order?.open === true
   }
 
   /** Whether it is to end here, because the container stops and no other one takes it. */
@@ -86,14 +83,26 @@ export class Departure {
     this.#leave()
   }
 
+  /** A safe point. */
+  goOn(): void {
+    if (this.#wanted) this.#depart()
+    else if (this.#held) this.#stay()
+  }
+
+  /** Whether it is to go at the next moment that loses nothing. */
+  get #wanted(): boolean {
+    return this.#leaving || this.#order?.open === true
+  }
+
   /** Goes, unless something is underway. */
-  depart(): void {
+  #depart(): void {
     const { protocol, host } = this.#owner
     const { quiet, portable } = protocol
+    this.#held = true
     const why = protocol.hold(this.#leaving)
     if (why !== undefined) {
       this.#order?.report('kept', why)
-      protocol.unhold()
+      this.#stay()
     }
     if (!this.#owner.open || !(quiet || portable)) return
     this.#unbegun = !quiet
@@ -103,7 +112,7 @@ export class Departure {
       if (!this.#offer(host.functionName, false)) protocol.drain()
     } else if (!this.#offer(host.functionName, false, this.#order?.target)) {
       this.#order?.report('kept', 'that container is gone')
-      protocol.unhold()
+      this.#stay()
     }
   }
 
@@ -121,7 +130,14 @@ export class Departure {
     this.#order?.report('ended', 'its client is gone')
   }
 
+  /** Takes back what it was held for. */
+  #stay(): void {
+    this.#held = false
+    this.#owner.protocol.unhold()
+  }
+
   #leave(): void {
+    this.#held = true
     this.#owner.protocol.hold(this.#leaving)
     this.#owner.pump()
   }

@@ -38,8 +38,8 @@ export const LENT_BYTES = 8_388_608
 export const CARRIED_BYTES = 65_536
 
 /**
- * Bytes of a request that no function has begun with which go along when its connection moves; with more it
- * is served first.
+ * Bytes of requests that no function has begun with, and of responses in their middle, which go along when a
+ * connection moves because its container has to go or it was told to; with more they are served first.
  */
 export const CARRIED_REQUEST_BYTES = 4_194_304
 

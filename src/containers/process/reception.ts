@@ -16,7 +16,7 @@ import { type Descriptor, openStream } from '../../transfer/stream.ts'
 import { DecodeError } from '../../wire/index.ts'
 import { Connection } from '../connection/connection.ts'
 import type { ConnectionArrival, ConnectionHost } from '../connection/connection-host.ts'
-import { forgetClient, type Origin, objection } from '../move/admission.ts'
+import { forgetClient, type Origin, objection, unresumable } from '../move/admission.ts'
 import { type Seats, vacate } from '../move/seats.ts'
 import { isStill, thaw } from '../survival/hibernation.ts'
 import { recover } from '../survival/recovery.ts'
@@ -178,7 +178,9 @@ export class Reception {
     if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
       return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
     }
-    const objected = objection(envelope, origin, this.#host.tls, this.#host.clock)
+    const objected =
+      objection(envelope, origin, this.#host.tls, this.#host.clock) ??
+      unresumable(envelope, origin, this.#host.module)
     return objected === undefined ? undefined : this.#refuse('policy', objected)
   }
 

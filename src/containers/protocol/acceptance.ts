@@ -1,7 +1,9 @@
+import { carriedHead } from '../../http/h1/index.ts'
 import type { H2Exchange } from '../../http/h2/exchange.ts'
 import type { H2Serving } from '../../http/h2/serving.ts'
 import type { Problem } from '../../http/problem.ts'
 import { unavailable } from '../move/unavailable.ts'
+import type { Http2Call } from './calls.ts'
 import { FunctionCall } from './function-call.ts'
 import { Loan } from './loan.ts'
 import { logOwn, ownAnswer } from './own-answers.ts'
@@ -68,8 +70,16 @@ export class Acceptance {
     })
   }
 
+  /** Goes on with a response that was begun elsewhere. */
+  resume({ streamId, index, request, call }: Http2Call): void {
+    const exchange = this.#serving.resume(streamId, carriedHead(request, '2'), index)
+    const resumed = this.#place(exchange, this.#functionPath(exchange))
+    exchange.sink = resumed
+    resumed.goOn(call)
+  }
+
   #call(exchange: H2Exchange): void {
-    const { host, guard } = this.#owner
+    const { host } = this.#owner
     const { head } = exchange
     const functionPath = this.#functionPath(exchange)
     const own = ownAnswer(functionPath, host, head.path)
@@ -78,15 +88,20 @@ export class Acceptance {
       logOwn(host, head, () => this.#owner.info(exchange.index), own)
       return
     }
+    exchange.content(this.#place(exchange, functionPath))
+  }
+
+  #place(exchange: H2Exchange, functionPath: string): FunctionCall {
+    const { host, guard } = this.#owner
     const place = {
       functionPath,
       connection: () => this.#owner.info(exchange.index),
       timeout: host.limits.timers.handler,
       guard,
     }
-    const call = new FunctionCall(head, host, place, exchange, exchange)
+    const call = new FunctionCall(exchange.head, host, place, exchange, exchange)
     exchange.onGone = reason => call.cancel(reason)
-    exchange.content(call)
+    return call
   }
 
   /** A stream becomes a WebSocket. */

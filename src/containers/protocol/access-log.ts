@@ -55,11 +55,9 @@ export class AccessLog {
 
   /** Follows a call until it is over. @param sink where its response goes */
   follow(head: RequestHead, origin: CallOrigin, sink: ResponseSink): LoggedSink {
-    const since = this.#clock.steady()
     // The client may be gone when the call is over.
     const { remoteAddress, hops } = origin.connection
-    return new LoggedSink(sink, (status, bytes) => {
-      const milliseconds = this.#clock.steady() - since
+    return new LoggedSink(sink, this.#clock, (status, bytes, milliseconds) => {
       this.#tell(head, origin.callId, remoteAddress, hops, { status, bytes, milliseconds })
     })
   }
@@ -119,17 +117,40 @@ export class AccessLog {
   }
 }
 
+type Tell = (status: number, bytes: number, milliseconds: number) => void
+
 /** Where a call's response goes, and what counts its content. */
 export class LoggedSink implements ResponseSink {
   readonly #sink: ResponseSink
-  #tell: ((status: number, bytes: number) => void) | undefined
+  readonly #clock: Pick<Clock, 'steady'>
+  #tell: Tell | undefined
+  #since: number
   #status = 0
   #bytes = 0
 
   /** @param tell called once, when the call is over */
-  constructor(sink: ResponseSink, tell: (status: number, bytes: number) => void) {
+  constructor(sink: ResponseSink, clock: Pick<Clock, 'steady'>, tell: Tell) {
     this.#sink = sink
+    this.#clock = clock
     this.#tell = tell
+    this.#since = clock.steady()
+  }
+
+  /** Milliseconds since the call began. */
+  get age(): number {
+    return Math.round(this.#clock.steady() - this.#since)
+  }
+
+  /** Bytes of content so far. */
+  get given(): number {
+    return this.#bytes
+  }
+
+  /** The response was begun elsewhere. @param age as {@link age} @param given as {@link given} */
+  goOn(status: number, age: number, given: number): void {
+    this.#status = status
+    this.#since -= age
+    this.#bytes = given
   }
 
   get over(): boolean {
@@ -179,7 +200,7 @@ export class LoggedSink implements ResponseSink {
   #over(status: number): void {
     const tell = this.#tell
     this.#tell = undefined
-    tell?.(status, this.#bytes)
+    tell?.(status, this.#bytes, this.#clock.steady() - this.#since)
   }
 }
 

@@ -44,6 +44,11 @@ export class BodyWriter {
     return this.#blocked ?? (this.#turn.goesOn() ? undefined : this.#nextTurn())
   }
 
+  /** Gives out at once what has been gathered, also if the client has to take something first. */
+  flush(): void {
+    if (this.#gathered.length > 0) this.#give(this.#gathered.takeWhole())
+  }
+
   /** Writes what is left. @returns when the client has taken enough for the end @throws as {@link write} */
   async end(): Promise<void> {
     while (this.#blocked !== undefined) await this.#blocked
@@ -77,7 +82,7 @@ export class BodyWriter {
   }
 
   #flush(): void {
-    if (this.#gathered.length > 0 && this.#blocked === undefined) this.#give(this.#gathered.takeWhole())
+    if (this.#blocked === undefined) this.flush()
   }
 
   #give(data: Uint8Array): void {

@@ -7,7 +7,9 @@ import type {
   FieldSource,
   TrailerSource,
 } from '../../functions/contract.ts'
+import { type EventSourceFunction, events } from '../../functions/events.ts'
 import type { FunctionModule } from '../../functions/module.ts'
+import { type ResumableSource, type ResumableStream, resumable } from '../../functions/resumable.ts'
 import { giveKey } from '../../functions/sealed/request-key.ts'
 import type { Store } from '../../functions/sealed/store.ts'
 import { type Secrets, secretsIn } from '../../functions/secrets.ts'
@@ -110,6 +112,11 @@ export class CallContext implements Context, Endings {
     return [...(this.#callee.functionNames ?? [])].filter(name => name !== QUEUE_FUNCTION)
   }
 
+  /** The call goes on: it was given its id elsewhere. */
+  set callId(callId: string) {
+    this.#callId = callId
+  }
+
   get callId(): string {
     this.#callId ??= callIdOf(this.#head.headers) ?? randomUUID()
     return this.#callId
@@ -168,6 +175,14 @@ export class CallContext implements Context, Endings {
 
   trailers(source: TrailerSource): void {
     this.trailerSource = source
+  }
+
+  resumable(source: ResumableSource): ResumableStream {
+    return resumable(source)
+  }
+
+  events(last: string, next: EventSourceFunction): ResumableStream {
+    return events(last, next)
   }
 }
 

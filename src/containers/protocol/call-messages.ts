@@ -1,7 +1,22 @@
-import type { FunctionResponse } from '../../functions/contract.ts'
+import type { ConnectionInfo, FunctionResponse } from '../../functions/contract.ts'
 import type { Field, RequestHead, RequestView } from '../../http/message.ts'
 import type { Problem } from '../../http/problem.ts'
+import type { Guard } from '../../transport/guard.ts'
 import type { Marks } from './metered.ts'
+
+/** What a call knows besides the request's head. */
+export interface CallRequest {
+  readonly functionPath: string
+  /** Or what gives it: to ask the kernel for an address costs more than most calls have to do with it. */
+  readonly connection: ConnectionInfo | (() => ConnectionInfo)
+  /**
+   * Milliseconds that the function has to begin its response, for its `deadline`; 0: for ever. Others see to
+   * it.
+   */
+  readonly timeout: number
+  /** For what is no function's fault: whatever the response goes to ends. */
+  readonly guard: Pick<Guard, 'fail'>
+}
 
 /** A response before its content. */
 export type ResponseStart = Omit<FunctionResponse, 'body'>

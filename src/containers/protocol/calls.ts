@@ -1,14 +1,21 @@
+import { carried } from '../../http/h1/index.ts'
 import type { H2Exchange } from '../../http/h2/exchange.ts'
 import type { H2Serving } from '../../http/h2/serving.ts'
+import type { ApplicationState, FrozenCall } from '../../transfer/envelope.ts'
+import { concat } from '../../wire/index.ts'
 import type { Rates } from '../connection/rates.ts'
 import { FunctionCall } from './function-call.ts'
 import { Tunnel } from './tunnel.ts'
 
+export type Http2Call = Extract<ApplicationState, { protocol: 'http2_responses' }>['calls'][number]
+
 /** What the container has to know of the requests that are being served on one connection's streams. */
 export class Calls {
-  readonly #serving: Pick<H2Serving, 'exchanges' | 'withdraw'>
+  readonly #serving: Pick<H2Serving, 'exchanges' | 'withdraw' | 'leave'>
 
-  constructor(serving: Pick<H2Serving, 'exchanges' | 'withdraw'>) {
+  readonly #frozen: Http2Call[] = []
+
+  constructor(serving: Pick<H2Serving, 'exchanges' | 'withdraw' | 'leave'>) {
     this.#serving = serving
   }
 
@@ -38,24 +45,55 @@ export class Calls {
     return false
   }
 
-  /** Bytes of content that go back when no function has begun; undefined if one has. */
+  /**
+   * Bytes of content that go along, of requests that no function has begun with and of responses that stand
+   * still; undefined if there is something else.
+   */
   get portable(): number | undefined {
     let bytes = 0
-    for (const { sink } of this.#exchanges) {
-      if (!(sink instanceof FunctionCall) || sink.started || sink.bodyEnded) return undefined
-      bytes += sink.unread
+    for (const exchange of this.#exchanges) {
+      const { sink } = exchange
+      if (!(sink instanceof FunctionCall)) return undefined
+      const frozen = frozenOf(exchange, sink)
+      if (frozen !== undefined) bytes += frozen.content.length + (frozen.state?.length ?? 0)
+      else if (sink.started || sink.bodyEnded) return undefined
+      else bytes += sink.unread
     }
     return bytes
   }
 
+  /** What is left of the responses that went along with {@link withdraw}. */
+  get frozen(): readonly Http2Call[] {
+    return this.#frozen
+  }
+
+  /** All responses stop between two pieces, if they can go on elsewhere. @param then when one has */
+  freezeSoon(then: () => void): void {
+    for (const { sink } of this.#exchanges) if (sink instanceof FunctionCall) sink.freezeSoon(then)
+  }
+
+  /** They stay here after all. */
+  thaw(): void {
+    for (const { sink } of this.#exchanges) if (sink instanceof FunctionCall) sink.thaw()
+  }
+
   /**
-   * Gives all requests back to the connection as they were before they were accepted; see {@link portable}.
+   * Gives all requests back to the connection as they were before they were accepted, and takes responses
+   * out that stand still; see {@link portable}.
    */
   withdraw(rates: Rates, waiting: { has(streamId: number): boolean }): void {
     rates.retain(waiting)
     for (const exchange of [...this.#exchanges]) {
       if (!(exchange.sink instanceof FunctionCall)) continue
       const { streamId } = exchange.announced
+      const call = frozenOf(exchange, exchange.sink)
+      if (call !== undefined) {
+        const { index, head, sink } = exchange
+        this.#frozen.push({ streamId, index, request: carried(head), call })
+        this.#serving.leave(exchange)
+        sink.leave()
+        continue
+      }
       rates.keep({ streamId, left: exchange.patience, counted: exchange.sink.unread })
       this.#serving.withdraw(exchange, exchange.sink.takeBack())
     }
@@ -71,4 +109,14 @@ export class Calls {
   drain(): void {
     for (const { sink } of [...this.#exchanges]) if (sink instanceof Tunnel) sink.drain()
   }
+}
+
+/** What is left of a response that stands still, with what waits for a window of its client. */
+function frozenOf({ unsent }: H2Exchange, call: FunctionCall): FrozenCall | undefined {
+  const { frozen } = call
+  if (frozen === undefined || unsent.length === 0) return frozen
+  const content = concat(...unsent, frozen.content)
+  // What waits has been counted, where something counts.
+  const given = Math.max(0, frozen.given - (content.length - frozen.content.length))
+  return { ...frozen, content, given }
 }

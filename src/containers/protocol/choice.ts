@@ -22,7 +22,11 @@ export function speak(
   refusal?: Refusal,
 ): Protocol {
   if (application.protocol === 'http2') return new Http2(owner, application, refusal)
+  if (application.protocol === 'http2_responses')
+    return new Http2(owner, application, refusal, application.calls)
   if (application.protocol === 'websocket') return new WebSocket(owner, application)
+  if (application.protocol === 'http1_response')
+    return new Http1(owner, application, refusal, application.call)
   const { inbound } = application
   if (secured || !isPreface(inbound)) return new Http1(owner, application, refusal)
   const begun = new Http2(owner, undefined)

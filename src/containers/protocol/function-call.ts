@@ -1,4 +1,4 @@
-import type { ConnectionInfo, FetchHandler, RawResponse, TrailerSource } from '../../functions/contract.ts'
+import type { FetchHandler, RawResponse } from '../../functions/contract.ts'
 import {
   fromResponseView,
   fromWebResponse,
@@ -6,43 +6,17 @@ import {
   RequestError,
   toWebRequest,
 } from '../../functions/web.ts'
-import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
+import type { Field, RequestHead } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
 import type { ContentSink, HttpRequest, ResponseSink } from '../../http/serving.ts'
 import { isOne } from '../../platform/thrown.ts'
-import type { Guard } from '../../transport/guard.ts'
+import type { FrozenCall } from '../../transfer/envelope.ts'
 import { EMPTY, Pieces } from '../../wire/index.ts'
-import type { LoggedSink } from './access-log.ts'
-import { BodyWriter } from './body-writer.ts'
-import { CallContext, type Callee, fieldsOf, type Informant } from './call-context.ts'
-import {
-  functionFailed,
-  isThenable,
-  type ResponseStart,
-  viewOf,
-  type Whole,
-  withCallFields,
-} from './call-messages.ts'
+import { CallContext, type Callee, type Informant } from './call-context.ts'
+import { type CallRequest, functionFailed, isThenable, viewOf, withCallFields } from './call-messages.ts'
+import { CallResponse } from './call-response.ts'
 import { callersTime } from './callers-time.ts'
-import { MeteredSink } from './metered.ts'
 import { type Pending, pendingCalls } from './pending.ts'
-
-/** What a call knows besides the request's head. */
-export interface CallRequest {
-  readonly functionPath: string
-  /** Or what gives it: to ask the kernel for an address costs more than most calls have to do with it. */
-  readonly connection: ConnectionInfo | (() => ConnectionInfo)
-  /**
-   * Milliseconds that the function has to begin its response, for its `deadline`; 0: for ever. Others see to
-   * it.
-   */
-  readonly timeout: number
-  /** For what is no function's fault: whatever the response goes to ends. */
-  readonly guard: Pick<Guard, 'fail'>
-}
-
-/** Bytes of a response that are given out at once; the next ones when the client has taken these. */
-const PIECE = 65_536
 
 /** Bytes of a request's body that wait for a function that reads it as a stream. */
 const BODY_BUFFER = 65_536
@@ -55,10 +29,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   readonly #head: RequestHead
   readonly #context: CallContext
   readonly #callee: Callee
-  readonly #sink: ResponseSink
-  /** The same, if calls are counted. */
-  readonly #metered: MeteredSink | undefined
-  readonly #logged: LoggedSink | undefined
+  readonly #response: CallResponse
   readonly #guard: CallRequest['guard']
   readonly #source: Pick<HttpRequest, 'resume'>
   /** What has come of the body, and the function has not got. */
@@ -69,18 +40,8 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   readonly #timeout: number
   readonly answerWithin: number | undefined
   #started = false
-  /** The head of its response has been given out. */
-  #begun = false
-  /** The response has been given, or its head. */
-  #answered = false
-  /** The function may have more of its response to give. */
-  #streaming = false
   #bodyEnded = false
   #handing = false
-  /** Of the response that has begun. */
-  #status = 0
-  /** No response is waited for any more. */
-  #cancelled = false
 
   /** @param source of the body, told when {@link full} has become false again */
   constructor(
@@ -97,11 +58,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     this.#timeout = this.answerWithin ?? request.timeout
     this.#guard = request.guard
     this.#context = new CallContext(head, callee, request.functionPath, request.connection, this)
-    const { traffic, clock, accessLog } = callee
-    this.#logged = accessLog?.follow(head, this.#context, sink)
-    const to = this.#logged ?? sink
-    if (traffic !== undefined) this.#metered = new MeteredSink(to, traffic, clock, this.#context)
-    this.#sink = this.#metered ?? to
+    this.#response = new CallResponse(head, callee, this.#context, sink, this)
   }
 
   /** Whether more of the body may be read from the client now. */
@@ -129,9 +86,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
    * here, unanswered.
    */
   takeBack(): readonly Uint8Array[] {
-    this.#cancelled = true
-    this.#metered?.withdrawn()
-    this.#logged?.withdrawn()
+    this.#response.withdrawn()
     return this.#pieces.take()
   }
 
@@ -146,7 +101,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
    */
   get held(): number {
     if (this.#cancelled) return 0
-    if (!this.#bodyEnded && !this.#begun) return this.unread + this.#given
+    if (!this.#bodyEnded && !this.#response.begun) return this.unread + this.#given
     const room = this.#stream?.desiredSize ?? BODY_BUFFER
     // Of a stream that is closed and empty there is no room, either.
     return this.unread + (room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room)
@@ -194,7 +149,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   broken(): void {}
 
   inform(status: number, headers: readonly Field[]): void {
-    if (!this.#answered && !this.#cancelled) this.#sink.inform(status, headers)
+    if (!this.#response.answered && !this.#cancelled) this.#response.inform(status, headers)
   }
 
   /**
@@ -202,9 +157,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
    * @param reason with `status`: what with
    */
   cancel(reason: Error & { readonly status?: number }): void {
-    this.#cancelled = true
-    this.#metered?.cancelled(reason.status)
-    this.#logged?.cancelled(reason.status)
+    this.#response.cancel(reason)
     pendingCalls.remove(this)
     this.#pieces.take()
     this.#context.abort(reason)
@@ -216,9 +169,46 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   blame(error: unknown): void {
-    if ((this.#answered && !this.#streaming) || this.#cancelled) return
-    this.#fail(error)
+    const { answered, streaming } = this.#response
+    if ((answered && !streaming) || this.#cancelled) return
+    this.failed(error)
     this.cancel(new Error('the function failed'))
+  }
+
+  /**
+   * Its response is to go on elsewhere, as soon as it is known what the client has been given of it; see
+   * {@link frozen}. @param then called when that is so
+   */
+  freezeSoon(then: () => void): void {
+    if (this.#bodyEnded) this.#response.freezeSoon(then)
+  }
+
+  /** It stays here after all. */
+  thaw(): void {
+    this.#response.thaw()
+  }
+
+  /** What is left of the response, as long as it stands still. */
+  get frozen(): FrozenCall | undefined {
+    return this.#response.frozen
+  }
+
+  /** Its response goes on elsewhere. */
+  leave(): void {
+    this.#response.withdrawn()
+    this.cancel(new Error('the response goes on in another container'))
+  }
+
+  /**
+   * Goes on with a response that was begun elsewhere.
+   * @param frozen what was left of it there
+   */
+  goOn(frozen: FrozenCall): void {
+    this.#started = this.#bodyEnded = true
+    this.#context.callId = frozen.callId
+    pendingCalls.run(this, () => {
+      this.#response.goOn(frozen).catch(error => this.failed(error))
+    })
   }
 
   /**
@@ -241,6 +231,10 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     }
   }
 
+  get #cancelled(): boolean {
+    return this.#response.cancelled
+  }
+
   #run(body: Uint8Array | ReadableStream<Uint8Array>): void {
     this.#started = true
     if (this.#timeout > 0) this.#context.deadline = this.#callee.clock.wall() + this.#timeout
@@ -261,18 +255,18 @@ export class FunctionCall implements Informant, ContentSink, Pending {
       }
       this.#fetch(module, body)
     } catch (error) {
-      this.#fail(error)
+      this.failed(error)
     }
   }
 
   /** The request as the function gets it. */
   get #told(): RequestHead {
-    return this.#metered === undefined ? this.#head : withCallFields(this.#head, this.#context)
+    return !this.#response.metered ? this.#head : withCallFields(this.#head, this.#context)
   }
 
   /** Waits for what the function gives. */
   #await<T>(response: Promise<T>, then: (given: T) => void): void {
-    pendingCalls.wait(this, response, then, error => this.#fail(error))
+    pendingCalls.wait(this, response, then, error => this.failed(error))
   }
 
   #answer(view: RawResponse): void {
@@ -281,8 +275,8 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     const trailed = this.#context.trailerSource !== undefined
     const { status, headers, body, length } = fromResponseView(view, this.#head.method, trailed)
     if (body !== undefined || length === 0)
-      this.#give({ status, headers, body: (body as Uint8Array) ?? EMPTY })
-    else this.#withoutBody({ status, headers, length })
+      this.#response.give({ status, headers, body: (body as Uint8Array) ?? EMPTY })
+    else this.#response.withoutBody({ status, headers, length })
   }
 
   #fetch(module: FetchHandler, body: Uint8Array | ReadableStream<Uint8Array>): void {
@@ -303,15 +297,15 @@ export class FunctionCall implements Informant, ContentSink, Pending {
       const trailed = this.#context.trailerSource !== undefined
       const whole = fromWholeResponse(response, this.#head.method, trailed)
       if (whole === undefined) {
-        this.#drain(response as Response, trailed).catch(error => this.#fail(error))
+        this.#drain(response as Response, trailed).catch(error => this.failed(error))
         return
       }
       if (this.#cancelled) return
       const { status, headers, body } = whole
-      if (body === undefined) this.#withoutBody(whole)
-      else this.#give({ status, headers, body })
+      if (body === undefined) this.#response.withoutBody(whole)
+      else this.#response.give({ status, headers, body })
     } catch (error) {
-      this.#fail(error)
+      this.failed(error)
     }
   }
 
@@ -322,106 +316,16 @@ export class FunctionCall implements Informant, ContentSink, Pending {
       return
     }
     if (out.body instanceof Uint8Array)
-      this.#give({ status: out.status, headers: out.headers, body: out.body })
-    else if (out.body === undefined) this.#withoutBody(out)
+      this.#response.give({ status: out.status, headers: out.headers, body: out.body })
+    else if (out.body === undefined) this.#response.withoutBody(out)
     else if (this.#head.method === 'HEAD') {
-      this.#withoutBody(out)
+      this.#response.withoutBody(out)
       // The client gets none of it, and it may have no end.
       await out.body.cancel().catch(error => this.#callee.log.error({ err: error }, 'the function failed'))
-    } else await this.#pipe(out, out.body)
+    } else await this.#response.pipe(out, out.body)
   }
 
-  #withoutBody(head: ResponseStart): void {
-    this.#begin(head)
-    const ending = this.#end()
-    ending?.catch(error => this.#fail(error))
-  }
-
-  /**
-   * What is there as a whole. A large one goes out in pieces of the function's own memory, as the client
-   * takes them.
-   */
-  #give(whole: Whole): void {
-    const small = whole.body.length <= PIECE && this.#trailers(whole.status) === undefined
-    if (small || this.#head.method === 'HEAD') this.#reply(whole)
-    else this.#pour(whole).catch(error => this.#fail(error))
-  }
-
-  #reply(whole: ResponseView): void {
-    this.#answered = true
-    try {
-      this.#sink.reply(whole)
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error
-      this.#callee.log.error({ err: error }, 'the function gave a response that cannot be sent')
-      const detail = `the response cannot be sent: ${error.message}`
-      this.#sink.reply(problem({ name: 'function-failed', status: 500, detail }))
-    }
-  }
-
-  async #pour({ status, headers, body }: Whole): Promise<void> {
-    this.#begin({ status, headers, length: body.length })
-    for (let at = 0; at < body.length && !this.#cancelled; at += PIECE) {
-      const waiting = this.#sink.write(body.subarray(at, at + PIECE))
-      if (waiting !== undefined) await waiting
-    }
-    if (!this.#cancelled) await this.#end()
-  }
-
-  async #pipe(head: ResponseStart, body: ReadableStream<Uint8Array>): Promise<void> {
-    this.#begin(head)
-    const writer = new BodyWriter(this.#sink)
-    this.#streaming = true
-    pendingCalls.add(this)
-    try {
-      for await (const chunk of body) {
-        if (this.#cancelled) return
-        const waiting = writer.write(chunk)
-        if (waiting !== undefined) await waiting
-      }
-      if (!this.#cancelled) await writer.end()
-      if (!this.#cancelled) await this.#end()
-    } catch (error) {
-      if (this.#cancelled) return
-      this.#callee.log.error({ err: error }, 'the body of a response broke off')
-      this.#sink.abort()
-    } finally {
-      this.#streaming = false
-      pendingCalls.remove(this)
-      writer.stop()
-    }
-  }
-
-  /** Behind content whose length was told there is no place for trailers over HTTP/1.1. */
-  #begin({ status, headers, length }: ResponseStart): void {
-    this.#answered = true
-    const trailed = this.#trailers(status) !== undefined
-    this.#sink.begin({ status, headers, length: trailed ? undefined : length })
-    this.#begun = true
-    this.#status = status
-  }
-
-  /** Ends the response, with the trailers that there are then. @returns undefined if that is over at once */
-  #end(): Promise<void> | undefined {
-    const source = this.#trailers(this.#status)
-    if (source !== undefined) return this.#endWith(source)
-    this.#sink.end()
-    return undefined
-  }
-
-  async #endWith(source: TrailerSource): Promise<void> {
-    const fields = typeof source === 'function' ? await source() : source
-    if (!this.#cancelled) this.#sink.end(fieldsOf(fields))
-  }
-
-  /** The trailers that the function gives, if the response has a place for them. */
-  #trailers(status: number): TrailerSource | undefined {
-    const source = this.#context.trailerSource
-    if (source === undefined || this.#head.method === 'HEAD' || this.#head.version === '1.0') return undefined
-    return status === 204 || status === 205 || status === 304 ? undefined : source
-  }
-
-  #fail(error: unknown): void {
+  failed(error: unknown): void {
     try {
       this.#refuse(error)
     } catch (fault) {
@@ -433,16 +337,16 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   #refuse(error: unknown): void {
     if (this.#cancelled) return
     // What is thrown when all has been said is no function's, but for content that is missing.
-    if (this.#sink.over && !(error instanceof RangeError)) throw error
-    if (!this.#begun && isOne(error, RequestError)) {
-      this.#sink.reply(problem({ name: 'bad-request', status: error.status, detail: error.message }))
+    if (this.#response.over && !(error instanceof RangeError)) throw error
+    if (!this.#response.begun && isOne(error, RequestError)) {
+      this.#response.refuse(problem({ name: 'bad-request', status: error.status, detail: error.message }))
       return
     }
     this.#callee.log.error({ err: error, callId: this.#context.callId }, 'the function failed')
-    if (this.#begun) {
-      this.#sink.abort()
+    if (this.#response.begun) {
+      this.#response.abort()
       return
     }
-    this.#sink.reply(problem(functionFailed(this.#callee.functionName)))
+    this.#response.refuse(problem(functionFailed(this.#callee.functionName)))
   }
 }

@@ -14,7 +14,7 @@ import {
   type HttpTunnel,
 } from '../../http/serving.ts'
 import { asksForWebSocket } from '../../http/websocket/index.ts'
-import type { ApplicationState } from '../../transfer/envelope.ts'
+import type { ApplicationState, FrozenCall } from '../../transfer/envelope.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { type Timeout, timeoutProblem } from '../connection/timeout.ts'
 import type { ConnectionTimers } from '../connection/timers.ts'
@@ -55,7 +55,14 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   /** The function whose containers the request that was announced waits for. */
   #awaited: string | undefined
 
-  constructor(owner: ProtocolOwner, state: H1State, refusal?: Refusal) {
+  /** What is left of the response, which goes on elsewhere. */
+  #frozen: FrozenCall | undefined
+  /** The response that goes on here, as soon as the connection is served. */
+  #resuming: FrozenCall | undefined
+
+  /** @param resuming of the response in the state, if there is one */
+  constructor(owner: ProtocolOwner, state: H1State, refusal?: Refusal, resuming?: FrozenCall) {
+    this.#resuming = resuming
     this.#owner = owner
     this.#serving = new H1Serving(this, owner.host.limits.http, state)
     this.#refusal = refusal
@@ -66,6 +73,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   }
 
   step(): boolean {
+    if (this.#resuming !== undefined) this.#goOn(this.#resuming)
     return this.#serving.step()
   }
 
@@ -98,7 +106,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   }
 
   get quiet(): boolean {
-    return !this.#broken && this.#serving.quiet
+    return !this.#broken && (this.#serving.quiet || this.#frozen !== undefined)
   }
 
   get calling(): boolean {
@@ -108,11 +116,18 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   get portable(): boolean {
     const call = this.#call
     const { http } = this.#serving
-    if (call === undefined || call.started || !http.withdrawable) return false
-    return call.unread + http.buffered <= CARRIED_REQUEST_BYTES
+    if (call === undefined || call.unread + http.buffered > CARRIED_REQUEST_BYTES) return false
+    if (call.frozen !== undefined) return http.pausable && !this.#owner.out.blocked
+    return !call.started && http.withdrawable
   }
 
   withdraw(): void {
+    const frozen = this.#call!.frozen
+    if (frozen !== undefined) {
+      this.#frozen = frozen
+      this.#call!.leave()
+      return
+    }
     this.timers.withdraw(this.#call!.unread)
     this.#serving.withdraw(this.#call!.takeBack())
     this.#call = undefined
@@ -133,16 +148,21 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   }
 
   /**
-   * There is nothing to hold back: the next request is looked at only when the connection has had its chance
-   * to leave.
+   * No request is to be held back: the next one is looked at only when the connection has had its chance to
+   * leave. A response that goes out stops between two pieces, if it can go on elsewhere.
    */
-  hold(): undefined {}
+  hold(): undefined {
+    if (this.#serving.http.pausable) this.#call?.freezeSoon(() => this.#owner.pump())
+  }
 
-  unhold(): void {}
+  unhold(): void {
+    this.#call?.thaw()
+  }
 
   drain(): void {
     if (this.#awaited !== undefined) this.#giveUp(unavailable(this.#awaited, 'none ready'))
     else if (this.#serving.exchange === undefined) this.#owner.goodbye()
+    else this.#call?.thaw()
   }
 
   farewell(): void {}
@@ -163,8 +183,9 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   }
 
   export(): ApplicationState {
-    const { requestsServed, inbound } = this.#serving.http.export()
-    return { protocol: 'http1', requestsServed, inbound }
+    const { requestsServed, inbound, response } = this.#serving.http.export()
+    if (response === undefined) return { protocol: 'http1', requestsServed, inbound }
+    return { protocol: 'http1_response', requestsServed, inbound, response, call: this.#frozen! }
   }
 
   // For HTTP.
@@ -252,7 +273,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   }
 
   request(request: HttpRequest, response: HttpResponse): void {
-    const { host, guard } = this.#owner
+    const { host } = this.#owner
     const answer = this.#answer
     this.timers.stop('container')
     if (answer !== undefined) {
@@ -267,16 +288,30 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
         logOwn(host, request.head, () => this.#owner.info(request.index), own)
         return
       }
-      const place = {
-        functionPath: this.#functionPath,
-        connection: () => this.#owner.info(request.index),
-        timeout: host.limits.timers.handler,
-        guard,
-      }
-      const call = new FunctionCall(request.head, host, place, response, request)
-      this.#call = call
-      request.content(call)
+      request.content(this.#begin(request, response))
     }
+  }
+
+  #begin(request: HttpRequest, response: HttpResponse): FunctionCall {
+    const { host, guard } = this.#owner
+    const place = {
+      functionPath: this.#functionPath,
+      connection: () => this.#owner.info(request.index),
+      timeout: host.limits.timers.handler,
+      guard,
+    }
+    this.#call = new FunctionCall(request.head, host, place, response, request)
+    return this.#call
+  }
+
+  /** Goes on with a response that was begun elsewhere. */
+  #goOn(frozen: FrozenCall): void {
+    this.#resuming = undefined
+    const { exchange } = this.#serving
+    const { host } = this.#owner
+    if (exchange === undefined) return
+    this.#functionPath = host.ownerOf(exchange.path, exchange.host)?.functionPath ?? exchange.path
+    this.#begin(exchange, exchange).goOn(frozen)
   }
 
   /** The function is not answered any more. It sees to what it throws by itself: that would be ours. */

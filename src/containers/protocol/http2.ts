@@ -14,7 +14,7 @@ import type { ConnectionTimers } from '../connection/timers.ts'
 import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, MovePolicy } from '../move/policy.ts'
 import { unavailable } from '../move/unavailable.ts'
 import { Acceptance } from './acceptance.ts'
-import { Calls } from './calls.ts'
+import { Calls, type Http2Call } from './calls.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import type { TunnelOwner } from './tunnel.ts'
 import { WaitingRequests } from './waiting.ts'
@@ -47,7 +47,17 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   #told: number
 
   /** @param state undefined on a connection that begins */
-  constructor(owner: ProtocolOwner, state: H2Served | undefined, refusal?: Refusal) {
+  /** Responses that go on here, as soon as the connection is served. */
+  #resuming: readonly Http2Call[]
+
+  /** @param resuming of responses in the state */
+  constructor(
+    owner: ProtocolOwner,
+    state: H2Served | undefined,
+    refusal?: Refusal,
+    resuming: readonly Http2Call[] = [],
+  ) {
+    this.#resuming = resuming
     this.#owner = owner
     this.#policy = new MovePolicy(owner.host.limits.quietMilliseconds)
     this.#serving = new H2Serving(this, owner.host.limits.http2, state, owner.host.exceeded)
@@ -66,6 +76,9 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   }
 
   step(): boolean {
+    const resuming = this.#resuming
+    this.#resuming = []
+    for (const one of resuming) this.#acceptance.resume(one)
     if (this.http.untaken > OUTPUT && !this.#give()) {
       // What has come lies in the stream's memory.
       this.http.receive(EMPTY)
@@ -159,7 +172,8 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   get portable(): boolean {
     const http = this.http
     const bytes = this.#calls.portable ?? Infinity
-    return !this.#failed && !http.reporting && bytes <= CARRIED_REQUEST_BYTES && http.unsent <= CARRIED_BYTES
+    if (this.#failed || http.reporting || this.#owner.out.blocked) return false
+    return bytes + http.unsent <= CARRIED_REQUEST_BYTES
   }
 
   withdraw(): void {
@@ -191,17 +205,20 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     if (mustLeave) this.#calls.drain()
     else if (this.#calls.tunnelled) return 'a WebSocket on one of its streams cannot move'
     this.#held = true
+    this.#calls.freezeSoon(() => this.#owner.pump())
     return undefined
   }
 
   unhold(): void {
     this.#held = false
+    this.#calls.thaw()
     this.#acceptOwn()
     this.#owner.pump()
   }
 
   drain(): void {
     this.#held = false
+    this.#calls.thaw()
     if (!this.#leaving && !this.#failed) this.http.shutdown()
     if (!this.#leaving) this.#calls.drain()
     this.#leaving = true
@@ -240,7 +257,11 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   /** A connection leaves a sealed function without the keys that it came with. */
   export(): ApplicationState {
     const keyless = this.#owner.host.module.sealed === true
-    return { protocol: 'http2', requestsServed: this.#serving.requests, http: this.http.export(keyless) }
+    const served = { requestsServed: this.#serving.requests, http: this.http.export(keyless) }
+    const calls = [...this.#calls.frozen]
+    return calls.length === 0
+      ? { protocol: 'http2', ...served }
+      : { protocol: 'http2_responses', ...served, calls }
   }
 
   // For HTTP.

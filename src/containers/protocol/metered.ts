@@ -16,7 +16,7 @@ export class MeteredSink implements ResponseSink {
   readonly #traffic: Traffic
   readonly #clock: Clock
   readonly #marks: Marks
-  readonly #since: number
+  #since: number
   #status = 0
   #counted = false
 
@@ -65,6 +65,18 @@ export class MeteredSink implements ResponseSink {
   /** No response is waited for any more. @param status what the client was told, if it was told something */
   cancelled(status = CLIENT_GONE): void {
     this.#count(this.#status === 0 ? status : this.#status)
+  }
+
+  /** Milliseconds since the call began, and bytes of content, which are not counted here. */
+  get age(): number {
+    return Math.round(this.#clock.steady() - this.#since)
+  }
+  readonly given = 0
+
+  /** The response was begun elsewhere. @param age of the call, in milliseconds */
+  goOn(status: number, age: number): void {
+    this.#status = status
+    this.#since -= age
   }
 
   /** The request goes on elsewhere, as if it had not been here. */

@@ -1,5 +1,4 @@
-import { parseTarget } from '../../http/h1/target.ts'
-import type { RequestHead } from '../../http/message.ts'
+import { carriedHead } from '../../http/h1/index.ts'
 import type { Problem } from '../../http/problem.ts'
 import { CloseCode } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
@@ -28,7 +27,7 @@ export class WebSocket implements Protocol {
     this.#owner = owner
     this.#opened = opened
     this.requests = opened.requestsServed
-    const head = headOf(opened)
+    const head = carriedHead({ method: 'GET', ...opened }, '1.1')
     const functionPath = owner.host.ownerOf(head.path, head.host)?.functionPath ?? head.path
     const connection = owner.info(opened.requestsServed - 1)
     this.#call = new SocketCall(
@@ -163,14 +162,4 @@ export class WebSocket implements Protocol {
     const { state } = this.#frozen ?? { state: this.#call.freeze() }
     return { ...this.#opened, socket: this.#call.core.export(), state }
   }
-}
-
-function headOf({ target, headers, host }: Pick<State, 'target' | 'headers' | 'host'>): RequestHead {
-  const fields = headers.map(({ name, value }) => [name, value] as const)
-  return { method: 'GET', target, version: '1.1', headers: fields, host, ...pathOf(target) }
-}
-
-function pathOf(target: string): { path: string; query: string } {
-  const { path, query } = parseTarget('GET', target)
-  return { path, query }
 }

@@ -1,4 +1,5 @@
 import { EMPTY, sharedUtf8 } from '../../wire/index.ts'
+import { HeadView } from '../head-view.ts'
 import type { Field, RequestHead, ResponseView } from '../message.ts'
 import {
   answerTo,
@@ -50,7 +51,7 @@ export interface ExchangeOwner {
 }
 
 /** One request and its response. */
-export class H1Exchange implements HttpRequest, HttpResponse {
+export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
   readonly #owner: ExchangeOwner
   readonly #announced: Announced
   readonly early: boolean
@@ -63,8 +64,12 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   over = false
   begun = false
 
-  constructor(owner: ExchangeOwner, announced: Announced, early: boolean) {
+  /** @param resumed its request has come whole, and its response has begun, elsewhere */
+  constructor(owner: ExchangeOwner, announced: Announced, early: boolean, resumed = false) {
+    super()
     this.#owner = owner
+    this.#whole = resumed
+    this.begun = resumed
     this.#announced = announced
     this.early = early
     this.index = owner.http.requestsServed
@@ -72,27 +77,6 @@ export class H1Exchange implements HttpRequest, HttpResponse {
 
   get head(): RequestHead {
     return this.#announced.head
-  }
-  get method(): string {
-    return this.head.method
-  }
-  get target(): string {
-    return this.head.target
-  }
-  get version(): RequestHead['version'] {
-    return this.head.version
-  }
-  get headers(): readonly Field[] {
-    return this.head.headers
-  }
-  get host(): string | undefined {
-    return this.head.host
-  }
-  get path(): string {
-    return this.head.path
-  }
-  get query(): string {
-    return this.head.query
   }
   get protocol(): string | undefined {
     return this.#announced.upgrade

@@ -5,4 +5,15 @@ export type { H1Event } from './event.ts'
 export { DEFAULT_LIMITS, type H1Limits } from './limits.ts'
 export { httpDate, type ResponseHead } from './response-head.ts'
 export { H1Server } from './server.ts'
-export { type H1State, h1State, INBOUND_CEILING } from './state.ts'
+export {
+  type CarriedRequest,
+  carried,
+  carriedHead,
+  carriedRequest,
+  type H1Response,
+  type H1State,
+  h1Response,
+  h1State,
+  INBOUND_CEILING,
+  requestFields,
+} from './state.ts'

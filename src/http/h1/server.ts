@@ -1,5 +1,5 @@
 import { concat, EMPTY, utf8 } from '../../wire/index.ts'
-import type { Field, ResponseView } from '../message.ts'
+import type { Field, RequestHead, ResponseView } from '../message.ts'
 import type { Scheme } from '../origin.ts'
 import { BodyReader } from './body.ts'
 import { ByteQueue } from './byte-queue.ts'
@@ -18,27 +18,11 @@ import {
 import { HeadScanner } from './scanner.ts'
 import { type H1State, INBOUND_CEILING } from './state.ts'
 import { latin1Bytes } from './syntax.ts'
-
-/** Bytes of a request's content, framing included, that we read and throw away after an early response. */
-const DRAIN = 65_536
+import { DRAIN, type Exchange, paused, resumed } from './underway.ts'
 
 const CRLF = utf8('\r\n')
 const LAST_CHUNK = utf8('0\r\n\r\n')
 const CONTINUE = utf8('HTTP/1.1 100 Continue\r\n\r\n')
-
-/** The request being served. */
-interface Exchange {
-  readonly request: IncomingRequest
-  readonly body: BodyReader
-  /** Where reading stands; `drain` throws the rest away, after the response. */
-  reading: 'content' | 'over' | 'drain'
-  /** Bytes that may still be thrown away. */
-  allowance: number
-  /** 100 (Continue) was sent, or is not wanted any more. */
-  continued: boolean
-  /** The bytes of its head; empty if all of it came at once. */
-  readonly head: Uint8Array
-}
 
 /**
  * The server's side of an HTTP/1.0 or 1.1 connection (RFC 9112), without socket or clock. Bytes go in by
@@ -79,6 +63,13 @@ export class H1Server {
     if (state !== undefined && state.inbound.length > 0) {
       this.#queue.adopt(state.inbound)
     }
+    if (state?.response === undefined) return
+    const { exchange, head } = resumed(state.response, limits)
+    this.#exchange = exchange
+    this.#response = head
+    this.#responded = true
+    this.#owed = state.response.owed
+    this.#persistent = state.response.persistent
   }
 
   /**
@@ -313,6 +304,18 @@ export class H1Server {
     return this.#requestsServed
   }
 
+  /** The request that is being served. */
+  get serving(): RequestHead | undefined {
+    return this.#exchange?.request.head
+  }
+
+  /** In the middle of a response whose request has come whole: {@link export} is possible as well. */
+  get pausable(): boolean {
+    const exchange = this.#exchange
+    if (exchange === undefined || this.#response === undefined || this.#failed || this.#upgraded) return false
+    return exchange.reading === 'over' && this.#response.framing !== 'no content'
+  }
+
   /** Forgets what has come: it goes on elsewhere. */
   left(): void {
     const request = this.#announced
@@ -323,12 +326,14 @@ export class H1Server {
 
   /**
    * The connection as a value. This object can go on; a caller that gives the value away must not let it.
-   * @throws Error unless idle
+   * @throws Error unless {@link idle} or {@link pausable}
    */
   export(): H1State {
-    if (!this.idle) throw new Error('an HTTP/1 connection is exported between messages')
+    if (!this.idle && !this.pausable) throw new Error('neither between messages nor within a response')
     if (this.#queue.length > INBOUND_CEILING) throw new Error('too many bytes received to be exported')
-    return { requestsServed: this.#requestsServed, inbound: this.#queue.copy() }
+    const exchange = this.#exchange
+    const response = exchange && paused(exchange, this.#response!, this.#owed, this.#persistent)
+    return { requestsServed: this.#requestsServed, inbound: this.#queue.copy(), response }
   }
 
   #nextRequest(): H1Event | undefined {

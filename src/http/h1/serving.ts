@@ -76,6 +76,10 @@ export class H1Serving implements ExchangeOwner {
   constructor(owner: H1Owner, limits?: H1Limits, state?: H1State) {
     this.#owner = owner
     this.http = new H1Server(limits, state, owner.scheme)
+    const { serving } = this.http
+    if (serving === undefined) return
+    const request = { type: 'request', head: serving, expectsContinue: false } as const
+    this.#exchange = new H1Exchange(this, { ...request, bodyLength: 0, upgrade: undefined }, false, true)
   }
 
   /** The request that is being served. */

@@ -1,23 +1,86 @@
-import { opaque, type Struct, secret, struct, uint32 } from '../../wire/index.ts'
+import {
+  boolean,
+  enumeration,
+  opaque,
+  optional,
+  type Struct,
+  secret,
+  struct,
+  type TypeOf,
+  text,
+  uint8,
+  uint32,
+  uint64,
+  vector,
+} from '../../wire/index.ts'
+import type { RequestHead } from '../message.ts'
+import { parseTarget } from './target.ts'
 
 /**
- * All that an HTTP/1 server connection is between two messages. There is nothing else: how a message is being
- * read is not state, because a connection moves only before a request is accepted, and an unaccepted request
- * is still bytes.
+ * All that an HTTP/1 server connection is between two messages, and in the middle of a response. How a
+ * request is being read is not state: a connection moves before a request is accepted, when that is still
+ * bytes, or when it has come whole.
  */
 export interface H1State {
   /** Requests answered so far. */
   requestsServed: number
   /** Received and not yet accepted: nothing, or a request, or the beginning of one, or several. */
   inbound: Uint8Array
+  /** The response that is being sent; undefined between two messages. */
+  response?: H1Response | undefined
 }
 
 /** Most bytes that {@link H1State.inbound} can carry. */
 export const INBOUND_CEILING = 2 ** 24 - 1
 
-/** {@link H1State} on the wire: 7 bytes when idle. */
-export const h1State: Struct<H1State> = struct('H1State', {
+/** {@link H1State} between two messages, on the wire: 7 bytes when idle. */
+export const h1State: Struct<Omit<H1State, 'response'>> = struct('H1State', {
   requestsServed: uint32,
   /** Secret: what clients say in it is theirs, and it may be a key. */
   inbound: secret(opaque(0, INBOUND_CEILING)),
 })
+
+/** The fields of a request. Their characters are bytes (ISO 8859-1); here they are UTF-8. */
+export const requestFields = vector(
+  struct('RequestField', { name: text(1, 2 ** 16 - 1), value: text(0, 2 ** 24 - 1) }),
+  0,
+  2 ** 24 - 1,
+)
+
+/** The head of a request that is being answered. */
+export const carriedRequest = struct('CarriedRequest', {
+  method: text(1, 2 ** 16 - 1),
+  target: text(1, 2 ** 24 - 1),
+  headers: requestFields,
+  host: optional(text(0, 2 ** 16 - 1)),
+})
+export type CarriedRequest = TypeOf<typeof carriedRequest>
+
+/** A response whose head has been sent, and whose content has not come to its end. */
+export const h1Response = struct('H1Response', {
+  /** What it answers; it has come whole. */
+  request: carriedRequest,
+  /** Of HTTP/1.1; otherwise of HTTP/1.0. */
+  current: boolean,
+  framing: enumeration('Http1Framing', uint8, { length: 0, chunked: 1, until_close: 2 }),
+  /** Bytes of content that Content-Length still promises; 0 with another framing. */
+  owed: uint64,
+  /** The connection may serve another request behind it. */
+  persistent: boolean,
+})
+export type H1Response = TypeOf<typeof h1Response>
+
+/** A request's head, to be carried; without the key of a sealed function. */
+export function carried({ method, target, headers, host }: RequestHead): CarriedRequest {
+  return { method, target, headers: headers.map(([name, value]) => ({ name, value })), host }
+}
+
+/** The head of a request that has been carried. @throws H1Error for a target that no request has */
+export function carriedHead(
+  { method, target, headers, host }: CarriedRequest,
+  version: RequestHead['version'],
+): RequestHead {
+  const { path, query } = parseTarget(method, target)
+  const fields = headers.map(({ name, value }) => [name, value] as const)
+  return { method, target, version, headers: fields, host, path, query }
+}

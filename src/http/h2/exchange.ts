@@ -1,4 +1,5 @@
 import { expectationIn, expectsContinue, lengthOf } from '../field-values.ts'
+import { HeadView } from '../head-view.ts'
 import { type Field, header, type RequestHead, type ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
 import {
@@ -30,7 +31,7 @@ export interface ExchangeOwner {
 }
 
 /** One request and its response: a stream. */
-export class H2Exchange implements HttpRequest, HttpResponse {
+export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
   readonly head: RequestHead
   readonly announced: Announced
   readonly early: boolean
@@ -60,7 +61,16 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   #unsent: Unsent | undefined
   #ending: { readonly trailers: readonly Field[] | undefined } | undefined
 
-  constructor(serving: ExchangeOwner, announced: Announced, head: RequestHead, index: number) {
+  /** @param resumed its request has come whole, and its response has begun, elsewhere */
+  constructor(
+    serving: ExchangeOwner,
+    announced: Announced,
+    head: RequestHead,
+    index: number,
+    resumed = false,
+  ) {
+    super()
+    this.begun = this.#told = resumed
     this.#serving = serving
     this.announced = announced
     this.head = head
@@ -73,27 +83,6 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   /** Whether all of the request has come. */
   get whole(): boolean {
     return this.#trailers !== undefined
-  }
-  get version(): RequestHead['version'] {
-    return this.head.version
-  }
-  get method(): string {
-    return this.head.method
-  }
-  get target(): string {
-    return this.head.target
-  }
-  get headers(): readonly Field[] {
-    return this.head.headers
-  }
-  get host(): string | undefined {
-    return this.head.host
-  }
-  get path(): string {
-    return this.head.path
-  }
-  get query(): string {
-    return this.head.query
   }
   get protocol(): string | undefined {
     return this.announced.protocol
@@ -364,6 +353,17 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     let bytes = this.sink?.held ?? 0
     if (this.#held !== undefined) for (const { length } of this.#held) bytes += length
     return bytes + (this.#unsent?.length ?? 0)
+  }
+
+  /** Content that the client's windows have not let through. */
+  get unsent(): readonly Uint8Array[] {
+    return this.#unsent?.pieces ?? []
+  }
+
+  /** Its response goes on elsewhere. */
+  leave(): void {
+    this.over = true
+    this.#unsent?.release()
   }
 
   /** Gives up for what it holds. */

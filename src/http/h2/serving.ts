@@ -101,6 +101,23 @@ export class H2Serving implements ExchangeOwner {
     this.requests--
   }
 
+  /** The exchange of a response that was begun elsewhere. @param index of its request */
+  resume(streamId: number, head: RequestHead, index: number): H2Exchange {
+    const { method, target: path, headers, host: authority = '' } = head
+    const { scheme } = this.owner
+    const event = { type: 'request', streamId, endStream: true, protocol: undefined } as const
+    const request = { ...event, method, scheme, authority, path, headers } as Announced
+    const exchange = new H2Exchange(this, request, head, index, true)
+    this.exchanges.set(streamId, exchange)
+    return exchange
+  }
+
+  /** A response goes on elsewhere, see {@link resume}. */
+  leave(exchange: H2Exchange): void {
+    this.exchanges.delete(exchange.announced.streamId)
+    exchange.leave()
+  }
+
   /** Bytes that are kept because of the client. */
   get held(): number {
     let bytes = this.http.held

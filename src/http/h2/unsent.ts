@@ -10,6 +10,11 @@ export class Unsent {
     this.#pieces.push(data)
   }
 
+  /** In their order. */
+  get pieces(): readonly Uint8Array[] {
+    return this.#pieces
+  }
+
   /** Bytes. */
   get length(): number {
     let bytes = 0

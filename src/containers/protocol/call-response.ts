@@ -1,0 +1,246 @@
+import type { TrailerSource } from '../../functions/contract.ts'
+import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
+import { problem } from '../../http/problem.ts'
+import type { ResponseSink } from '../../http/serving.ts'
+import type { FrozenCall } from '../../transfer/envelope.ts'
+import { EMPTY } from '../../wire/index.ts'
+import type { LoggedSink } from './access-log.ts'
+import { type CallContext, type Callee, fieldsOf } from './call-context.ts'
+import type { ResponseStart, Whole } from './call-messages.ts'
+import { MeteredSink } from './metered.ts'
+import { type Pending, pendingCalls } from './pending.ts'
+import { ResponseFlow, restOf } from './response-flow.ts'
+
+/** Bytes of a response that are given out at once; the next ones when the client has taken these. */
+const PIECE = 65_536
+
+/** Of a call that nothing counts. */
+const NOTHING = { age: 0, given: 0 }
+
+/** The call that a response belongs to. */
+interface Answering extends Pending {
+  /** The function has thrown, or what it gave cannot be sent. */
+  failed(error: unknown): void
+}
+
+/** What one call's function gives, on its way to the client. */
+export class CallResponse {
+  readonly #head: RequestHead
+  readonly #callee: Callee
+  readonly #context: CallContext
+  readonly #call: Answering
+  readonly #sink: ResponseSink
+  /** The same, if calls are counted. */
+  readonly #metered: MeteredSink | undefined
+  readonly #logged: LoggedSink | undefined
+  /** The response has been given, or its head. */
+  answered = false
+  /** Its head has been given out. */
+  begun = false
+  /** The function may have more of it to give. */
+  streaming = false
+  /** It is not waited for any more. */
+  cancelled = false
+  /** Of the response that has begun. */
+  #status = 0
+  /** Its content, while that goes out. */
+  #flow: ResponseFlow | undefined
+  /** What is left of it cannot go elsewhere. */
+  #rooted = false
+
+  constructor(head: RequestHead, callee: Callee, context: CallContext, sink: ResponseSink, call: Answering) {
+    this.#head = head
+    this.#callee = callee
+    this.#context = context
+    this.#call = call
+    const { traffic, clock, accessLog } = callee
+    this.#logged = accessLog?.follow(head, context, sink)
+    const to = this.#logged ?? sink
+    if (traffic !== undefined) this.#metered = new MeteredSink(to, traffic, clock, context)
+    this.#sink = this.#metered ?? to
+  }
+
+  /** Whether the call is counted. */
+  get metered(): boolean {
+    return this.#metered !== undefined
+  }
+
+  /** All of it has been said, or the client is gone. */
+  get over(): boolean {
+    return this.#sink.over
+  }
+
+  /** An interim response. */
+  inform(status: number, headers: readonly Field[]): void {
+    this.#sink.inform(status, headers)
+  }
+
+  /** An answer that is not the function's. */
+  refuse(answer: ResponseView): void {
+    this.#sink.reply(answer)
+  }
+
+  /** It has begun and cannot be finished. */
+  abort(): void {
+    this.#sink.abort()
+  }
+
+  /** The client does not wait for it any more. @param reason with `status`: what it was answered with */
+  cancel(reason: Error & { readonly status?: number }): void {
+    this.cancelled = true
+    this.#metered?.cancelled(reason.status)
+    this.#logged?.cancelled(reason.status)
+    this.#flow?.stop(reason)
+  }
+
+  /** The call goes on elsewhere, and is counted there. */
+  withdrawn(): void {
+    this.cancelled = true
+    this.#metered?.withdrawn()
+    this.#logged?.withdrawn()
+  }
+
+  /**
+   * Stops between two pieces, if what is left can go elsewhere. @param then called when that is so; it may
+   * never be
+   */
+  freezeSoon(then: () => void): void {
+    const flow = this.#flow
+    if (flow === undefined || this.#rooted || !this.#portable(flow)) return
+    flow.freezeSoon(failure => {
+      if (failure === undefined) then()
+      else {
+        this.#rooted = true
+        this.#callee.log.error({ err: failure }, 'a response cannot move: its function does not freeze')
+      }
+    })
+  }
+
+  /** It stays here after all. */
+  thaw(): void {
+    this.#flow?.thaw()
+  }
+
+  /** What is left of it, as long as it stands still. */
+  get frozen(): FrozenCall | undefined {
+    const frozen = this.#flow?.frozen
+    if (frozen === undefined) return undefined
+    const { age, given } = this.#logged ?? this.#metered ?? NOTHING
+    return { callId: this.#context.callId, status: this.#status, age, given, ...frozen }
+  }
+
+  /**
+   * Goes on with what was begun elsewhere.
+   * @throws what the function throws when it is asked for the rest
+   */
+  async goOn({ status, content, state, age, given }: FrozenCall): Promise<void> {
+    this.answered = this.begun = true
+    this.#status = status
+    this.#metered?.goOn(status, age)
+    this.#logged?.goOn(status, age, given)
+    const stream = state && (await restOf(this.#callee, state, this.#context))
+    if (this.cancelled) await stream?.cancel()
+    else await this.#send(new ResponseFlow(this.#sink, content, stream))
+  }
+
+  /** Trailers, and what a sealed function is given, belong to the process that has them. */
+  #portable({ freezes, whole }: ResponseFlow): boolean {
+    const { sealed, resume } = this.#callee.module
+    if (sealed || this.#trailers(this.#status) !== undefined) return false
+    return whole || (freezes && resume !== undefined)
+  }
+
+  /** Gives out a response that has no content. */
+  withoutBody(head: ResponseStart): void {
+    this.#begin(head)
+    const ending = this.#end()
+    ending?.catch(error => this.#call.failed(error))
+  }
+
+  /**
+   * What is there as a whole. A large one goes out in pieces of the function's own memory, as the client
+   * takes them.
+   */
+  give(whole: Whole): void {
+    const small = whole.body.length <= PIECE && this.#trailers(whole.status) === undefined
+    if (small || this.#head.method === 'HEAD') this.#reply(whole)
+    else this.#pour(whole).catch(error => this.#call.failed(error))
+  }
+
+  #reply(whole: ResponseView): void {
+    this.answered = true
+    try {
+      this.#sink.reply(whole)
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+      this.#callee.log.error({ err: error }, 'the function gave a response that cannot be sent')
+      const detail = `the response cannot be sent: ${error.message}`
+      this.#sink.reply(problem({ name: 'function-failed', status: 500, detail }))
+    }
+  }
+
+  async #pour({ status, headers, body }: Whole): Promise<void> {
+    this.#begin({ status, headers, length: body.length })
+    await this.#pass(new ResponseFlow(this.#sink, body))
+  }
+
+  /** Gives out a response whose content the function has yet to make. */
+  async pipe(head: ResponseStart, body: ReadableStream<Uint8Array>): Promise<void> {
+    this.#begin(head)
+    await this.#send(new ResponseFlow(this.#sink, EMPTY, body))
+  }
+
+  /** Gives out content that the function has yet to make. */
+  async #send(flow: ResponseFlow): Promise<void> {
+    this.streaming = true
+    pendingCalls.add(this.#call)
+    try {
+      await this.#pass(flow)
+    } catch (error) {
+      if (this.cancelled) return
+      this.#callee.log.error({ err: error }, 'the body of a response broke off')
+      this.#sink.abort()
+    } finally {
+      this.streaming = false
+      pendingCalls.remove(this.#call)
+    }
+  }
+
+  async #pass(flow: ResponseFlow): Promise<void> {
+    this.#flow = flow
+    try {
+      if (await flow.run()) await this.#end()
+    } finally {
+      this.#flow = undefined
+    }
+  }
+
+  /** Behind content whose length was told there is no place for trailers over HTTP/1.1. */
+  #begin({ status, headers, length }: ResponseStart): void {
+    this.answered = true
+    const trailed = this.#trailers(status) !== undefined
+    this.#sink.begin({ status, headers, length: trailed ? undefined : length })
+    this.begun = true
+    this.#status = status
+  }
+
+  /** Ends the response, with the trailers that there are then. @returns undefined if that is over at once */
+  #end(): Promise<void> | undefined {
+    const source = this.#trailers(this.#status)
+    if (source !== undefined) return this.#endWith(source)
+    this.#sink.end()
+    return undefined
+  }
+
+  async #endWith(source: TrailerSource): Promise<void> {
+    const fields = typeof source === 'function' ? await source() : source
+    if (!this.cancelled) this.#sink.end(fieldsOf(fields))
+  }
+
+  /** The trailers that the function gives, if the response has a place for them. */
+  #trailers(status: number): TrailerSource | undefined {
+    const source = this.#context.trailerSource
+    if (source === undefined || this.#head.method === 'HEAD' || this.#head.version === '1.0') return undefined
+    return status === 204 || status === 205 || status === 304 ? undefined : source
+  }
+}

@@ -1,0 +1,218 @@
+import type { Context } from '../../functions/contract.ts'
+import { isResumable, type ResumableStream } from '../../functions/resumable.ts'
+import type { ResponseSink } from '../../http/serving.ts'
+import { concat, utf8 } from '../../wire/index.ts'
+import { BodyWriter } from './body-writer.ts'
+import type { Callee } from './call-context.ts'
+
+/** Bytes of a response that are given out at once; the next ones when the client has taken these. */
+const PIECE = 65_536
+/** Most bytes of content, and of what a function freezes, that go along with a connection. */
+const CARRIED = 1_048_576
+
+/** Called when a flow stands still, or with what was thrown when it was to be frozen. */
+type Settled = (failure?: unknown) => void
+
+/** What is left of a response's content. */
+export interface FrozenFlow {
+  /** Comes next. */
+  readonly content: Uint8Array
+  /** JSON, of what comes behind that; undefined: nothing does. */
+  readonly state: Uint8Array | undefined
+}
+
+/**
+ * The content of one response on its way to the client: bytes that are there, and behind them a stream. It
+ * can be frozen between two pieces, and goes on if it is not taken elsewhere.
+ */
+export class ResponseFlow {
+  readonly #sink: Pick<ResponseSink, 'write'>
+  readonly #writer: BodyWriter
+  #content: Uint8Array
+  readonly #stream: ReadableStream<Uint8Array> | undefined
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  /** A piece of the stream is waited for: it has given all that was enqueued. */
+  #reading = false
+  #over = false
+  #stopped = false
+  /** It is to be frozen, see {@link freezeSoon}. */
+  #wanted: Settled | undefined
+  #immediate: NodeJS.Immediate | undefined
+  #frozen: FrozenFlow | undefined
+  /** Waits until it is clear whether it goes on here. */
+  #goOn: (() => void) | undefined
+
+  /** @param content its memory is the flow's */
+  constructor(
+    sink: Pick<ResponseSink, 'write'>,
+    content: Uint8Array,
+    stream?: ReadableStream<Uint8Array> | undefined,
+  ) {
+    this.#sink = sink
+    this.#content = content
+    this.#stream = stream
+    this.#writer = new BodyWriter(sink)
+  }
+
+  /** Whether all of it was there from the beginning. */
+  get whole(): boolean {
+    return this.#stream === undefined
+  }
+
+  /** Whether what is left can go elsewhere. */
+  get freezes(): boolean {
+    return this.#stream === undefined || isResumable(this.#stream)
+  }
+
+  /** What is left, as long as it stands still. */
+  get frozen(): FrozenFlow | undefined {
+    return this.#frozen
+  }
+
+  /**
+   * Gives out everything. @returns whether that is all; false: {@link stop} was called
+   * @throws what the stream fails with, TypeError for a piece that is no bytes, and what the sink throws
+   */
+  async run(): Promise<boolean> {
+    try {
+      while (this.#content.length > 0) {
+        if (this.#frozen !== undefined) await this.#pause()
+        if (this.#stopped) return false
+        if (this.#wanted !== undefined) this.#arm()
+        const piece = this.#content.subarray(0, PIECE)
+        this.#content = this.#content.subarray(PIECE)
+        const waiting = this.#sink.write(piece)
+        if (waiting !== undefined) await waiting
+      }
+      if (this.#frozen !== undefined) await this.#pause()
+      if (this.#stream !== undefined && !this.#stopped) await this.#pipe(this.#stream)
+      if (!this.#stopped) this.#over = true
+      return !this.#stopped
+    } finally {
+      this.#over = true
+      this.#writer.stop()
+      clearImmediate(this.#immediate)
+    }
+  }
+
+  /**
+   * Stops at the next moment at which it is known what has been given out. It may come in this turn of the
+   * event loop, or never.
+   * @param then called then, and when freezing fails, with what the function threw
+   */
+  freezeSoon(then: Settled): void {
+    if (this.#over || this.#stopped || this.#frozen !== undefined || this.#wanted !== undefined) return
+    this.#wanted = then
+    this.#arm()
+  }
+
+  /** It stays: goes on where it was frozen, or is not to be frozen any more. */
+  thaw(): void {
+    this.#wanted = undefined
+    this.#frozen = undefined
+    this.#wake()
+  }
+
+  /** Gives out nothing more: the stream is cancelled. */
+  stop(reason: Error): void {
+    this.#stopped = true
+    this.#wanted = undefined
+    this.#wake()
+    this.#writer.stop()
+    const cancelled = this.#reader === undefined ? this.#stream?.cancel(reason) : this.#reader.cancel(reason)
+    // What a function throws over its end changes nothing.
+    cancelled?.catch(() => {})
+  }
+
+  async #pipe(stream: ReadableStream<Uint8Array>): Promise<void> {
+    const reader = stream.getReader()
+    this.#reader = reader
+    try {
+      for (;;) {
+        if (this.#frozen !== undefined) await this.#pause()
+        if (this.#stopped) return
+        this.#reading = true
+        if (this.#wanted !== undefined) this.#arm()
+        const { done, value } = await reader.read()
+        this.#reading = false
+        // It was given after the stream was frozen: goes out only if that stays here.
+        if (this.#frozen !== undefined) await this.#pause()
+        if (this.#stopped) return
+        if (done) break
+        const waiting = this.#writer.write(value)
+        if (waiting !== undefined) await waiting
+      }
+      await this.#writer.end()
+    } catch (error) {
+      if (this.#stopped) return
+      reader.cancel(error).catch(() => {})
+      throw error
+    }
+  }
+
+  /** In a turn of its own: then every piece that has been read has been given out. */
+  #arm(): void {
+    this.#immediate ??= setImmediate(() => {
+      this.#immediate = undefined
+      this.#freeze()
+    })
+  }
+
+  #freeze(): void {
+    const then = this.#wanted
+    if (then === undefined || this.#over || this.#stopped) return
+    const stream = this.#stream
+    // The rest may be little enough later.
+    if ((stream !== undefined && !isResumable(stream)) || this.#content.length > CARRIED) return
+    if (!this.#reading && this.#reader !== undefined && stream?.unread === undefined) return
+    try {
+      this.#writer.flush()
+      const frozen = {
+        content: concat(this.#content, ...(stream?.unread?.() ?? [])),
+        state: stream && stateOf(stream),
+      }
+      const length = frozen.content.length + (frozen.state?.length ?? 0)
+      if (length > CARRIED) throw new RangeError(`what is left of the response has ${length} bytes`)
+      this.#frozen = frozen
+      this.#wanted = undefined
+      then()
+    } catch (failure) {
+      this.#wanted = undefined
+      then(failure)
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise(resolve => {
+      this.#goOn = resolve
+    })
+  }
+
+  #wake(): void {
+    const goOn = this.#goOn
+    this.#goOn = undefined
+    goOn?.()
+  }
+}
+
+/** @throws TypeError for what JSON cannot say, and what the function throws */
+function stateOf(stream: ResumableStream): Uint8Array {
+  const text: string | undefined = JSON.stringify(stream.freeze())
+  if (text === undefined) throw new TypeError('the frozen state of a stream is nothing that JSON can say')
+  return utf8(text)
+}
+
+/**
+ * What follows behind what a stream had given when it was frozen.
+ * @throws what the function throws, TypeError for something else than a stream
+ */
+export async function restOf(
+  { module: { resume }, environment }: Pick<Callee, 'module' | 'environment'>,
+  state: Uint8Array,
+  context: Context,
+): Promise<ReadableStream<Uint8Array>> {
+  if (resume === undefined) throw new TypeError('this function has no export `resume`')
+  const stream: unknown = await resume(JSON.parse(new TextDecoder().decode(state)), context, environment)
+  if (!(stream instanceof ReadableStream)) throw new TypeError('`resume` gave no ReadableStream')
+  return stream
+}
