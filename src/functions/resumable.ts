@@ -11,6 +11,8 @@ export interface ResumableStream extends ReadableStream<Uint8Array> {
    * for: then there is nothing of that kind.
    */
   unread?(): readonly Uint8Array[]
+  /** Whether nothing follows behind what has been enqueued. Without it something may. */
+  ended?(): boolean
 }
 
 /** Whether it can go on elsewhere. */
@@ -86,7 +88,11 @@ class Resumable implements ResumableController {
       // What waits, waits where it can be seen.
       { highWaterMark: 0 },
     )
-    this.stream = Object.assign(stream, { freeze: () => source.freeze(), unread: () => this.#pieces })
+    this.stream = Object.assign(stream, {
+      freeze: () => source.freeze(),
+      unread: () => this.#pieces,
+      ended: () => this.#ended,
+    })
     this.#run(() => source.start?.(this))
   }
 

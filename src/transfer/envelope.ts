@@ -62,7 +62,7 @@ export const frozenCall = struct('FrozenCall', {
   /** Content that comes next. Secret: it is the function's answer to this one client. */
   content: secret(opaque(0, 2 ** 24 - 1)),
   /** What its function has frozen, as JSON: what comes behind that content. Undefined: nothing does. */
-  state: optional(opaque(0, 2 ** 24 - 1)),
+  state: optional(secret(opaque(0, 2 ** 24 - 1))),
 })
 export type FrozenCall = TypeOf<typeof frozenCall>
 

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 
 /** What a terminal acts on: controls but tab and line feed, and what turns the direction of writing. */
@@ -87,7 +87,8 @@ export function outlastOutput(): void {
  * is 1. See {@link outlastOutput}, too.
  */
 export function guardOutput(): void {
-  process.once('exit', letGoOfTerminal)
+  const terminals = [0, 1, 2].filter(fd => isatty(fd))
+  if (terminals.length > 0) process.once('exit', () => letGoOf(terminals))
   // There is nowhere left to say it.
   process.stderr.on('error', () => {})
   let failed = false
@@ -105,10 +106,10 @@ export function guardOutput(): void {
  * Closes what was a terminal and is none any more. At its end Node gives each terminal the settings back that
  * it had, and aborts where that fails: a platform whose terminal was closed ended with 134, all done.
  */
-function letGoOfTerminal(): void {
-  for (const fd of [0, 1, 2])
+function letGoOf(terminals: readonly number[]): void {
+  for (const fd of terminals)
     try {
-      if (fstatSync(fd).isCharacterDevice() && !isatty(fd)) closeSync(fd)
+      if (!isatty(fd)) closeSync(fd)
     } catch {
       // It was closed already.
     }

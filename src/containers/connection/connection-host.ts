@@ -42,6 +42,8 @@ export interface ConnectionHost<Hosted = unknown> extends Callee, Answering {
   /** Which requests for that function may be begun a second time, after a container has died over them. */
   retries(functionName: string): Retries
   readonly limits: ConnectionLimits
+  /** Whether its function goes to sleep: then what is being served is served first. */
+  readonly resting?: { readonly underway: boolean }
   /** What connections hold here together. */
   readonly memory: MemoryBudget
   /** In whose turns connections work. */

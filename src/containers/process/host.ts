@@ -91,7 +91,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly #work = new Set<Promise<unknown>>()
   /** The other containers, of all functions. */
   readonly #others = new Roster()
-  readonly #resting: Resting
+  readonly resting: Resting
   /** Containers of this function that have our keys for certain. */
   readonly #greeted = new Set<number>()
   readonly #wishes: Wishes
@@ -124,7 +124,7 @@ export class Host implements ConnectionHost<Connection> {
     this.accessLog = options.accessLog
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
-    this.#resting = new Resting(this, {
+    this.resting = new Resting(this, {
       given: () => this.counters.hibernated++,
       settled: () => this.#drainMore(),
     })
@@ -198,7 +198,7 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   introduced(peer: Peer): void {
-    if (peer.role === 'gateway') this.#resting.introduced(peer.id)
+    if (peer.role === 'gateway') this.resting.introduced(peer.id)
     if (peer.role === 'signer') {
       this.#signers.add(peer.id)
       this.courier?.share(peer.id, this.keyRing.share())
@@ -213,7 +213,7 @@ export class Host implements ConnectionHost<Connection> {
   gone(id: number): void {
     this.#seats.gone(id)
     this.#greeted.delete(id)
-    this.#resting.gone(id)
+    this.resting.gone(id)
     this.#others.remove(id)
     this.#signers.delete(id)
     this.signing?.gone(id)
@@ -347,14 +347,14 @@ export class Host implements ConnectionHost<Connection> {
     if (courier === undefined) return false
     if (first === undefined) {
       if (functionName !== this.functionName) this.#wishes.wish(functionName)
-      else if (only === undefined) return this.#resting.give(freeze, settle)
+      else if (only === undefined) return this.resting.give(freeze, settle)
       return false
     }
     new Offering({
       courier,
       log: this.log,
       keep: (frozen, settled) =>
-        only === undefined && functionName === this.functionName && this.#resting.giveFrozen(frozen, settled),
+        only === undefined && functionName === this.functionName && this.resting.giveFrozen(frozen, settled),
       another: refusedBy => (only === undefined ? this.#others.choose(functionName, refusedBy) : undefined),
       settle: (release, target) => {
         settle(release, target)
@@ -411,7 +411,7 @@ export class Host implements ConnectionHost<Connection> {
   /** The same, but a gateway keeps what no sibling takes. */
   sleep(): void {
     // Without a signer the key is gone with the last of us.
-    if (this.#signers.size > 0) this.#resting.begin()
+    if (this.#signers.size > 0) this.resting.begin()
     this.drain()
   }
 
@@ -435,7 +435,7 @@ export class Host implements ConnectionHost<Connection> {
    */
   #drainMore(): void {
     if (this.#leaving.length === 0) return
-    const moves = this.#resting.underway || this.#others.has(this.functionName)
+    const moves = this.resting.underway || this.#others.has(this.functionName)
     while (this.#leaving.length > 0 && (this.courier?.inCustody ?? 0) < DRAIN_WINDOW)
       this.#leaving.pop()!.drain(moves)
   }

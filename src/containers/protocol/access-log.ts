@@ -138,7 +138,7 @@ export class LoggedSink implements ResponseSink {
 
   /** Milliseconds since the call began. */
   get age(): number {
-    return Math.round(this.#clock.steady() - this.#since)
+    return Math.min(Math.round(this.#clock.steady() - this.#since), 0xffffffff)
   }
 
   /** Bytes of content so far. */

@@ -46,7 +46,14 @@ export class BodyWriter {
 
   /** Gives out at once what has been gathered, also if the client has to take something first. */
   flush(): void {
-    if (this.#gathered.length > 0) this.#give(this.#gathered.takeWhole())
+    if (this.#gathered.length === 0) return
+    try {
+      this.#give(this.#gathered.takeWhole())
+    } catch (error) {
+      // What it had is lost: so is the response.
+      this.#failure = error
+      throw error
+    }
   }
 
   /** Writes what is left. @returns when the client has taken enough for the end @throws as {@link write} */

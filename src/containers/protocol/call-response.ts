@@ -47,6 +47,8 @@ export class CallResponse {
   #flow: ResponseFlow | undefined
   /** What is left of it cannot go elsewhere. */
   #rooted = false
+  /** It was to be frozen before there was anything of it. */
+  #wish: (() => void) | undefined
 
   constructor(head: RequestHead, callee: Callee, context: CallContext, sink: ResponseSink, call: Answering) {
     this.#head = head
@@ -106,6 +108,7 @@ export class CallResponse {
    */
   freezeSoon(then: () => void): void {
     const flow = this.#flow
+    if (flow === undefined) this.#wish = then
     if (flow === undefined || this.#rooted || !this.#portable(flow)) return
     flow.freezeSoon(failure => {
       if (failure === undefined) then()
@@ -118,13 +121,21 @@ export class CallResponse {
 
   /** It stays here after all. */
   thaw(): void {
+    this.#wish = undefined
     this.#flow?.thaw()
+  }
+
+  /** Bytes of content that go along if it stops now; undefined if it cannot. */
+  get left(): number | undefined {
+    const flow = this.#flow
+    return flow === undefined || this.#rooted || !this.#portable(flow) ? undefined : flow.left
   }
 
   /** What is left of it, as long as it stands still. */
   get frozen(): FrozenCall | undefined {
-    const frozen = this.#flow?.frozen
-    if (frozen === undefined) return undefined
+    const flow = this.#flow
+    const frozen = flow?.frozen
+    if (flow === undefined || frozen === undefined || !this.#portable(flow)) return undefined
     const { age, given } = this.#logged ?? this.#metered ?? NOTHING
     return { callId: this.#context.callId, status: this.#status, age, given, ...frozen }
   }
@@ -208,8 +219,14 @@ export class CallResponse {
 
   async #pass(flow: ResponseFlow): Promise<void> {
     this.#flow = flow
+    const wish = this.#wish
+    this.#wish = undefined
+    // When it has begun.
+    if (wish !== undefined) setImmediate(wish)
     try {
-      if (await flow.run()) await this.#end()
+      const over = flow.run()
+      // What is over at once ends at once.
+      if (over === true || (await over)) await this.#end()
     } finally {
       this.#flow = undefined
     }

@@ -51,12 +51,13 @@ export class Calls {
    */
   get portable(): number | undefined {
     let bytes = 0
-    for (const exchange of this.#exchanges) {
-      const { sink } = exchange
+    for (const { sink, unsent } of this.#exchanges) {
       if (!(sink instanceof FunctionCall)) return undefined
-      const frozen = frozenOf(exchange, sink)
-      if (frozen !== undefined) bytes += frozen.content.length + (frozen.state?.length ?? 0)
-      else if (sink.started || sink.bodyEnded) return undefined
+      const { frozen } = sink
+      if (frozen !== undefined) {
+        bytes += frozen.content.length + (frozen.state?.length ?? 0)
+        for (const { length } of unsent) bytes += length
+      } else if (sink.started || sink.bodyEnded) return undefined
       else bytes += sink.unread
     }
     return bytes
@@ -67,9 +68,20 @@ export class Calls {
     return this.#frozen
   }
 
-  /** All responses stop between two pieces, if they can go on elsewhere. @param then when one has */
-  freezeSoon(then: () => void): void {
-    for (const { sink } of this.#exchanges) if (sink instanceof FunctionCall) sink.freezeSoon(then)
+  /**
+   * All responses stop between two pieces, if all that is served can go elsewhere; otherwise none stands
+   * still because of another one.
+   * @param most bytes that may go along @param then called when one has stopped
+   */
+  freezeSoon(most: number, then: () => void): void {
+    let bytes = 0
+    for (const { sink, unsent } of this.#exchanges) {
+      const left = sink instanceof FunctionCall ? sink.left : undefined
+      bytes += left ?? Infinity
+      for (const { length } of unsent) bytes += length
+    }
+    if (bytes > most) this.thaw()
+    else for (const { sink } of this.#exchanges) if (sink instanceof FunctionCall) sink.freezeSoon(then)
   }
 
   /** They stay here after all. */

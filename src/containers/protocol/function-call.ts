@@ -183,6 +183,12 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     if (this.#bodyEnded) this.#response.freezeSoon(then)
   }
 
+  /** Bytes that go along if it goes now: see {@link freezeSoon}; undefined if it cannot. */
+  get left(): number | undefined {
+    if (!this.#bodyEnded) return this.#started ? undefined : this.unread
+    return this.#response.left
+  }
+
   /** It stays here after all. */
   thaw(): void {
     this.#response.thaw()
@@ -205,6 +211,8 @@ export class FunctionCall implements Informant, ContentSink, Pending {
    */
   goOn(frozen: FrozenCall): void {
     this.#started = this.#bodyEnded = true
+    // While it is there: the client may be gone when the function asks.
+    void this.#context.connection
     this.#context.callId = frozen.callId
     pendingCalls.run(this, () => {
       this.#response.goOn(frozen).catch(error => this.failed(error))

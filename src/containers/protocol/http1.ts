@@ -152,7 +152,8 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
    * leave. A response that goes out stops between two pieces, if it can go on elsewhere.
    */
   hold(): undefined {
-    if (this.#serving.http.pausable) this.#call?.freezeSoon(() => this.#owner.pump())
+    // Of a function that goes to sleep the client is answered first.
+    if (!this.#owner.host.resting?.underway) this.#call?.freezeSoon(() => this.#owner.pump())
   }
 
   unhold(): void {

@@ -76,9 +76,8 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   }
 
   step(): boolean {
-    const resuming = this.#resuming
+    for (const one of this.#resuming) this.#acceptance.resume(one)
     this.#resuming = []
-    for (const one of resuming) this.#acceptance.resume(one)
     if (this.http.untaken > OUTPUT && !this.#give()) {
       // What has come lies in the stream's memory.
       this.http.receive(EMPTY)
@@ -166,7 +165,12 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   /** What functions have given and windows have not let through goes along, unless it is much. */
   get quiet(): boolean {
     const http = this.http
-    return this.#calls.size === 0 && !this.#failed && !http.reporting && http.unsent <= CARRIED_BYTES
+    return (
+      this.#calls.size + this.#resuming.length === 0 &&
+      !this.#failed &&
+      !http.reporting &&
+      http.unsent <= CARRIED_BYTES
+    )
   }
 
   get portable(): boolean {
@@ -205,7 +209,8 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     if (mustLeave) this.#calls.drain()
     else if (this.#calls.tunnelled) return 'a WebSocket on one of its streams cannot move'
     this.#held = true
-    this.#calls.freezeSoon(() => this.#owner.pump())
+    const room = CARRIED_REQUEST_BYTES - this.http.unsent
+    if (!this.#owner.host.resting?.underway) this.#calls.freezeSoon(room, () => this.#owner.pump())
     return undefined
   }
 

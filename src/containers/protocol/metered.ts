@@ -69,7 +69,7 @@ export class MeteredSink implements ResponseSink {
 
   /** Milliseconds since the call began, and bytes of content, which are not counted here. */
   get age(): number {
-    return Math.round(this.#clock.steady() - this.#since)
+    return Math.min(Math.round(this.#clock.steady() - this.#since), 0xffffffff)
   }
   readonly given = 0
 

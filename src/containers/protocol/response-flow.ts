@@ -27,7 +27,8 @@ export interface FrozenFlow {
  */
 export class ResponseFlow {
   readonly #sink: Pick<ResponseSink, 'write'>
-  readonly #writer: BodyWriter
+  /** Of the stream's pieces. */
+  #writer: BodyWriter | undefined
   #content: Uint8Array
   readonly #stream: ReadableStream<Uint8Array> | undefined
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
@@ -40,7 +41,7 @@ export class ResponseFlow {
   #immediate: NodeJS.Immediate | undefined
   #frozen: FrozenFlow | undefined
   /** Waits until it is clear whether it goes on here. */
-  #goOn: (() => void) | undefined
+  #resume: (() => void) | undefined
 
   /** @param content its memory is the flow's */
   constructor(
@@ -51,7 +52,6 @@ export class ResponseFlow {
     this.#sink = sink
     this.#content = content
     this.#stream = stream
-    this.#writer = new BodyWriter(sink)
   }
 
   /** Whether all of it was there from the beginning. */
@@ -59,9 +59,21 @@ export class ResponseFlow {
     return this.#stream === undefined
   }
 
-  /** Whether what is left can go elsewhere. */
+  /** Whether what is left can go elsewhere, now or later. */
   get freezes(): boolean {
     return this.#stream === undefined || isResumable(this.#stream)
+  }
+
+  /** Bytes of content that go along if it stops now; undefined if it cannot, or they are too many. */
+  get left(): number | undefined {
+    const stream = this.#stream
+    let bytes = this.#content.length
+    if (stream !== undefined) {
+      if (!isResumable(stream)) return undefined
+      if (stream.unread === undefined && !this.#reading) return undefined
+      for (const { length } of stream.unread?.() ?? []) bytes += length
+    }
+    return bytes > CARRIED ? undefined : bytes
   }
 
   /** What is left, as long as it stands still. */
@@ -70,29 +82,43 @@ export class ResponseFlow {
   }
 
   /**
-   * Gives out everything. @returns whether that is all; false: {@link stop} was called
+   * Gives out everything, at once if nothing is waited for.
+   * @returns whether that is all; false: {@link stop} was called
    * @throws what the stream fails with, TypeError for a piece that is no bytes, and what the sink throws
    */
-  async run(): Promise<boolean> {
+  run(): boolean | Promise<boolean> {
+    while (this.#content.length > 0) {
+      const waiting = this.#piece()
+      if (waiting !== undefined) return this.#goOn(waiting)
+    }
+    if (this.#stream !== undefined) return this.#goOn(undefined)
+    this.#over = true
+    return true
+  }
+
+  async #goOn(waiting: Promise<void> | undefined): Promise<boolean> {
     try {
+      await waiting
       while (this.#content.length > 0) {
         if (this.#frozen !== undefined) await this.#pause()
         if (this.#stopped) return false
         if (this.#wanted !== undefined) this.#arm()
-        const piece = this.#content.subarray(0, PIECE)
-        this.#content = this.#content.subarray(PIECE)
-        const waiting = this.#sink.write(piece)
-        if (waiting !== undefined) await waiting
+        await this.#piece()
       }
       if (this.#frozen !== undefined) await this.#pause()
       if (this.#stream !== undefined && !this.#stopped) await this.#pipe(this.#stream)
-      if (!this.#stopped) this.#over = true
       return !this.#stopped
     } finally {
       this.#over = true
-      this.#writer.stop()
+      this.#writer?.stop()
       clearImmediate(this.#immediate)
     }
+  }
+
+  #piece(): Promise<void> | undefined {
+    const piece = this.#content.subarray(0, PIECE)
+    this.#content = this.#content.subarray(PIECE)
+    return this.#sink.write(piece)
   }
 
   /**
@@ -118,7 +144,7 @@ export class ResponseFlow {
     this.#stopped = true
     this.#wanted = undefined
     this.#wake()
-    this.#writer.stop()
+    this.#writer?.stop()
     const cancelled = this.#reader === undefined ? this.#stream?.cancel(reason) : this.#reader.cancel(reason)
     // What a function throws over its end changes nothing.
     cancelled?.catch(() => {})
@@ -126,6 +152,8 @@ export class ResponseFlow {
 
   async #pipe(stream: ReadableStream<Uint8Array>): Promise<void> {
     const reader = stream.getReader()
+    const writer = new BodyWriter(this.#sink)
+    this.#writer = writer
     this.#reader = reader
     try {
       for (;;) {
@@ -135,14 +163,15 @@ export class ResponseFlow {
         if (this.#wanted !== undefined) this.#arm()
         const { done, value } = await reader.read()
         this.#reading = false
+        if (this.#stopped) return
         // It was given after the stream was frozen: goes out only if that stays here.
         if (this.#frozen !== undefined) await this.#pause()
         if (this.#stopped) return
         if (done) break
-        const waiting = this.#writer.write(value)
+        const waiting = writer.write(value)
         if (waiting !== undefined) await waiting
       }
-      await this.#writer.end()
+      await writer.end()
     } catch (error) {
       if (this.#stopped) return
       reader.cancel(error).catch(() => {})
@@ -163,17 +192,10 @@ export class ResponseFlow {
     if (then === undefined || this.#over || this.#stopped) return
     const stream = this.#stream
     // The rest may be little enough later.
-    if ((stream !== undefined && !isResumable(stream)) || this.#content.length > CARRIED) return
-    if (!this.#reading && this.#reader !== undefined && stream?.unread === undefined) return
+    if (this.left === undefined) return
     try {
-      this.#writer.flush()
-      const frozen = {
-        content: concat(this.#content, ...(stream?.unread?.() ?? [])),
-        state: stream && stateOf(stream),
-      }
-      const length = frozen.content.length + (frozen.state?.length ?? 0)
-      if (length > CARRIED) throw new RangeError(`what is left of the response has ${length} bytes`)
-      this.#frozen = frozen
+      this.#writer?.flush()
+      this.#frozen = freeze(this.#content, stream)
       this.#wanted = undefined
       then()
     } catch (failure) {
@@ -184,18 +206,30 @@ export class ResponseFlow {
 
   #pause(): Promise<void> {
     return new Promise(resolve => {
-      this.#goOn = resolve
+      this.#resume = resolve
     })
   }
 
   #wake(): void {
-    const goOn = this.#goOn
-    this.#goOn = undefined
-    goOn?.()
+    const resume = this.#resume
+    this.#resume = undefined
+    resume?.()
   }
 }
 
-/** @throws TypeError for what JSON cannot say, and what the function throws */
+/**
+ * @throws RangeError for a state that is too large, TypeError for what JSON cannot say, and what the function
+ * throws
+ */
+function freeze(content: Uint8Array, stream: ReadableStream<Uint8Array> | undefined): FrozenFlow {
+  if (stream === undefined || !isResumable(stream)) return { content: concat(content), state: undefined }
+  // Behind the last piece there is nothing to ask for.
+  const state = stream.ended?.() === true ? undefined : stateOf(stream)
+  if (state !== undefined && state.length > CARRIED)
+    throw new RangeError(`the frozen state of a stream has ${state.length} bytes`)
+  return { content: concat(content, ...(stream.unread?.() ?? [])), state }
+}
+
 function stateOf(stream: ResumableStream): Uint8Array {
   const text: string | undefined = JSON.stringify(stream.freeze())
   if (text === undefined) throw new TypeError('the frozen state of a stream is nothing that JSON can say')
