@@ -7,6 +7,7 @@ import type { CryptoProvider, KeyExchangeGroup, Random } from '../../src/tls13/c
 import { fromHex, hex } from '../../src/wire/index.ts'
 import { pairs, providers, scripted } from '../support/providers.ts'
 
+const LONG = process.env.HOTPOTATO_LONG === '1'
 /** The groups over finite fields. */
 const FIELDS: readonly number[] = [
   NamedGroup.ffdhe2048,
@@ -36,7 +37,7 @@ describe.each(pairs)('$title', ({ a, b }) => {
     ...FIELDS,
   ])('group %i: client and server agree', id => {
     const [client, server] = [find(allOf(a), id), find(allOf(b), id)]
-    for (let seed = 0; seed < (FIELDS.includes(id) ? 2 : 10); seed++) {
+    for (let seed = 0; seed < (FIELDS.includes(id) ? (LONG ? 2 : 1) : 10); seed++) {
       const { privateKey, keyExchange } = client.generate(scripted(seed))
       const answer = server.respond(scripted(seed + 100), keyExchange)!
       const secret = client.complete(privateKey, answer.keyExchange)
