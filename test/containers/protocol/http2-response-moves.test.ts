@@ -110,6 +110,9 @@ describe.each([true, false])('over HTTP/2, with TLS: %s', tls => {
     client.connection.drain(true)
     await turn()
     expect(host.offers).toEqual([])
+    // Meanwhile it does not stand still for the other one.
+    await lines.give()
+    expect(client.flush().answer(ids[1]!)).toMatchObject({ body: linesOf(1), ended: false })
     controller.enqueue(utf8('all'))
     controller.close()
     await turn()

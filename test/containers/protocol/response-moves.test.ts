@@ -210,6 +210,69 @@ describe('a response that can be frozen', () => {
     ])
   })
 
+  it('moves as soon as it begins, if the order came before', async () => {
+    const lines = new Lines(2)
+    let begin = (): void => {}
+    const fetch: Fetch = async () => {
+      await new Promise<void>(resolve => {
+        begin = resolve
+      })
+      return new Response(lines.from(0))
+    }
+    const host = hostOf(fetch, lines.from)
+    const { connection, stream } = freshConnection(host, get('/echo'))
+    await turn()
+    connection.drain(true)
+    await turn()
+    expect(host.offers).toEqual([])
+    begin()
+    for (let i = 0; i < 4; i++) await turn()
+    const next = movedConnection(hostOf(fetch, lines.from, 'echo-2'), await host.offers[0]!.frozen)
+    for (let i = 0; i < 4; i++) await lines.give()
+    expect(responses(concat(stream.take(), next.stream.take()), 1)[0]!.body).toBe(linesOf(2))
+  })
+
+  it('asks for no rest of a stream that has ended, and whose client has yet to take its last pieces', async () => {
+    const pieces = resumable({
+      start: controller => {
+        controller.enqueue('all of it')
+        controller.close()
+      },
+      freeze: () => 'nothing follows',
+    })
+    const fetch: Fetch = () => new Response(pieces)
+    const resume: ResumeFunction = () => Promise.reject(new Error('nothing follows'))
+    const host = hostOf(fetch, resume)
+    const stream = new FakeStream()
+    stream.blocked = true
+    const { connection } = freshConnection(host, get('/echo'), stream)
+    connection.moveTo(new MoveOrder(2, () => {}))
+    await turn()
+    stream.drain()
+    for (let i = 0; i < 3; i++) await turn()
+    const other = hostOf(fetch, resume, 'echo-2')
+    const target = movedConnection(other, await host.offers[0]!.frozen)
+    await turn()
+    expect(responses(concat(stream.take(), target.stream.take()), 1)[0]!.body).toBe('all of it')
+    expect([...host.logged, ...other.logged]).toEqual([])
+  })
+
+  it('of a function that goes to sleep, it is given whole first', async () => {
+    const lines = new Lines(2)
+    const host = hostOf(() => new Response(lines.from(0)), lines.from)
+    Object.assign(host, { resting: { underway: true } })
+    const { connection, stream } = freshConnection(host, get('/echo'))
+    await turn()
+    connection.drain(true)
+    for (let i = 0; i < 4; i++) {
+      expect(host.offers).toHaveLength(i < 2 ? 0 : host.offers.length)
+      await lines.give()
+    }
+    expect(responses(stream.take(), 1)[0]!.body).toBe(linesOf(2))
+    const { application } = decodeEnvelope(await host.offers[0]!.frozen)
+    expect(application.protocol).toBe('http1')
+  })
+
   it('is a stream of events, whose ids are where it stands', async () => {
     const asked: string[] = []
     let ring = (): void => {}
