@@ -142,16 +142,31 @@ export class CallResponse {
 
   /**
    * Goes on with what was begun elsewhere.
-   * @throws what the function throws when it is asked for the rest
+   * @param within milliseconds in which the function has to give the rest; 0: for ever
+   * @throws what the function throws when it is asked for that
    */
-  async goOn({ status, content, state, age, given }: FrozenCall): Promise<void> {
+  async goOn({ status, content, state, age, given }: FrozenCall, within: number): Promise<void> {
     this.answered = this.begun = true
     this.#status = status
     this.#metered?.goOn(status, age)
     this.#logged?.goOn(status, age, given)
-    const stream = state && (await restOf(this.#callee, state, this.#context))
+    const stream = state && (await this.#rest(state, within))
     if (this.cancelled) await stream?.cancel()
     else await this.#send(new ResponseFlow(this.#sink, content, stream))
+  }
+
+  async #rest(state: Uint8Array, within: number): Promise<ReadableStream<Uint8Array>> {
+    this.streaming = true
+    pendingCalls.add(this.#call)
+    const late = (): void => this.#call.blame(new Error(`\`resume\` has given nothing in ${within} ms`))
+    const timer = within === 0 ? undefined : this.#callee.clock.after(within, late)
+    try {
+      return await restOf(this.#callee, state, this.#context)
+    } finally {
+      timer?.stop()
+      this.streaming = false
+      pendingCalls.remove(this.#call)
+    }
   }
 
   /** Trailers, and what a sealed function is given, belong to the process that has them. */

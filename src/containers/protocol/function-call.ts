@@ -215,7 +215,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     void this.#context.connection
     this.#context.callId = frozen.callId
     pendingCalls.run(this, () => {
-      this.#response.goOn(frozen).catch(error => this.failed(error))
+      this.#response.goOn(frozen, this.#timeout).catch(error => this.failed(error))
     })
   }
 

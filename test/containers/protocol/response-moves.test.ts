@@ -20,8 +20,13 @@ import { HandClock } from '../../support/hand-clock.ts'
 type Fetch = FetchHandler['fetch']
 
 /** A container with another one of its function beside it. */
-function hostOf(fetch: Fetch, resume?: ResumeFunction, container = 'echo-1'): FakeHost {
-  const host = new FakeHost(undefined, { clock: new HandClock() })
+function hostOf(
+  fetch: Fetch,
+  resume?: ResumeFunction,
+  container = 'echo-1',
+  clock = new HandClock(),
+): FakeHost {
+  const host = new FakeHost(undefined, { clock })
   host.module = { kind: 'fetch', file: 'test', fetch, ...(resume && { resume }) }
   host.available.add('echo')
   return Object.assign(host, { container })
@@ -387,6 +392,25 @@ describe('a response whose rest cannot be made', () => {
     await turn()
     expect(next.stream.closedBy).toBeDefined()
     expect(String((two.logged[0]![0] as { err: Error }).err)).toMatch(reason)
+  })
+
+  it('breaks off when resume takes longer than a call may take to begin', async () => {
+    const lines = new Lines(3)
+    const fetch: Fetch = () => new Response(lines.from(0))
+    const clock = new HandClock()
+    const [one, two] = [
+      hostOf(fetch, lines.from),
+      hostOf(fetch, () => new Promise(() => {}), 'echo-2', clock),
+    ]
+    const { connection } = freshConnection(one, get('/echo'))
+    await turn()
+    const next = await moved(one, two, connection)
+    await turn()
+    expect(next.stream.closedBy).toBeUndefined()
+    clock.pass(two.limits.timers.handler)
+    await turn()
+    expect(next.stream.closedBy).toBeDefined()
+    expect(String((two.logged[0]![0] as { err: Error }).err)).toMatch(/`resume` has given nothing in \d+ ms/)
   })
 })
 
