@@ -237,7 +237,7 @@ describe('a response that can be frozen', () => {
     expect(responses(concat(stream.take(), next.stream.take()), 1)[0]!.body).toBe(linesOf(2))
   })
 
-  it('asks for no rest of a stream that has ended, and whose client has yet to take its last pieces', async () => {
+  it('asks for no rest of a stream that has ended, though its client has yet to take it', async () => {
     const pieces = resumable({
       start: controller => {
         controller.enqueue('all of it')
