@@ -12,6 +12,8 @@ const LONG = process.env.HOTPOTATO_LONG !== undefined
 const SIZE = LONG ? 2 ** 30 : 2 ** 26
 const DEPLOYS = LONG ? 20 : 2
 const BLOCK = 65_536
+/** Bytes that a download reads at most while a deploy goes on. */
+const AHEAD = SIZE / (DEPLOYS + 1) / 2
 
 const STREAMS = `
 import { setTimeout } from 'node:timers/promises'
@@ -88,7 +90,7 @@ function curl(version: string, path: string) {
   return { child, over, got: () => text.length }
 }
 
-/** A download that reads on as far as the test wants, and slowly beyond that. */
+/** A download that reads on as far as the test wants, slowly beyond that, and never half a deploy further. */
 class Download {
   bytes = 0
   #wanted = 0
@@ -120,6 +122,8 @@ class Download {
       this.bytes += piece.length
       this.#hash.update(piece)
       if (this.bytes > this.#wanted) await setTimeout(20)
+      // However long a deploy takes, the download is still underway then.
+      await until(() => this.bytes < this.#wanted + AHEAD)
     }
     this.#over = true
   }
