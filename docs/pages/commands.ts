@@ -17,8 +17,8 @@ export function commandsPage(): string {
 
 Generated from the table of commands by \`npm run docs\`; a test fails when this page is not current.
 \`hotpotato COMMAND --help\` says the same on the terminal, and \`hotpotato completion\` lets shells complete
-all of it. In a checkout, or where hotpotato is installed, \`npx hotpotato\` is the command. Elsewhere npm
-would fetch a package of a stranger that has that name; \`npx --no hotpotato\` never does. \`npm start\`,
+all of it. In a checkout, or where hotpotato is installed, \`npx --no hotpotato\` is the command. Without
+\`--no\`, npm would elsewhere fetch a package of a stranger that has that name. \`npm start\`,
 \`npm stop\`, \`npm run status\` and \`npm run logs\` are short for \`up\`, \`stop\`, \`status\` and
 \`logs -f\`.
 

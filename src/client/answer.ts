@@ -4,12 +4,7 @@ import { prepare } from '../web/globals.ts'
 import { addField, lowerName } from '../web/headers.ts'
 import { LightResponse } from '../web/response.ts'
 import { canDecode, codingsOf, decoded } from './decoding.ts'
-import { ClientError } from './error.ts'
 import type { Answer } from './exchange.ts'
-
-/** Statuses that a Response may have. */
-const FIRST = 200
-const LAST = 599
 
 /** What a response says of itself besides its own fields. */
 export interface About {
@@ -26,9 +21,11 @@ export interface Delivered {
   readonly decoding: boolean
 }
 
-/** An answer as the web's Response. @throws ClientError protocol: one that it cannot be */
+/**
+ * An answer as the web's Response. A status above 599 stays what it is, and is a failure (RFC 9110 §15).
+ * @throws ClientError protocol: too many codings
+ */
 export function responseOf({ status, fields, content }: Answer, about: About): Delivered {
-  if (status < FIRST || status > LAST) throw new ClientError('protocol', `a response with status ${status}`)
   const source = hasNoContent(status) ? null : content
   const codings = about.decode && source !== null ? codingsOf(fields) : []
   const decoding = codings.length > 0 && canDecode(codings)

@@ -26,6 +26,9 @@ interface Head {
   readonly redirected?: boolean
 }
 
+/** The last status that a Response of Node's may have. */
+const LAST_STATUS = 599
+
 /** The web's Response: no stream is made of a body that is there as a whole, unless code asks for one. */
 export class LightResponse {
   readonly #body: LightBody<LightResponse, Response>
@@ -55,7 +58,8 @@ export class LightResponse {
   static readonly #MAKER: Maker<LightResponse, Response> = {
     make: (light, source) =>
       new (native().Response)(source as ConstructorParameters<typeof Response>[0], {
-        status: light.#status,
+        // Node's class knows no other: what a server has invented is a failure (RFC 9110 §15).
+        status: Math.min(light.#status, LAST_STATUS),
         statusText: light.#statusText,
       }),
     sync: (light, real) => replaceFields(real.headers, light.#fields),
@@ -195,7 +199,7 @@ function headOf(init: unknown): Head | undefined {
   if (init === undefined) return { status: 200, statusText: '', fields: [] }
   if (typeof init !== 'object' || init === null) return undefined
   const { status = 200, statusText = '', headers } = init as Readonly<Record<string, unknown>>
-  if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599)
+  if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > LAST_STATUS)
     return undefined
   if (typeof statusText !== 'string' || (statusText !== '' && !PHRASE.test(statusText))) return undefined
   const fields = fieldsFrom(headers)

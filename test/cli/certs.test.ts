@@ -29,7 +29,7 @@ async function run(args: readonly string[], variables: NodeJS.ProcessEnv): Promi
 const make = (...args: string[]) => run(['--config', config, ...args], {})
 const made = (folder = 'certs') => readdirSync(join(directory, folder)).filter(file => file.endsWith('.crt'))
 
-describe('npx hotpotato certs', () => {
+describe('npx --no hotpotato certs', () => {
   it('makes the certificates of the configuration, good for the hosts of all who use them', async () => {
     expect(await make()).toContain(`made ${join(directory, 'certs/one.crt')}`)
     expect(made()).toEqual(['ca.crt', 'one.crt', 'shared.crt'])

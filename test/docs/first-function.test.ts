@@ -41,7 +41,7 @@ describe.skipIf(NO_TERMINAL !== '')(`the page for beginners, typed in a terminal
     await terminal.run(`PATH=${bin}`)
     // What npx does here, without its second to start.
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell fills it in
-    await terminal.run('npx() { node "node_modules/@hotpotato-tls/$1/bin/$1.js" "${@:2}"; }')
+    await terminal.run('npx() { node "node_modules/@hotpotato-tls/$2/bin/$2.js" "${@:3}"; }')
     return terminal
   }
 
@@ -54,19 +54,19 @@ describe.skipIf(NO_TERMINAL !== '')(`the page for beginners, typed in a terminal
       expect({ line, status, said }).toEqual({ line, status: 0, said })
       return said
     }
-    expect(await type('npx hotpotato new greet')).toMatch(/made greet\/ .*\n.*made hotpotato\.yml\n/)
-    expect(commands.shift()).toBe('npx hotpotato up')
-    platform.type('npx hotpotato up')
+    expect(await type('npx --no hotpotato new greet')).toMatch(/made greet\/ .*\n.*made hotpotato\.yml\n/)
+    expect(commands.shift()).toBe('npx --no hotpotato up')
+    platform.type('npx --no hotpotato up')
     await platform.until(/Ctrl-C or .* ends everything\./)
     expect(await type('echo ada |')).toContain('{"hello":"ada"}')
-    expect(await type('npx hotpotato logs')).toMatch(/INFO \(greet-1\): POST \/, 4 characters/)
+    expect(await type('npx --no hotpotato logs')).toMatch(/INFO \(greet-1\): POST \/, 4 characters/)
     writeFileSync(join(folder, 'greet/handler.js'), blocks('js')[0]!)
-    expect(await type('npx hotpotato deploy')).toMatch(/started greet-2[\s\S]*ended greet-1/)
+    expect(await type('npx --no hotpotato deploy')).toMatch(/started greet-2[\s\S]*ended greet-1/)
     expect(await type('echo ada |')).toContain('Hello, ada!\n')
-    expect(await type('npx hotpotato list')).toMatch(/^greet +1 +1 /m)
-    expect(await type('npx hotpotato describe')).toMatch(/^urls +https:\/\/greet.local:/m)
-    expect(await type('npx hotpotato status')).toMatch(/^greet-2 +ready /m)
-    expect(await type('npx hotpotato down')).toContain('stopped\n')
+    expect(await type('npx --no hotpotato list')).toMatch(/^greet +1 +1 /m)
+    expect(await type('npx --no hotpotato describe')).toMatch(/^urls +https:\/\/greet.local:/m)
+    expect(await type('npx --no hotpotato status')).toMatch(/^greet-2 +ready /m)
+    expect(await type('npx --no hotpotato down')).toContain('stopped\n')
     expect(commands).toEqual([])
     expect((await platform.prompt()).status).toBe(0)
   })

@@ -18,7 +18,7 @@ const UNNATURAL: readonly (readonly [RegExp, string])[] = [
 ]
 
 const pages = readdirSync(ROOT).filter(name => /\.(md|yml)$/.test(name))
-const texts = ['src', 'bench', 'docs', 'certs'].flatMap(files)
+const texts = ['src', 'bench', 'docs', 'certs'].flatMap(folder => files(folder))
 
 it.each([
   ['code, comments and pages', [...texts, ...pages], (text: string) => text],
@@ -36,15 +36,24 @@ it.each(UNNATURAL)('%s is nowhere: say "%s"', phrase => {
   expect([...texts, ...pages].filter(file => phrase.test(readFileSync(join(ROOT, file), 'utf8')))).toEqual([])
 })
 
+/** npm's registry has a package of that name, a stranger's: where ours is not installed, npx runs it. */
+it('nothing says to run npx without --no', () => {
+  const more = ['examples', 'templates', 'schema', 'bin'].flatMap(folder => files(folder, /./))
+  const all = [...texts, ...pages, ...more, 'package.json']
+  const risky =
+    /\bnpx +(?!--no |--no-install )(?:-\S+ +)*hotpotato|npm (?:exec|x) +(?!--no )[^\n]*\bhotpotato/
+  expect(all.filter(file => risky.test(readFileSync(join(ROOT, file), 'utf8')))).toEqual([])
+})
+
 it('no text has two sides of a merge in it', () => {
   const marks = /^(<{7}|>{7}) /m
   const all = [...texts, ...files('test'), ...pages]
   expect(all.filter(file => marks.test(readFileSync(join(ROOT, file), 'utf8')))).toEqual([])
 })
 
-function files(folder: string): string[] {
+function files(folder: string, kind = /\.(ts|mjs|md)$/): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile() && /\.(ts|mjs|md)$/.test(entry.name))
+    .filter(entry => entry.isFile() && kind.test(entry.name))
     .map(entry => join(entry.parentPath, entry.name).slice(ROOT.length))
     .filter(file => !file.includes('node_modules/') && file !== 'test/docs/words.test.ts')
 }
