@@ -241,7 +241,9 @@ export class Dispatch {
         }
         consignment.refused(target, release)
         // The one that was started in the place of the dead one cannot go on: there is less to hope for.
-        delivery.until = Math.min(delivery.until, this.#clock.steady() + this.#wait(consignment, false))
+        // Without a verdict it was the dead one itself, of whose death nothing was known yet.
+        if (release.verdict !== undefined)
+          delivery.until = Math.min(delivery.until, this.#clock.steady() + this.#wait(consignment, false))
         this.#refused(delivery, target, consignment.onward?.(release) ?? 'next')
     }
   }

@@ -336,7 +336,8 @@ export class Gateway {
   }
 
   #refused(target: string, verdict: unknown): void {
-    this.#log.warn({ target, verdict }, 'a container refused a connection')
+    if (verdict === undefined) this.#log.info({ target }, 'a container that was offered a connection is gone')
+    else this.#log.warn({ target, verdict }, 'a container refused a connection')
   }
 
   /** @param inbound what the client has said, and in which version */

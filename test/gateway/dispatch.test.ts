@@ -81,6 +81,21 @@ it('waits longer with what a dead container had, until one has refused it', () =
   expect(said.at(-1)).toEqual(['unwanted', 'no container of the function echo is ready'])
 })
 
+it('waits as long as before for one that was offered to the dead container itself', () => {
+  dispatch = new Dispatch(HOLD, new MemoryBudget(), clock, 10 * HOLD)
+  dispatch.introduced(container(1))
+  const send: Consignment['send'] = ({ id }, settle) =>
+    settle(id === 1 ? { state: 'owned', verdict: undefined } : { state: 'gone' })
+  dispatch.deliver({ ...CONSIGNMENT, orphaned: true, send })
+  dispatch.gone(1)
+  clock.pass(5 * HOLD)
+  dispatch.introduced(container(2))
+  expect(said).toEqual([
+    ['refused', 'echo-1'],
+    ['accepted', 'echo-2'],
+  ])
+})
+
 it('gives a container that is starting nothing before it says what it takes', () => {
   dispatch.deliver(CONSIGNMENT)
   dispatch.deliver({ ...CONSIGNMENT, kept: true, send: ({ name }) => said.push(['woken by', name]) })
