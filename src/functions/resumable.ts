@@ -13,6 +13,8 @@ export interface ResumableStream extends ReadableStream<Uint8Array> {
   unread?(): readonly Uint8Array[]
   /** Whether nothing follows behind what has been enqueued. Without it something may. */
   ended?(): boolean
+  /** Fulfilled when it can be asked where it stands; undefined: it can be. Without it, always. */
+  starting?(): Promise<void> | undefined
 }
 
 /** Whether it can go on elsewhere. */
@@ -27,7 +29,10 @@ export interface ResumableSource {
   pull?(controller: ResumableController): void | Promise<void>
   /** The client is gone, or the stream goes on elsewhere. */
   cancel?(reason: unknown): void | Promise<void>
-  /** See {@link ResumableStream.freeze}; it must have changed when `enqueue` returns, and only then. */
+  /**
+   * See {@link ResumableStream.freeze}; it must have changed when `enqueue` returns, and only then. It is not
+   * called before `start` has finished.
+   */
   freeze(): unknown
 }
 
@@ -64,6 +69,9 @@ class Resumable implements ResumableController {
   #pieces: Uint8Array[] = []
   #bytes = 0
   #ended = false
+  /** It broke off: what it was to say next is not known. */
+  #failure: { readonly reason: unknown } | undefined
+  #starting: Promise<void> | undefined
   /** The source is at work, and has been asked again meanwhile. */
   #pulling = false
   #again = false
@@ -89,11 +97,26 @@ class Resumable implements ResumableController {
       { highWaterMark: 0 },
     )
     this.stream = Object.assign(stream, {
-      freeze: () => source.freeze(),
+      freeze: () => {
+        if (this.#failure !== undefined) throw this.#failure.reason
+        return source.freeze()
+      },
       unread: () => this.#pieces,
-      ended: () => this.#ended,
+      ended: () => this.#ended && this.#failure === undefined,
+      starting: () => this.#starting,
     })
-    this.#run(() => source.start?.(this))
+    this.#run(() => this.#start())
+  }
+
+  #start(): void | Promise<void> {
+    const started = this.#source.start?.(this)
+    if (!(started instanceof Promise)) return
+    this.#starting = started
+      .catch(reason => this.error(reason))
+      .then(() => {
+        this.#starting = undefined
+      })
+    return this.#starting
   }
 
   get desiredSize(): number {
@@ -118,6 +141,7 @@ class Resumable implements ResumableController {
   error(reason: unknown): void {
     if (this.#ended) return
     this.#ended = true
+    this.#failure = { reason }
     this.#pieces = []
     this.#controller?.error(reason)
     this.#wake()

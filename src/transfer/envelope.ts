@@ -56,6 +56,9 @@ export const frozenCall = struct('FrozenCall', {
   callId: text(1, 128),
   /** That its head said. */
   status: uint16,
+  /** When it began, and until when its response was to begin: milliseconds since 1970. */
+  began: uint64,
+  deadline: optional(uint64),
   /** Milliseconds since it began, and bytes of content that the function has given since, for logs. */
   age: uint32,
   given: uint64,

@@ -137,6 +137,8 @@ const request = fc.record({
 const call = fc.record({
   callId: fc.constant('a'),
   status: fc.nat(999),
+  began: fc.maxSafeNat(),
+  deadline: fc.option(fc.maxSafeNat(), { nil: undefined }),
   age: fc.nat(0xffffffff),
   given: fc.maxSafeNat(),
   content: bytes(0, 400),

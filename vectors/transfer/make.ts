@@ -223,6 +223,8 @@ ENVELOPES['a response in its middle'] = {
       call: {
         callId: '4bf92f35-77b3-4da6-a3ce-929d0e0e4736',
         status: 200,
+        began: 1_795_996_800_000,
+        deadline: 1_795_996_860_000,
         age: 61_000,
         given: 1_234_567,
         content: utf8('id: 8\ndata: tick\n\n'),
@@ -272,6 +274,8 @@ ENVELOPES['responses in their middle over HTTP/2'] = {
         call: {
           callId: '4bf92f35-77b3-4da6-a3ce-929d0e0e4736',
           status: 200,
+          began: 1_795_996_800_000,
+          deadline: undefined,
           age: 61_000,
           given: 19,
           content: new Uint8Array(0),

@@ -5,15 +5,15 @@ import type { Problem } from '../../http/problem.ts'
 import type { Session, SessionEvent } from '../../tls13/index.ts'
 import type { ByteStream, Lifted, StreamError } from '../../transfer/byte-stream.ts'
 import type { ConnectionDescription } from '../../transfer/control.ts'
-import { type Envelope, FORMAT_VERSION } from '../../transfer/envelope.ts'
-import { extensionOf, trifleValue, waitsOf, waitsValues, writeExtensions } from '../../transfer/extensions.ts'
+import type { Envelope } from '../../transfer/envelope.ts'
+import { extensionOf, waitsOf } from '../../transfer/extensions.ts'
 import { Guard } from '../../transport/guard.ts'
 import { Turn } from '../../transport/turn.ts'
 import { EMPTY, hex } from '../../wire/index.ts'
 import { type Departing, Departure } from '../move/departure.ts'
 import type { MoveOrder } from '../move/move-order.ts'
 import { restored, Seating } from '../move/seating.ts'
-import { chosen, NO_APPLICATION, speak } from '../protocol/choice.ts'
+import { chosen, speak } from '../protocol/choice.ts'
 import type { Protocol, ProtocolOwner, Refusal } from '../protocol/protocol.ts'
 import type { Recovery } from '../survival/recovery.ts'
 import type { Survival, SurvivalOwner } from '../survival/survival.ts'
@@ -25,6 +25,7 @@ import { Ending, type Ends, type Phase } from './ending.ts'
 import { type Incoming, Inlet } from './inlet.ts'
 import { inquire } from './inquiry.ts'
 import { Outlet } from './outlet.ts'
+import { pack } from './packing.ts'
 import type { Timeout } from './timeout.ts'
 import { ConnectionTimers, type Waiting } from './timers.ts'
 
@@ -83,6 +84,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#seating = new Seating(this.#survival === undefined ? home : undefined, envelope.tls)
     this.#recovery = recovery
     this.#in = new Inlet(this, stream, this.#survival, new Turn(() => this.pump(), host.loop))
+    // Its close_notify came to another container; a FIN is found again in the socket.
+    this.#in.ended = envelope.tls?.readClosed === true
     const onDrained = this.guard.entrance(() => this.#onDrained())
     this.out = new Outlet(stream, session, this.#survival, () => this.burden.updateSoon(), onDrained)
     this.out.shared = this.home !== undefined
@@ -315,25 +318,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   #envelope(generation: number, tls: Envelope['tls']): Envelope {
-    const carried = this.#survival?.extensions
-    const waits = this.quiet ? waitsValues(this.timers.export()) : undefined
-    return {
-      formatVersion: FORMAT_VERSION,
-      sessionId: this.sessionId,
-      generation,
-      hops: this.#hops,
-      idleLeft: this.timers.idleLeft,
-      tls,
-      application: this.quiet ? this.#protocol.export() : NO_APPLICATION,
-      extensions: writeExtensions({
-        leg: carried?.leg,
-        slot: carried?.slot,
-        timers: waits?.timers,
-        rates: waits?.rates,
-        trifles: trifleValue(this.#session?.trifles),
-        client: this.#toldAddress === undefined ? undefined : { remoteAddress: this.#toldAddress },
-      }),
-    }
+    const { sessionId, timers, protocol, out } = this
+    const [hops, survival, toldAddress] = [this.#hops, this.#survival, this.#toldAddress]
+    return pack({ sessionId, hops, timers, protocol, out, toldAddress, survival }, generation, tls)
   }
 
   onMoved(how: 'moved' | 'unknown' | 'broken', envelope?: Envelope, target?: number): boolean {
@@ -359,6 +346,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#seating.stay()
     this.#survival?.claim()
     this.out.session = restored(envelope, this.host)
+    this.#protocol.settled?.(true)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.phase = 'open'
     this.timers.start()
@@ -439,6 +427,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.#in.turn.stop()
       this.#ending.over()
       if (why !== 'moved') this.#survival?.done()
+      this.#protocol.settled?.(why === 'moved')
       this.#departure.ended()
       this.out.release()
       this.out.session = undefined

@@ -57,6 +57,8 @@ export class CallContext implements Context, Endings {
   readonly functionName: string
   readonly functionPath: string
   deadline?: number
+  /** When the call began, wherever that was: milliseconds since 1970. Undefined: it has not. */
+  began?: number | undefined
   readonly #callee: Callee
   #connection: ConnectionInfo | (() => ConnectionInfo)
   readonly #head: RequestHead
@@ -124,7 +126,7 @@ export class CallContext implements Context, Endings {
 
   /** When the call began, in nanoseconds since 1970, as OpenFaaS's gateway tells it. */
   get startTime(): string {
-    this.#startTime ??= `${this.#callee.clock.wall()}000000`
+    this.#startTime ??= `${this.began ?? this.#callee.clock.wall()}000000`
     return this.#startTime
   }
 

@@ -95,11 +95,29 @@ export class CallResponse {
     this.#flow?.stop(reason)
   }
 
-  /** The call goes on elsewhere, and is counted there. */
-  withdrawn(): void {
+  /** The call is about to go on elsewhere: what becomes of that is for {@link settled}. */
+  leave(reason: Error): void {
     this.cancelled = true
-    this.#metered?.withdrawn()
-    this.#logged?.withdrawn()
+    this.#flow?.stop(reason)
+  }
+
+  /**
+   * What became of a call that was to go on elsewhere.
+   * @param goesOn it is counted where it does; otherwise it has ended here
+   */
+  settled(goesOn: boolean): void {
+    if (goesOn) {
+      this.#metered?.withdrawn()
+      this.#logged?.withdrawn()
+    } else {
+      this.#metered?.cancelled()
+      this.#logged?.cancelled()
+    }
+  }
+
+  /** Bytes of it that are kept for the client alone. */
+  get held(): number {
+    return this.#flow?.held ?? 0
   }
 
   /**
@@ -115,6 +133,8 @@ export class CallResponse {
       else {
         this.#rooted = true
         this.#callee.log.error({ err: failure }, 'a response cannot move: its function does not freeze')
+        // Others that stand still for the sake of this one need not any more.
+        then()
       }
     })
   }
@@ -137,7 +157,8 @@ export class CallResponse {
     const frozen = flow?.frozen
     if (flow === undefined || frozen === undefined || !this.#portable(flow)) return undefined
     const { age, given } = this.#logged ?? this.#metered ?? NOTHING
-    return { callId: this.#context.callId, status: this.#status, age, given, ...frozen }
+    const { callId, began = this.#callee.clock.wall(), deadline } = this.#context
+    return { callId, status: this.#status, began, deadline, age, given, ...frozen }
   }
 
   /**
@@ -150,22 +171,21 @@ export class CallResponse {
     this.#status = status
     this.#metered?.goOn(status, age)
     this.#logged?.goOn(status, age, given)
-    const stream = state && (await this.#rest(state, within))
-    if (this.cancelled) await stream?.cancel()
-    else await this.#send(new ResponseFlow(this.#sink, content, stream))
+    this.streaming = true
+    pendingCalls.add(this.#call)
+    const rest = state && { state, stream: this.#rest(state, within) }
+    // It is looked at when the content has gone out.
+    rest?.stream.catch(() => {})
+    await this.#send(new ResponseFlow(this.#sink, content, rest, true))
   }
 
   async #rest(state: Uint8Array, within: number): Promise<ReadableStream<Uint8Array>> {
-    this.streaming = true
-    pendingCalls.add(this.#call)
     const late = (): void => this.#call.blame(new Error(`\`resume\` has given nothing in ${within} ms`))
     const timer = within === 0 ? undefined : this.#callee.clock.after(within, late)
     try {
       return await restOf(this.#callee, state, this.#context)
     } finally {
       timer?.stop()
-      this.streaming = false
-      pendingCalls.remove(this.#call)
     }
   }
 

@@ -14,6 +14,8 @@ export class Calls {
   readonly #serving: Pick<H2Serving, 'exchanges' | 'withdraw' | 'leave'>
 
   readonly #frozen: Http2Call[] = []
+  /** Those that {@link withdraw} has taken out. */
+  readonly #leaving: FunctionCall[] = []
 
   constructor(serving: Pick<H2Serving, 'exchanges' | 'withdraw' | 'leave'>) {
     this.#serving = serving
@@ -55,7 +57,7 @@ export class Calls {
       if (!(sink instanceof FunctionCall)) return undefined
       const { frozen } = sink
       if (frozen !== undefined) {
-        bytes += frozen.content.length + (frozen.state?.length ?? 0)
+        bytes += bytesOf(frozen)
         for (const { length } of unsent) bytes += length
       } else if (sink.started || sink.bodyEnded) return undefined
       else bytes += sink.unread
@@ -66,6 +68,19 @@ export class Calls {
   /** What is left of the responses that went along with {@link withdraw}. */
   get frozen(): readonly Http2Call[] {
     return this.#frozen
+  }
+
+  /** Bytes of them, and of those that are to go on here. @param resuming from elsewhere */
+  held(resuming: readonly Http2Call[]): number {
+    let bytes = 0
+    for (const { call } of this.#frozen) bytes += bytesOf(call)
+    for (const { call } of resuming) bytes += bytesOf(call)
+    return bytes
+  }
+
+  /** What became of all that went along. @param goesOn it does, elsewhere or here */
+  settled(goesOn: boolean): void {
+    for (const call of this.#leaving.splice(0)) call.settled(goesOn)
   }
 
   /**
@@ -97,6 +112,7 @@ export class Calls {
     rates.retain(waiting)
     for (const exchange of [...this.#exchanges]) {
       if (!(exchange.sink instanceof FunctionCall)) continue
+      this.#leaving.push(exchange.sink)
       const { streamId } = exchange.announced
       const call = frozenOf(exchange, exchange.sink)
       if (call !== undefined) {
@@ -121,6 +137,11 @@ export class Calls {
   drain(): void {
     for (const { sink } of [...this.#exchanges]) if (sink instanceof Tunnel) sink.drain()
   }
+}
+
+/** What a call weighs that is on its way. */
+export function bytesOf({ content, state }: FrozenCall): number {
+  return content.length + (state?.length ?? 0)
 }
 
 /** What is left of a response that stands still, with what waits for a window of its client. */

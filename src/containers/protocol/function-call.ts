@@ -21,6 +21,9 @@ import { type Pending, pendingCalls } from './pending.ts'
 /** Bytes of a request's body that wait for a function that reads it as a stream. */
 const BODY_BUFFER = 65_536
 
+/** Why a call is over here that goes on in another container. */
+const ELSEWHERE = new Error('the response goes on in another container')
+
 /**
  * One accepted request on its way through a function. The body is given whole if it is there at once,
  * otherwise as a stream that pulls; a raw handler gets it whole in any case.
@@ -83,10 +86,10 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   /**
    * The body as far as it has come and no function has it; to be asked for only when the request is given up
-   * here, unanswered.
+   * here, unanswered. What becomes of that is for {@link settled}.
    */
   takeBack(): readonly Uint8Array[] {
-    this.#response.withdrawn()
+    this.#response.leave(ELSEWHERE)
     return this.#pieces.take()
   }
 
@@ -104,7 +107,8 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     if (!this.#bodyEnded && !this.#response.begun) return this.unread + this.#given
     const room = this.#stream?.desiredSize ?? BODY_BUFFER
     // Of a stream that is closed and empty there is no room, either.
-    return this.unread + (room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room)
+    const inStream = room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room
+    return this.unread + inStream + this.#response.held
   }
 
   /**
@@ -158,6 +162,10 @@ export class FunctionCall implements Informant, ContentSink, Pending {
    */
   cancel(reason: Error & { readonly status?: number }): void {
     this.#response.cancel(reason)
+    this.#drop(reason)
+  }
+
+  #drop(reason: Error): void {
     pendingCalls.remove(this)
     this.#pieces.take()
     this.#context.abort(reason)
@@ -199,10 +207,15 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     return this.#response.frozen
   }
 
-  /** Its response goes on elsewhere. */
+  /** Its response is about to go on elsewhere; what becomes of that is for {@link settled}. */
   leave(): void {
-    this.#response.withdrawn()
-    this.cancel(new Error('the response goes on in another container'))
+    this.#response.leave(ELSEWHERE)
+    this.#drop(ELSEWHERE)
+  }
+
+  /** What became of it when it was to go on elsewhere. @param goesOn also if that is here, as another call */
+  settled(goesOn: boolean): void {
+    this.#response.settled(goesOn)
   }
 
   /**
@@ -213,7 +226,8 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     this.#started = this.#bodyEnded = true
     // While it is there: the client may be gone when the function asks.
     void this.#context.connection
-    this.#context.callId = frozen.callId
+    const { callId, began, deadline } = frozen
+    Object.assign(this.#context, { callId, began, ...(deadline !== undefined && { deadline }) })
     pendingCalls.run(this, () => {
       this.#response.goOn(frozen, this.#timeout).catch(error => this.failed(error))
     })
@@ -245,7 +259,9 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   #run(body: Uint8Array | ReadableStream<Uint8Array>): void {
     this.#started = true
-    if (this.#timeout > 0) this.#context.deadline = this.#callee.clock.wall() + this.#timeout
+    const began = this.#callee.clock.wall()
+    this.#context.began = began
+    if (this.#timeout > 0) this.#context.deadline = began + this.#timeout
     pendingCalls.run(this, () => this.#call(body))
   }
 

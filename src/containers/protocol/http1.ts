@@ -20,6 +20,7 @@ import { type Timeout, timeoutProblem } from '../connection/timeout.ts'
 import type { ConnectionTimers } from '../connection/timers.ts'
 import { CARRIED_REQUEST_BYTES } from '../move/policy.ts'
 import { unavailable } from '../move/unavailable.ts'
+import { bytesOf } from './calls.ts'
 import { FunctionCall } from './function-call.ts'
 import { logOwn, ownAnswer } from './own-answers.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
@@ -55,6 +56,8 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   /** The function whose containers the request that was announced waits for. */
   #awaited: string | undefined
 
+  /** The call that was taken out of the connection, to go on elsewhere. */
+  #leaving: FunctionCall | undefined
   /** What is left of the response, which goes on elsewhere. */
   #frozen: FrozenCall | undefined
   /** The response that goes on here, as soon as the connection is served. */
@@ -90,7 +93,10 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   }
 
   get held(): number {
-    return this.#serving.http.buffered + (this.#call?.held ?? 0)
+    const frozen = this.#frozen ?? this.#resuming
+    return (
+      this.#serving.http.buffered + (this.#call?.held ?? 0) + (frozen === undefined ? 0 : bytesOf(frozen))
+    )
   }
 
   shed(what: Problem): void {
@@ -123,6 +129,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
 
   withdraw(): void {
     const frozen = this.#call!.frozen
+    this.#leaving = this.#call
     if (frozen !== undefined) {
       this.#frozen = frozen
       this.#call!.leave()
@@ -181,6 +188,11 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
 
   onMoved(): void {
     this.#serving.left()
+  }
+
+  settled(goesOn: boolean): void {
+    this.#leaving?.settled(goesOn)
+    this.#leaving = undefined
   }
 
   export(): ApplicationState {

@@ -134,7 +134,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   }
 
   get held(): number {
-    return this.#serving.held
+    return this.#serving.held + this.#calls.held(this.#resuming)
   }
 
   shed(what: Problem): void {
@@ -257,6 +257,10 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
 
   onMoved(): void {
     this.http.forget()
+  }
+
+  settled(goesOn: boolean): void {
+    this.#calls.settled(goesOn)
   }
 
   /** A connection leaves a sealed function without the keys that it came with. */

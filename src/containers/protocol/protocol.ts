@@ -94,6 +94,11 @@ export interface Protocol {
   tick?(now: number): void
   /** What was exported goes on elsewhere, or here in another object: this one has no more to say. */
   onMoved?(): void
+  /**
+   * What became of what was exported, once that is known. @param goesOn elsewhere, or here in another object;
+   * otherwise it has ended
+   */
+  settled?(goesOn: boolean): void
   /** All that the protocol is. @throws Error unless {@link quiet} */
   export(): ApplicationState
 }

@@ -13,6 +13,13 @@ const CARRIED = 1_048_576
 /** Called when a flow stands still, or with what was thrown when it was to be frozen. */
 type Settled = (failure?: unknown) => void
 
+/** What a stream will say that its function has yet to make, of what was frozen elsewhere. */
+export interface Rest {
+  /** What was frozen, as JSON: as long as the stream is not there, it stands where that says. */
+  readonly state: Uint8Array
+  readonly stream: Promise<ReadableStream<Uint8Array>>
+}
+
 /** What is left of a response's content. */
 export interface FrozenFlow {
   /** Comes next. */
@@ -30,7 +37,13 @@ export class ResponseFlow {
   /** Of the stream's pieces. */
   #writer: BodyWriter | undefined
   #content: Uint8Array
-  readonly #stream: ReadableStream<Uint8Array> | undefined
+  #stream: ReadableStream<Uint8Array> | undefined
+  /** Until its stream is there. */
+  #rest: Rest | undefined
+  /** The content came from elsewhere: it is no memory of the function's. */
+  readonly #carried: boolean
+  /** Bytes of what the stream froze when it was asked last. */
+  #stateBytes = 0
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   /** A piece of the stream is waited for: it has given all that was enqueued. */
   #reading = false
@@ -43,20 +56,27 @@ export class ResponseFlow {
   /** Waits until it is clear whether it goes on here. */
   #resume: (() => void) | undefined
 
-  /** @param content its memory is the flow's */
+  /**
+   * @param content its memory is the flow's
+   * @param behind that
+   * @param carried the content came from elsewhere
+   */
   constructor(
     sink: Pick<ResponseSink, 'write'>,
     content: Uint8Array,
-    stream?: ReadableStream<Uint8Array> | undefined,
+    behind?: ReadableStream<Uint8Array> | Rest | undefined,
+    carried = false,
   ) {
     this.#sink = sink
     this.#content = content
-    this.#stream = stream
+    if (behind instanceof ReadableStream) this.#stream = behind
+    else this.#rest = behind
+    this.#carried = carried
   }
 
   /** Whether all of it was there from the beginning. */
   get whole(): boolean {
-    return this.#stream === undefined
+    return this.#stream === undefined && this.#rest === undefined
   }
 
   /** Whether what is left can go elsewhere, now or later. */
@@ -64,16 +84,23 @@ export class ResponseFlow {
     return this.#stream === undefined || isResumable(this.#stream)
   }
 
-  /** Bytes of content that go along if it stops now; undefined if it cannot, or they are too many. */
+  /** Bytes that go along if it stops now, with the state; undefined if it cannot, or they are too many. */
   get left(): number | undefined {
     const stream = this.#stream
     let bytes = this.#content.length
     if (stream !== undefined) {
-      if (!isResumable(stream)) return undefined
+      if (!isResumable(stream) || stream.starting?.() !== undefined) return undefined
       if (stream.unread === undefined && !this.#reading) return undefined
       for (const { length } of stream.unread?.() ?? []) bytes += length
     }
-    return bytes > CARRIED ? undefined : bytes
+    return bytes > CARRIED ? undefined : bytes + (this.#rest?.state.length ?? this.#stateBytes)
+  }
+
+  /** Bytes that are kept for the client alone: what came from elsewhere, and what is to go there. */
+  get held(): number {
+    const { content, state } = this.#frozen ?? {}
+    const came = this.#carried ? this.#content.length : 0
+    return came + (this.#rest?.state.length ?? 0) + (content?.length ?? 0) + (state?.length ?? 0)
   }
 
   /** What is left, as long as it stands still. */
@@ -91,7 +118,7 @@ export class ResponseFlow {
       const waiting = this.#piece()
       if (waiting !== undefined) return this.#goOn(waiting)
     }
-    if (this.#stream !== undefined) return this.#goOn(undefined)
+    if (!this.whole) return this.#goOn(undefined)
     this.#over = true
     return true
   }
@@ -106,6 +133,7 @@ export class ResponseFlow {
         await this.#piece()
       }
       if (this.#frozen !== undefined) await this.#pause()
+      if (this.#rest !== undefined) await this.#arrive(this.#rest)
       if (this.#stream !== undefined && !this.#stopped) await this.#pipe(this.#stream)
       return !this.#stopped
     } finally {
@@ -113,6 +141,20 @@ export class ResponseFlow {
       this.#writer?.stop()
       clearImmediate(this.#immediate)
     }
+  }
+
+  /** Waits for the function, and may be frozen meanwhile. */
+  async #arrive({ stream: coming }: Rest): Promise<void> {
+    if (this.#wanted !== undefined) this.#arm()
+    const stream = await coming
+    if (this.#frozen !== undefined) await this.#pause()
+    if (this.#stopped) {
+      // What a function throws over its end changes nothing.
+      stream.cancel().catch(() => {})
+      return
+    }
+    this.#stream = stream
+    this.#rest = undefined
   }
 
   #piece(): Promise<void> | undefined {
@@ -191,11 +233,14 @@ export class ResponseFlow {
     const then = this.#wanted
     if (then === undefined || this.#over || this.#stopped) return
     const stream = this.#stream
+    const starting = stream && isResumable(stream) ? stream.starting?.() : undefined
+    starting?.then(() => this.#arm())
     // The rest may be little enough later.
     if (this.left === undefined) return
     try {
       this.#writer?.flush()
-      this.#frozen = freeze(this.#content, stream)
+      this.#frozen = freeze(this.#content, stream, this.#rest?.state)
+      this.#stateBytes = this.#frozen.state?.length ?? 0
       this.#wanted = undefined
       then()
     } catch (failure) {
@@ -204,7 +249,8 @@ export class ResponseFlow {
     }
   }
 
-  #pause(): Promise<void> {
+  #pause(): Promise<void> | undefined {
+    if (this.#stopped) return undefined
     return new Promise(resolve => {
       this.#resume = resolve
     })
@@ -221,8 +267,12 @@ export class ResponseFlow {
  * @throws RangeError for a state that is too large, TypeError for what JSON cannot say, and what the function
  * throws
  */
-function freeze(content: Uint8Array, stream: ReadableStream<Uint8Array> | undefined): FrozenFlow {
-  if (stream === undefined || !isResumable(stream)) return { content: concat(content), state: undefined }
+function freeze(
+  content: Uint8Array,
+  stream: ReadableStream<Uint8Array> | undefined,
+  rest: Uint8Array | undefined,
+): FrozenFlow {
+  if (stream === undefined || !isResumable(stream)) return { content: concat(content), state: rest }
   // Behind the last piece there is nothing to ask for.
   const state = stream.ended?.() === true ? undefined : stateOf(stream)
   if (state !== undefined && state.length > CARRIED)

@@ -178,6 +178,7 @@ describe('a call is counted', () => {
     connection.drain(true)
     for (let i = 0; i < 5; i++) await turn()
     expect(host.offers.length).toBe(1)
+    host.offers[0]!.settle({ state: 'gone' })
     expect(host.traffic.inFlight).toBe(0)
     expect(counted(host)).toEqual({})
   })
