@@ -11,14 +11,9 @@ export class CallbackRule {
     this.#hosts = hosts.map(host => host.toLowerCase())
   }
 
-  /** What is against a URL; undefined: nothing. */
+  /** What is against a URL that {@link flaw} finds nothing wrong with; undefined: nothing. */
   objection(text: string): string | undefined {
-    if (text.length > 4096) return 'X-Callback-Url has more than 4096 characters'
-    if (!URL.canParse(text)) return 'X-Callback-Url is no URL'
     const url = new URL(text)
-    if (url.protocol !== 'http:' && url.protocol !== 'https:')
-      return 'X-Callback-Url is neither http nor https'
-    if (url.username !== '' || url.password !== '') return 'X-Callback-Url has credentials in it'
     if (this.#names(url) || this.#hosts.includes('*')) return undefined
     return `queue.callbacks in the stack file does not name ${url.host}`
   }
@@ -37,6 +32,20 @@ export class CallbackRule {
       return one.startsWith('*.') && isIP(bare) === 0 && hostname.endsWith(one.slice(1))
     })
   }
+}
+
+/** Why that can be no callback, wherever it leads; undefined: it can. @param text of X-Callback-Url */
+export function flaw(text: string): string | undefined {
+  if (text.length > 4096) return 'X-Callback-Url has more than 4096 characters'
+  const none = 'X-Callback-Url is no URL: it is written as https://hooks.example.com/a'
+  // A parser would mend these, and the answer would go where the client has not said.
+  if (!/^[\x21-\x5b\x5d-\x7e]+$/.test(text) || !URL.canParse(text)) return none
+  const { protocol, username, password } = new URL(text)
+  if (protocol !== 'http:' && protocol !== 'https:') return 'X-Callback-Url is neither http nor https'
+  if (!/^[a-z]+:\/\/[^/]/i.test(text)) return none
+  if (username !== '' || password !== '') return 'X-Callback-Url has credentials in it'
+  if (text.includes('#')) return 'X-Callback-Url has a fragment, from # on, which no server is told'
+  return undefined
 }
 
 /** Addresses that are not of the public internet (RFC 6890 and its registries). */

@@ -4,7 +4,7 @@ import { request as requestSecurely } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import type { Clock } from '../time/clock.ts'
 import { concat, EMPTY } from '../wire/index.ts'
-import type { CallbackRule } from './callbacks.ts'
+import { type CallbackRule, flaw } from './callbacks.ts'
 import type { Outcome } from './life.ts'
 import type { CallRecord } from './record.ts'
 
@@ -78,7 +78,7 @@ export class HttpCaller implements Caller {
   async tell(record: CallRecord, timeout = TELLING_TIMEOUT): Promise<Outcome> {
     const { callbacks } = this.#options
     const { callback, answer } = record
-    const objection = callbacks.objection(callback)
+    const objection = flaw(callback) ?? callbacks.objection(callback)
     if (objection !== undefined || answer === undefined)
       return { kind: 'impossible', reason: objection ?? 'there is no answer to tell' }
     const url = new URL(callback)

@@ -1,13 +1,13 @@
 import { watch } from 'node:fs'
 import type { Context, RawResponse } from '../functions/contract.ts'
 import { type FunctionModule, functionModule } from '../functions/module.ts'
-import { header, type RequestView } from '../http/message.ts'
+import { type Field, header, type RequestView } from '../http/message.ts'
 import { type Problem, problem } from '../http/problem.ts'
 import type { Log } from '../platform/log.ts'
 import { ownerOfPath } from '../platform/path.ts'
 import { QUEUE_FUNCTION, type QueueSettings } from '../platform/queue-settings.ts'
 import type { Clock } from '../time/clock.ts'
-import { CallbackRule } from './callbacks.ts'
+import { CallbackRule, flaw } from './callbacks.ts'
 import { type FrontDoor, goesAlong, HttpCaller } from './caller.ts'
 import { own } from './ownership.ts'
 import { type Accepted, Queue } from './queue.ts'
@@ -71,10 +71,12 @@ export async function accept(request: RequestView, context: Context, parts: Part
     const detail = `an asynchronous call has at most ${settings.callBytes} bytes of content`
     return problem({ name: 'call-too-large', status: 413, detail })
   }
+  const id = context.callId
+  const fault = faultOf(headers, id)
+  if (fault !== undefined) return problem({ name: 'bad-async-field', status: 400, detail: fault })
   const callback = header(headers, 'x-callback-url') ?? ''
   const objection = callback === '' ? undefined : callbacks.objection(callback)
   if (objection !== undefined) return problem({ name: 'callback-refused', status: 403, detail: objection })
-  const id = context.callId
   const now = clock.wall()
   const record: CallRecord = {
     ...{ id, functionName: owner.functionName, method, body, callback },
@@ -90,6 +92,23 @@ export async function accept(request: RequestView, context: Context, parts: Part
     return busy(503, 'the call cannot be kept on the disk; the log says why')
   }
   return answerTo(accepted, settings)
+}
+
+/**
+ * What is wrong with the fields that are about an asynchronous call; undefined: nothing.
+ * @param id that the call has: another one than was asked for, where that was none
+ */
+function faultOf(headers: readonly Field[], id: string): string | undefined {
+  for (const name of ['X-Call-Id', 'X-Callback-Url']) {
+    const all = headers.filter(([one]) => one.toLowerCase() === name.toLowerCase())
+    if (all.length > 1) return `${name} comes ${all.length} times: a call has one`
+  }
+  // With an id of ours, what the client sends a second time would be done a second time.
+  const asked = header(headers, 'x-call-id')
+  if (asked !== undefined && asked !== id)
+    return 'X-Call-Id has 1 to 128 characters, each a letter, a digit or one of . : + / = @ _ -'
+  const callback = header(headers, 'x-callback-url')
+  return callback === undefined ? undefined : flaw(callback)
 }
 
 /** As OpenFaaS has it: `DELETE /async-function/ID`. */

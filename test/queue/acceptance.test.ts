@@ -22,6 +22,30 @@ it.each<[path: string, headers: readonly (readonly [string, string])[], length: 
   ['/plain', [], 10, 202],
   ['/plain', [['x-callback-url', 'https://hooks.example/a']], 0, 202],
   ['/plain', [['x-callback-url', 'https://other.example/a']], 0, 403],
+  ['/plain', [['x-callback-url', 'ftp://hooks.example/a']], 0, 400],
+  ['/plain', [['x-callback-url', 'https://hooks.example/a#b']], 0, 400],
+  ['/plain', [['x-callback-url', '']], 0, 400],
+  [
+    '/plain',
+    [
+      ['x-callback-url', 'https://hooks.example/a'],
+      ['X-Callback-Url', 'https://hooks.example/a'],
+    ],
+    0,
+    400,
+  ],
+  ['/plain', [['x-call-id', 'a']], 0, 202],
+  // The platform gives such a call another id.
+  ['/plain', [['x-call-id', 'no id']], 0, 400],
+  [
+    '/plain',
+    [
+      ['x-call-id', 'a'],
+      ['x-call-id', 'b'],
+    ],
+    0,
+    400,
+  ],
   ['/plain', [], 11, 413],
   ['/other', [], 0, 404],
   ['/function/plain', [], 0, 404],

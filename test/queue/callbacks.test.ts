@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CallbackRule } from '../../src/queue/callbacks.ts'
+import { CallbackRule, flaw } from '../../src/queue/callbacks.ts'
 
 const rule = new CallbackRule([
   'hooks.example.com',
@@ -18,7 +18,7 @@ describe('a callback URL', () => {
     'http://127.0.0.1:8000/x',
     'http://[::1]:5/',
     'http://any.port:81',
-  ])('may be %s', url => expect(rule.objection(url)).toBeUndefined())
+  ])('may be %s', url => expect([flaw(url), rule.objection(url)]).toEqual([undefined, undefined]))
 
   it.each([
     ['http://127.0.0.1/', /does not name 127\.0\.0\.1$/],
@@ -29,14 +29,31 @@ describe('a callback URL', () => {
     ['http://evil.example/?hooks.example.com', /does not name/],
     ['http://team.example/', /does not name/],
     ['http://any.port/', /does not name/],
+  ])('does not lead where the stack file has not said: %s', (url, objection) => {
+    expect([flaw(url), rule.objection(url)]).toEqual([undefined, expect.stringMatching(objection)])
+  })
+
+  it.each([
     ['http://hooks.example.com@evil.example/', /credentials/],
     ['http://user:word@hooks.example.com/', /credentials/],
     ['file:///etc/passwd', /neither http nor https/],
     ['gopher://hooks.example.com/', /neither http nor https/],
+    ['javascript:alert(1)', /neither http nor https/],
+    ['https://hooks.example.com/a#b', /fragment/],
+    ['https://hooks.example.com/#', /fragment/],
+    ['', /no URL/],
     ['/relative', /no URL/],
     ['not a url', /no URL/],
+    ['hooks.example.com', /no URL/],
+    // What a parser would mend.
+    ['http:hooks.example.com', /no URL/],
+    ['http:///hooks.example.com', /no URL/],
+    ['http:\\\\hooks.example.com', /no URL/],
+    ['https://hooks.example.com/a b', /no URL/],
+    ['https://hooks.exämple.com/', /no URL/],
+    ['https://hooks.example.com:99999/', /no URL/],
     [`https://hooks.example.com/${'a'.repeat(5000)}`, /4096/],
-  ])('is not %s', (url, objection) => expect(rule.objection(url)).toMatch(objection))
+  ])('is not %s', (url, wrong) => expect(flaw(url)).toMatch(wrong))
 
   it('is none at all where the stack file names no host', () => {
     expect(new CallbackRule([]).objection('https://hooks.example.com/')).toMatch(/does not name/)
