@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { scaleOf, tickText } from '../../bench/report/axis.ts'
 import { plot } from '../../bench/report/plot.ts'
 import { svg } from '../../bench/report/svg.ts'
+import { CHROMIUM } from '../support/chromium.ts'
 import { migrationResult, otherResult } from './sample.ts'
 import { faultsOf } from './schema.ts'
 
@@ -16,19 +17,6 @@ const directory = mkdtempSync(join(tmpdir(), 'hotpotato-report-'))
 const page = join(directory, 'report.html')
 const result = migrationResult()
 afterAll(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }))
-
-function versionOf(program: string): string | undefined {
-  try {
-    return execFileSync(program, ['--version'], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim()
-  } catch {
-    return undefined
-  }
-}
-
-const CHROMIUM = versionOf('chromium')
 
 describe('npm run bench:report', () => {
   beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
@@ -15,13 +15,14 @@ import { type ConnectOptions, connect, createServer, type ServerOptions } from '
 import { fromHex, utf8 } from '../../src/wire/index.ts'
 import { DAY, makeEntity, privateKeyPem } from '../support/certificates.ts'
 import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
+import { noteOf, versionOf } from '../support/interop/program.ts'
 import { makeSetting, type Setting } from '../support/interop/setting.ts'
 
 /* Client certificates, external PSKs, early data and cookies, with peers that others have written. */
 
 const PROVIDERS = [node, noble] as const
-const CURL = spawnSync('curl', ['--version'], { encoding: 'utf8' }).stdout?.split(' ').slice(0, 2).join(' ')
-const CURL_NOTE = CURL ?? 'SKIPPED: there is no curl on the path; get it with: apt-get install curl'
+const CURL = versionOf('curl')?.split(' ').slice(0, 2).join(' ')
+const CURL_NOTE = noteOf(CURL, 'curl', 'curl')
 
 const KEY = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f'
 const PSK = { identity: utf8('potato'), key: fromHex(KEY) }

@@ -1,17 +1,10 @@
-import { spawnSync } from 'node:child_process'
-import { Program } from './program.ts'
+import { noteOf, Program, versionOf } from './program.ts'
 
 /** The version that `openssl version` tells; undefined if there is no OpenSSL on the path. */
-export const OPENSSL: string | undefined = version()
+export const OPENSSL: string | undefined = versionOf('openssl', ['version'])?.split(' ').slice(0, 2).join(' ')
 
 /** For the name of a suite: which OpenSSL it ran with, or why it did not run and what to do about that. */
-export const OPENSSL_NOTE: string =
-  OPENSSL ?? 'SKIPPED: there is no openssl on the path; get it with: apt-get install openssl'
-
-function version(): string | undefined {
-  const { status, stdout } = spawnSync('openssl', ['version'], { encoding: 'utf8' })
-  return status === 0 ? stdout.split(' ').slice(0, 2).join(' ') : undefined
-}
+export const OPENSSL_NOTE: string = noteOf(OPENSSL, 'openssl', 'openssl')
 
 /** A running `openssl`. */
 export class OpenSsl extends Program {

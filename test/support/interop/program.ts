@@ -3,12 +3,12 @@ import { once } from 'node:events'
 
 /**
  * The first line that a program says of its version, for the name of a suite; undefined if it is not on the
- * path or does not run.
+ * path, or does not run: then that line is a complaint.
  * @param args as it wants to be asked; default `--version`
  */
 export function versionOf(command: string, args: readonly string[] = ['--version']): string | undefined {
-  const { error, stdout, stderr } = spawnSync(command, [...args], { encoding: 'utf8', timeout: 60_000 })
-  if (error !== undefined) return undefined
+  const { status, stdout, stderr } = spawnSync(command, [...args], { encoding: 'utf8', timeout: 60_000 })
+  if (status !== 0) return undefined
   return `${stdout}\n${stderr}`
     .split('\n')
     .find(line => line.trim() !== '')
