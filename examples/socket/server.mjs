@@ -21,4 +21,6 @@ sockets.on('connection', (socket, request) => {
   // biome-ignore lint/suspicious/noConsole: what a program prints stands in the log
   socket.on('close', code => console.log(`${name} left with ${code}`))
 })
+// It ends when all have left: the platform says goodbye to them first.
+process.on('SIGTERM', () => server.close())
 server.listen(process.env.SOCKET)

@@ -116,8 +116,8 @@ export class Forks implements RawHandler {
     }
     const run = new Run(process, { outputBytes, combineOutput, keep, clock })
     const fields = { function: functionName, program: process.pid, callId: context.callId }
-    if (writeDebug) this.#output.follow(process.child.stdout!, 'stdout', fields)
-    if (!combineOutput) this.#output.follow(process.child.stderr!, 'stderr', fields)
+    if (writeDebug) this.#output.follow(process, 'stdout', fields)
+    if (!combineOutput) this.#output.follow(process, 'stderr', fields)
     this.#runs.add(run)
     void run.ending.then(() => {
       this.#runs.delete(run)

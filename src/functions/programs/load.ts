@@ -75,7 +75,7 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
   const forwarder = new Forwarder(functionName, server, settings.bufferContent)
   server.onEnded = () => forwarder.reset()
   await server.start()
-  const asking = { ready: () => server.ready(), clock }
+  const asking = { ready: () => server.ready(), clock, goodbyes: server.goodbyes }
   return {
     module: functionModule({
       kind: 'fetch',

@@ -1,8 +1,8 @@
-import type { Readable } from 'node:stream'
 import { Lines } from '../../platform/lines.ts'
 import type { Log } from '../../platform/log.ts'
 import { Throttle } from '../../platform/throttle.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
+import type { ProgramProcess } from './process.ts'
 
 /** Bytes of a line. */
 const LINE = 16_384
@@ -26,9 +26,11 @@ export class OutputLog {
   }
 
   /** @param fields of each entry besides: whose it is */
-  follow(from: Readable, stream: 'stdout' | 'stderr', fields: object): void {
+  follow({ child, ended }: ProgramProcess, stream: 'stdout' | 'stderr', fields: object): void {
+    const from = child[stream]!
     const lines = new Lines(LINE)
     let waiting: Timer | undefined
+    let last = false
     const take = (line: string | undefined): void => {
       if (line === undefined || line === '') return
       if (stream === 'stdout') this.#log.info({ ...fields, stream }, line)
@@ -37,10 +39,16 @@ export class OutputLog {
     from.on('data', (bytes: Uint8Array) => {
       for (const line of lines.push(bytes)) take(line)
       const pause = this.#throttle.take(bytes.length, this.#clock.steady())
-      if (pause === 0) return
+      if (pause === 0 || last) return
       from.pause()
       waiting?.stop()
       waiting = this.#clock.after(pause, () => from.resume()).unref()
+    })
+    void ended.then(() => {
+      // There is no more of it than a pipe holds, and it says why the process has ended.
+      last = true
+      waiting?.stop()
+      from.resume()
     })
     from.once('close', () => {
       waiting?.stop()

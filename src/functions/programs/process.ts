@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { delimiter, dirname, resolve } from 'node:path'
-import type { Clock } from '../../time/clock.ts'
+import type { Clock, Timer } from '../../time/clock.ts'
 import { FunctionError } from '../module-file.ts'
 
 /** How a process is started. */
@@ -12,6 +12,9 @@ export interface Start {
   /** Whether it has a pipe for its variables, as descriptor 3. */
   readonly told?: boolean
 }
+
+/** Milliseconds that others may hold the output of a process that has ended: they have left its group. */
+const LAST_WORDS = 1000
 
 /** What a program inherits of its container, by name, beside what it is given. */
 const INHERITED =
@@ -124,6 +127,20 @@ export class ProgramProcess {
     const timer = clock.after(patience, () => this.signal('SIGKILL'))
     await this.ended
     timer.stop()
+    await this.bury(clock)
+  }
+
+  /** When it has ended: ends what it has started, and waits until its last words have been read. */
+  async bury(clock: Clock): Promise<void> {
+    this.signal('SIGKILL')
+    const pipes = [this.child.stdout, this.child.stderr].filter(one => one !== null && !one.closed)
+    const read = pipes.map(one => new Promise<void>(settle => one!.once('close', () => settle())))
+    let timer: Timer | undefined
+    const late = new Promise<void>(settle => {
+      timer = clock.after(LAST_WORDS, settle)
+    })
+    await Promise.race([Promise.all(read), late])
+    timer?.stop()
     this.kill()
   }
 }

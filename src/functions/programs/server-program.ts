@@ -44,6 +44,8 @@ export class ServerProgram {
   #restart: Timer | undefined
   #health: Timer | undefined
   #stopped = false
+  /** What its WebSockets still tell it of their end; each takes a second at most. */
+  readonly goodbyes = new Set<Promise<void>>()
   /** How often it has ended and was to be followed by another. */
   restarts = 0
   /** Called when a process has ended: what was said to it is lost. */
@@ -102,13 +104,17 @@ export class ServerProgram {
     return process.how !== undefined
   }
 
+  /** Ends it, when its WebSockets have said goodbye: it would not hear that any more. */
   async stop(): Promise<void> {
+    const { clock } = this.#options
+    const since = clock.steady()
     this.#stopped = true
     this.#restart?.stop()
     this.#health?.stop()
     this.#endpoint = undefined
     for (const settle of [...this.#waiting]) settle(undefined)
-    await this.#process?.end(PATIENCE, this.#options.clock)
+    await Promise.all(this.goodbyes)
+    await this.#process?.end(Math.max(PATIENCE / 2, PATIENCE - (clock.steady() - since)), clock)
   }
 
   /** Starts a process and waits until it can work. @returns why it cannot */
@@ -139,8 +145,9 @@ export class ServerProgram {
       settings.ready === undefined ? `listen on ${where}` : `answer ${settings.ready} on ${where} with 2xx`
     const late = `it did not ${awaited} within ${settings.startMilliseconds / 1000} s`
     const why = process.how === undefined ? late : `it ended before it listened: ${process.how}`
-    process.kill()
+    process.signal('SIGKILL')
     await process.ended
+    await process.bury(clock)
     return `${settings.command[0]}: ${why}`
   }
 
@@ -159,11 +166,10 @@ export class ServerProgram {
     const { command, directory } = settings
     const process = new ProgramProcess({ command, directory, environment: { ...environment, ...variables } })
     if (process.pid !== undefined) onGroup(process.pid)
-    const { child } = process
-    child.stdin!.end()
+    process.child.stdin!.end()
     const fields = { function: functionName, program: process.pid }
-    this.#output.follow(child.stdout!, 'stdout', fields)
-    this.#output.follow(child.stderr!, 'stderr', fields)
+    this.#output.follow(process, 'stdout', fields)
+    this.#output.follow(process, 'stderr', fields)
     return process
   }
 
@@ -219,7 +225,7 @@ export class ServerProgram {
     this.#endpoint = undefined
     this.#health?.stop()
     // What it has left behind holds the socket or the port.
-    process.kill()
+    void process.bury(clock)
     this.onEnded()
     if (this.#stopped) return
     if (clock.steady() - readyAt >= HEALTHY) this.#failures = 0

@@ -31,6 +31,8 @@ export interface SocketOptions {
   /** Where the program listens; undefined if it does not. */
   readonly ready: () => Promise<Endpoint | undefined> | Endpoint
   readonly clock: Clock
+  /** Goodbyes that a program is being told and has not answered: it is not to end before. */
+  readonly goodbyes: Set<Promise<void>>
 }
 
 /**
@@ -39,6 +41,7 @@ export interface SocketOptions {
  */
 export class ProgramSocket implements SocketHandlers {
   readonly #clock: Clock
+  readonly #goodbyes: Set<Promise<void>>
   readonly #stream: Duplex
   readonly #core: WebSocketClient
   #socket: Socket | undefined
@@ -51,16 +54,17 @@ export class ProgramSocket implements SocketHandlers {
   static async open(
     context: SocketContext & Partial<Endings>,
     protocols: readonly string[],
-    { ready, clock }: SocketOptions,
+    options: SocketOptions,
   ): Promise<SocketAdmission> {
     const { functionName, log, callId } = context
+    const { ready, clock } = options
     const endpoint = await ready()
     if (endpoint === undefined) return { refused: problem(noProgram(functionName, 'is not running')) }
     try {
       const answer = await handshake(endpoint, context, protocols, clock)
       if ('refused' in answer) return answer
       const { stream, first, fields, protocol } = answer
-      const state = new ProgramSocket(stream, first, clock)
+      const state = new ProgramSocket(stream, first, options)
       return { protocol, fields, state, abandon: () => void stream.destroy() }
     } catch (error) {
       log.warn({ err: error, callId }, 'the program did not take a WebSocket')
@@ -68,9 +72,10 @@ export class ProgramSocket implements SocketHandlers {
     }
   }
 
-  private constructor(stream: Duplex, first: Uint8Array, clock: Clock) {
+  private constructor(stream: Duplex, first: Uint8Array, { clock, goodbyes }: SocketOptions) {
     this.#stream = stream
     this.#clock = clock
+    this.#goodbyes = goodbyes
     this.#core = new WebSocketClient(
       LIMITS,
       () => clock.steady(),
@@ -111,8 +116,14 @@ export class ProgramSocket implements SocketHandlers {
     this.#core.close(code === 1005 ? 1000 : code === 1006 ? GOING_AWAY : code, reason)
     this.#flush()
     const stream = this.#stream
+    if (stream.destroyed) return
     const timer = this.#clock.after(FAREWELL, () => stream.destroy())
-    stream.once('close', () => timer.stop())
+    const goodbye = new Promise<void>(settle => stream.once('close', () => settle()))
+    this.#goodbyes.add(goodbye)
+    void goodbye.then(() => {
+      timer.stop()
+      this.#goodbyes.delete(goodbye)
+    })
     // What it still says is thrown away, its goodbye among it.
     stream.resume()
   }

@@ -1,12 +1,15 @@
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { socketDirectory } from '../../../src/functions/programs/endpoint.ts'
 import { ServerProgram } from '../../../src/functions/programs/server-program.ts'
+import { ProgramSocket } from '../../../src/functions/programs/web-socket.ts'
 import type { ProgramSettings } from '../../../src/platform/program-settings.ts'
+import type { Clock } from '../../../src/time/clock.ts'
 import { SYSTEM_CLOCK } from '../../../src/time/system-clock.ts'
 import { eventually, isRunning } from '../../support/platform.ts'
 
@@ -46,6 +49,7 @@ function serving(command: readonly string[], more: Partial<ProgramSettings> = {}
   return { program, entries }
 }
 
+const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 const node = (text: string): string[] => ['node', '-e', text]
 const gone = (pid: number): Promise<true> =>
   eventually(() => (isRunning(pid) ? undefined : true), `${pid} still runs`)
@@ -154,6 +158,75 @@ describe('a program that is to listen', () => {
     // Of a time that is over a busy machine may be the reason.
     if (timeout > 200) expect(asked.filter(line => line === `${pid} /well`)).toHaveLength(3)
     expect(await program.ready()).toBeDefined()
+  })
+
+  // More than is read at once.
+  const WORDS = 6000
+  const says = `for (let word = 0; word < ${WORDS}; word++) require('node:fs').writeSync(1, 'word '.repeat(40) + word + '\\n')`
+
+  it.each([
+    ['ends by itself', `request.destroy(); process.exit(1)`, 'go'],
+    ['is asked to end', '', 'stop'],
+    ['never listens', '', 'begin'],
+  ])('has its last words in the log, all of them, when it %s', async (_, code, how) => {
+    const server = `
+      const last = () => { ${says}; process.exit() }
+      if ('${how}' === 'begin') last()
+      process.on('SIGTERM', last)
+      require('node:http').createServer((request, response) => { ${says}; ${code} }).listen(process.env.SOCKET)`
+    const { program, entries } = serving(node(server))
+    if (how === 'begin') await expect(program.start()).rejects.toThrow('it ended before it listened')
+    else await program.start()
+    if (how === 'stop') await program.stop()
+    if (how === 'go') {
+      request({ socketPath: (program.endpoint as { path: string }).path })
+        .on('error', () => {})
+        .end()
+      await eventually(
+        () => (entries.includes('the program listens') && program.restarts > 0) || undefined,
+        'it lives',
+      )
+      await program.stop()
+    }
+    expect(entries.filter(one => one.startsWith('word '))).toHaveLength(WORDS)
+  })
+
+  it('hears the goodbye of its WebSockets before it is asked to end', async () => {
+    const server = `
+      const { createHash } = require('node:crypto')
+      const { writeFileSync } = require('node:fs')
+      require('node:http').createServer().on('upgrade', (request, socket) => {
+        const key = request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+        const accept = createHash('sha1').update(key).digest('base64')
+        socket.write('HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n' +
+          'Sec-WebSocket-Accept: ' + accept + '\\r\\n\\r\\n')
+        socket.once('data', () => setTimeout(() => {
+          writeFileSync('goodbye', '')
+          socket.end()
+        }, 100))
+      }).listen(process.env.SOCKET)`
+    // What it is waited for is a second at most: here as long as a busy machine takes.
+    const patient: Clock = {
+      wall: () => SYSTEM_CLOCK.wall(),
+      steady: () => SYSTEM_CLOCK.steady(),
+      after: (delay, work) => SYSTEM_CLOCK.after(delay === 1000 ? 60_000 : delay, work),
+      every: (period, work) => SYSTEM_CLOCK.every(period, work),
+      timer: work => SYSTEM_CLOCK.timer(work),
+    }
+    const { program } = serving(node(server))
+    await program.start()
+    const request = { headers: [], query: '' }
+    const context = { request, functionPath: '/', connection: {}, callId: 'c1', log: SILENT }
+    const admission = await ProgramSocket.open(context as never, [], {
+      ready: () => program.ready(),
+      clock: patient,
+      goodbyes: program.goodbyes,
+    })
+    const socket = (admission as { state: ProgramSocket }).state
+    socket.join({ protocol: undefined, send: () => undefined, close: () => {} })
+    socket.closed(1001, '')
+    await program.stop()
+    expect(existsSync(join(directory, 'goodbye'))).toBe(true)
   })
 
   it('ends when it is asked to, or is made to', async () => {

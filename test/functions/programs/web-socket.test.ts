@@ -72,7 +72,8 @@ async function scene(
     callId: 'c1',
     log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
   }
-  const options = { ready: () => ({ host: '127.0.0.1', port }), clock: SYSTEM_CLOCK }
+  const goodbyes = new Set<Promise<void>>()
+  const options = { ready: () => ({ host: '127.0.0.1', port }), clock: SYSTEM_CLOCK, goodbyes }
   const admission = await ProgramSocket.open(context as never, ['chat', 'other'], options)
   if ('refused' in admission) {
     const { status, body = '' } = admission.refused
