@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Follower } from '../../src/cli/logs/follower.ts'
 import { prettyLog } from '../../src/cli/logs/pretty.ts'
 import { accessLine, isChosen } from '../../src/cli/logs/selection.ts'
+import { sinceOf } from '../../src/cli/logs/since.ts'
 
 describe('a follower', () => {
   let directory: string
@@ -46,6 +47,26 @@ describe('a follower', () => {
     renameSync(path, `${path}.1`)
     writeFileSync(path, 'five\n')
     expect(look()).toEqual(['three', 'four', 'five'])
+  })
+
+  it('misses nothing that is written into the old file after another program has rotated it', () => {
+    writeFileSync(path, 'one\n')
+    follower = new Follower(path, 100)
+    expect(look()).toEqual(['one'])
+    renameSync(path, `${path}.1`)
+    writeFileSync(path, '')
+    appendFileSync(`${path}.1`, 'two\n')
+    expect(look()).toEqual(['two'])
+    appendFileSync(`${path}.1`, 'three\n')
+    expect(look()).toEqual(['three'])
+    // As it stands between two looks of the follower.
+    const following = follower.look()
+    appendFileSync(`${path}.1`, 'four\nfi')
+    expect(following.next().value).toBe('four')
+    appendFileSync(`${path}.1`, 've\n')
+    appendFileSync(path, 'six\n')
+    expect([...following]).toEqual(['five', 'six'])
+    expect(look()).toEqual([])
   })
 
   it('begins anew where the file was cut off', () => {
@@ -112,6 +133,40 @@ describe('a line of the log, as it is shown', async () => {
         open.repeat(3000) + (open === '[' ? ']' : '1}'.padEnd(3001, '}')).repeat(open === '[' ? 3000 : 1)
       expect(shown(`{"level":30,"a":${deep}}`)).toContain('level')
     }
+  })
+})
+
+describe('--since', () => {
+  const now = Date.parse('2026-03-01T12:00:00Z')
+
+  it.each([
+    ['5m', '2026-03-01T11:55:00Z'],
+    ['1h30m', '2026-03-01T10:30:00Z'],
+    ['0s', '2026-03-01T12:00:00Z'],
+    ['2026-01-31T12:00:00Z', '2026-01-31T12:00:00Z'],
+    ['2026-01-31t12:00:00z', '2026-01-31T12:00:00Z'],
+    ['2026-01-31 12:00:00.5+01:00', '2026-01-31T11:00:00.5Z'],
+    ['2026-01-31T12:00-00:30', '2026-01-31T12:30:00Z'],
+  ])('%s is %s', (text, time) => expect(sinceOf(text, now)).toBe(Date.parse(time)))
+
+  it('is of the zone of this machine where it names none', () => {
+    expect(sinceOf('2026-01-31', now)).toBe(new Date(2026, 0, 31).getTime())
+    expect(sinceOf('2026-01-31T12:30', now)).toBe(new Date(2026, 0, 31, 12, 30).getTime())
+  })
+
+  it.each(
+    ['', 'x', '5', '-5m', '5 m', '1d', 'yesterday', '2026-02-30T00:00:00Z', '2026-13-01', '2026-1-1'].concat([
+      '2026-01-31T25:00:00Z',
+      '2026-01-31T12:00:00Zx',
+      '2026-01-31 (a)',
+      '12:00',
+      '2026-01-31T12',
+      '1e9h',
+    ]),
+  )('is not %j', text => {
+    expect(() => sinceOf(text, now)).toThrow(
+      /^--since must be a duration, as 5m or 1h30m, or a time, [^\n]*$/,
+    )
   })
 })
 

@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { parseDuration } from '../../platform/durations.ts'
 import { meant } from '../../platform/nearest.ts'
 import { MissingPackageError } from '../../platform/optional-package.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
@@ -12,6 +11,7 @@ import { isUnread } from '../terminal/reader.ts'
 import { Follower, statOf } from './follower.ts'
 import { prettyLog } from './pretty.ts'
 import { accessLine, type Choice, isChosen, isEverything, namesIn } from './selection.ts'
+import { sinceOf } from './since.ts'
 
 /** Milliseconds between two looks at the file. */
 const INTERVAL = 250
@@ -40,7 +40,8 @@ export interface LogOptions {
 export async function showLogs(name: string | undefined, options: LogOptions): Promise<void> {
   if (options.json && options.pretty) throw new UsageError('use either --json or --pretty, not both')
   const { follow, access } = options
-  const choice = { name, since: sinceOf(options.since), access }
+  const since = options.since === undefined ? undefined : sinceOf(options.since, SYSTEM_CLOCK.wall())
+  const choice = { name, since, access }
   const last = options.tail === undefined ? undefined : wholeNumber('tail', options.tail, 0, 1_000_000)
   const { config } = readConfiguration(options.config, process.env)
   const path = join(config.runDirectory, LOG_FILE)
@@ -95,17 +96,6 @@ async function shower({ access, json, pretty }: LogOptions): Promise<(line: stri
     warn(error.message)
     return plain
   })
-}
-
-/** @returns milliseconds since 1970 @throws UsageError it is neither a duration nor a time */
-function sinceOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const seconds = parseDuration(text)
-  if (seconds !== undefined) return SYSTEM_CLOCK.wall() - seconds * 1000
-  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(time))
-    throw new UsageError(`--since must be a duration, as 5m, or a time, as 2026-01-31T12:00:00Z, not ${text}`)
-  return time
 }
 
 /** A name that is misspelt would show nothing, and look as if there were nothing. */
