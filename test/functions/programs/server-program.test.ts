@@ -162,7 +162,8 @@ describe('a program that is to listen', () => {
 
   // More than is read at once.
   const WORDS = 6000
-  const says = `for (let word = 0; word < ${WORDS}; word++) require('node:fs').writeSync(1, 'word '.repeat(40) + word + '\\n')`
+  const says = `for (let word = 0; word < ${WORDS}; word++)
+      require('node:fs').writeSync(1, 'word '.repeat(40) + word + '\\n')`
 
   it.each([
     ['ends by itself', `request.destroy(); process.exit(1)`, 'go'],
@@ -173,7 +174,8 @@ describe('a program that is to listen', () => {
       const last = () => { ${says}; process.exit() }
       if ('${how}' === 'begin') last()
       process.on('SIGTERM', last)
-      require('node:http').createServer((request, response) => { ${says}; ${code} }).listen(process.env.SOCKET)`
+      require('node:http').createServer((request, response) => { ${says}; ${code} })
+        .listen(process.env.SOCKET)`
     const { program, entries } = serving(node(server))
     if (how === 'begin') await expect(program.start()).rejects.toThrow('it ended before it listened')
     else await program.start()
@@ -198,7 +200,7 @@ describe('a program that is to listen', () => {
       require('node:http').createServer().on('upgrade', (request, socket) => {
         const key = request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
         const accept = createHash('sha1').update(key).digest('base64')
-        socket.write('HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n' +
+        socket.write('HTTP/1.1 101 OK\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n' +
           'Sec-WebSocket-Accept: ' + accept + '\\r\\n\\r\\n')
         socket.once('data', () => setTimeout(() => {
           writeFileSync('goodbye', '')
