@@ -29,8 +29,8 @@ export class Follower {
     yield* this.#read()
     const own = fstatSync(this.#fd)
     const named = statOf(this.#path)
-    // Removed, and not made anew yet; or made anew by another program, and the platform has not seen that yet:
-    // until it writes there, it goes on writing here.
+    // Removed, and not made anew yet; or made anew by another program: until the platform has seen that and
+    // writes there, it goes on writing here.
     if (named === undefined || isSame(own, named) || named.size === 0) return
     // What came between the two looks.
     yield* this.#read()
