@@ -44,8 +44,7 @@ const SLOTS = { sessionId: utf8('hotpotato slot/1'), generation: 0 } as const
 const ACCEPTED: Verdict = { outcome: 'accepted' }
 
 /** Messages of one peer that make no sense: those that are told of, and those that it may send. */
-const TOLD = 64
-const NONSENSE = 1024
+const [TOLD, NONSENSE] = [64, 1024]
 
 /** What a process does with what its peers say. */
 export interface CourierHandlers extends ConsignmentHandlers {
@@ -130,6 +129,10 @@ export class Courier {
   /** Parcels that wait for a verdict. */
   get inCustody(): number {
     return this.#keeper.custody.size
+  }
+  /** Bytes of them. */
+  get bytesInCustody(): number {
+    return this.#keeper.custody.bytes
   }
 
   /** Sends a message without a connection. @returns false if that peer is not there */
@@ -222,14 +225,13 @@ export class Courier {
     }
     const message = writeControl({ kind, ticket, sessionId, generation, sealed })
     this.carriedBytes += sealed.length
-    this.#keeper.hold(ticket, target, { sessionId, generation }, settle)
+    this.#keeper.hold(ticket, target, { sessionId, generation }, settle, sealed.length)
     this.#keeper.sent(ticket, this.#channel.send(target, message, descriptors))
   }
 
   /**
-   * Takes what the peers have said by now. Each has a pair of its own, and the one that is read first need
-   * not be the one that was written first: what another process did before a message was sent may be said in
-   * another pair.
+   * Takes what the peers have said by now. Each has a pair of its own, and what is read first need not have
+   * been written first: what was done before a message was sent may be said in another pair.
    * @param except of that peer, whose message is being taken
    */
   catchUp(except?: number): void {

@@ -49,6 +49,8 @@ interface Frozen {
   readonly session: SealAssociated
   deadline: number
   readonly settle: (release: Release) => void
+  /** Of its parcel. */
+  readonly bytes: number
 }
 
 /** Milliseconds that a target has for its verdict, once the parcel has left. */
@@ -64,9 +66,16 @@ export class Custody {
   /** Of those whose verdicts are still to come. */
   readonly #conceded = new ByteMap<true>()
 
+  #bytes = 0
+
   /** Sessions that wait for a verdict. */
   get size(): number {
     return this.#frozen.size
+  }
+
+  /** Bytes of their parcels. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /**
@@ -74,6 +83,7 @@ export class Custody {
    * @param ticket unguessable: a process that knows it can speak for the target
    * @param session as it is offered
    * @param settle called exactly once
+   * @param bytes of its parcel
    */
   hold(
     ticket: Uint8Array,
@@ -81,9 +91,19 @@ export class Custody {
     session: SealAssociated,
     now: number,
     settle: (release: Release) => void,
+    bytes = 0,
   ): void {
     const state = CUSTODY.owned.release
-    this.#frozen.set(ticket, { ticket, state, target, session, deadline: now + VERDICT_TIMEOUT, settle })
+    this.#bytes += bytes
+    this.#frozen.set(ticket, {
+      ticket,
+      state,
+      target,
+      session,
+      deadline: now + VERDICT_TIMEOUT,
+      settle,
+      bytes,
+    })
   }
 
   /**
@@ -157,8 +177,9 @@ export class Custody {
   }
 
   /** The session leaves the state that it is in, for the one that the table names. */
-  #on(event: keyof Outcomes, { ticket, state, settle }: Frozen, verdict?: Refusal): void {
+  #on(event: keyof Outcomes, { ticket, state, settle, bytes }: Frozen, verdict?: Refusal): void {
     if (this.#frozen.delete(ticket) === undefined) return
+    this.#bytes -= bytes
     const next = CUSTODY[state][event]
     if (next === 'gone') settle({ state: next })
     else if (next === 'owned') settle({ state: next, verdict })

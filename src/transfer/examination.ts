@@ -2,6 +2,7 @@ import { CipherSuiteId, nameOf } from '../tls13/codepoints.ts'
 import type { CryptoProvider } from '../tls13/crypto/provider.ts'
 import type { SessionState, TrafficState } from '../tls13/state.ts'
 import { DecodeError, equal } from '../wire/index.ts'
+import { contradiction } from './consignments/responses.ts'
 import { decodeEnvelope, type Envelope, EnvelopeError, encodeEnvelope } from './envelope.ts'
 import { ENVELOPE_EXTENSIONS, type ExtensionName, extensionOf } from './extensions.ts'
 
@@ -39,6 +40,8 @@ export function examineEnvelope(bytes: Uint8Array, provider: CryptoProvider): re
   }
   for (const [name, { type }] of Object.entries(ENVELOPE_EXTENSIONS))
     faults.push(...examineExtension(envelope, name as ExtensionName, type))
+  const contradicts = contradiction(envelope.application)
+  if (contradicts !== undefined) faults.push({ where: 'application', what: contradicts })
   if (envelope.tls !== undefined) faults.push(...examineSession(envelope.tls, provider))
   return faults
 }

@@ -23,14 +23,15 @@ export class Keeper {
     this.#timer = clock.timer(() => this.#look()).unref()
   }
 
-  /** Takes a frozen session, just before its parcel is sent: see {@link Custody.hold}. */
+  /** Takes a frozen session, just before its parcel of so many bytes is sent: see {@link Custody.hold}. */
   hold(
     ticket: Uint8Array,
     target: number,
     session: SealAssociated,
     settle: (release: Release) => void,
+    bytes: number,
   ): void {
-    this.custody.hold(ticket, target, session, this.#now, settle)
+    this.custody.hold(ticket, target, session, this.#now, settle, bytes)
   }
 
   /** What the channel has said to the parcel with that ticket. */

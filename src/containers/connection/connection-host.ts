@@ -71,6 +71,11 @@ export interface ConnectionHost<Hosted = unknown> extends Callee, Answering {
     settle: (release: Release, target?: number) => void,
     whom?: { readonly only?: number | undefined; readonly home?: number | undefined },
   ): boolean
+  /**
+   * Asked before a connection leaves because its container drains. @returns false: too many are on their way,
+   * and it is told to drain again when there is room. Without it there always is
+   */
+  setsOut?(connection: Hosted): boolean
   /** Keeps a seat for a connection that has moved. */
   keep(seat: Seat): void
   /** The connection from that container, which keeps a seat for it, does not come back. */

@@ -55,12 +55,16 @@ const YET_TO_SHOW: ReadonlySet<string> = new Set([
   'WAIT_VERDICT',
 ])
 
-/** Why a response cannot go on here that was begun elsewhere; undefined: it can, or there is none. */
+/** Why what was begun elsewhere cannot go on here; undefined: it can, or there is nothing of that kind. */
 export function unresumable(
   { application }: Pick<Envelope, 'application'>,
   origin: Origin,
-  { resume }: Pick<FunctionModule, 'resume'>,
+  { resume, webSocket }: Pick<FunctionModule, 'resume' | 'webSocket'>,
 ): string | undefined {
+  if (application.protocol === 'websocket') {
+    if (origin === 'stranger') return "another function's WebSocket"
+    return webSocket === undefined ? 'the function here knows no WebSockets' : undefined
+  }
   const calls = callsOf(application)
   if (calls.length === 0) return undefined
   // What a function has frozen is its own word to itself.

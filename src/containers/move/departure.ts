@@ -10,7 +10,7 @@ import { unavailable } from './unavailable.ts'
 /** What a departure asks of the connection that departs. */
 export interface Departing {
   readonly guard: Guard
-  readonly host: Pick<ConnectionHost, 'functionName' | 'offer'>
+  readonly host: Pick<ConnectionHost, 'functionName' | 'offer' | 'setsOut'>
   /** What is spoken now. */
   readonly protocol: Protocol
   /** It is served here: neither on its way nor ending. */
@@ -45,6 +45,8 @@ export class Departure {
   readonly #owner: Departing
   #draining = false
   #leaving = false
+  /** Too many others are on their way: it waits until it is told again. */
+  #postponed = false
   /** An order to move that has not been carried out. */
   #order: MoveOrder | undefined
   /** The protocol holds back what would keep it here. */
@@ -70,6 +72,7 @@ export class Departure {
   drain(moves: boolean): void {
     this.#draining = true
     this.#leaving = moves
+    this.#postponed = false
     if (!this.#owner.open) return
     if (moves) this.#leave()
     else this.#owner.protocol.drain()
@@ -91,7 +94,7 @@ export class Departure {
 
   /** Whether it is to go at the next moment that loses nothing. */
   get #wanted(): boolean {
-    return this.#leaving || this.#order?.open === true
+    return (this.#leaving && !this.#postponed) || this.#order?.open === true
   }
 
   /** Goes, unless something is underway. */
@@ -105,6 +108,11 @@ export class Departure {
       this.#stay()
     }
     if (!this.#owner.open || !(quiet || portable)) return
+    if (this.#leaving && this.#order?.open !== true && host.setsOut?.(this.#owner) === false) {
+      this.#postponed = true
+      this.#stay()
+      return
+    }
     this.#unbegun = !quiet
     if (this.#leaving) {
       this.#leaving = false

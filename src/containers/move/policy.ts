@@ -21,6 +21,8 @@
  * asks one after the other never shares: each of its requests finds the connection quiet.
  */
 
+import { CONTENT_BYTES } from '../../transfer/consignments/responses.ts'
+
 /** Requests in a row for one other function after which a connection that was shared is that function's. */
 export const STREAK = 8
 
@@ -31,17 +33,18 @@ export const LOAN_BYTES = 1_048_576
 export const LENT_BYTES = 8_388_608
 
 /**
- * Bytes that a connection may have for its client, not taken or not let out by windows yet, when it moves.
- * With more it counts as busy: what waits is copied and sealed at every move, and a client that does not read
- * must not make moves costly.
+ * Bytes that a connection may have for its client, not taken or not let out by windows yet, when it follows a
+ * request. With more it counts as busy: what waits is copied and sealed at every move, and a client that does
+ * not read must not make moves costly.
  */
 export const CARRIED_BYTES = 65_536
 
 /**
- * Bytes of requests that no function has begun with, and of responses in their middle, which go along when a
- * connection moves because its container has to go or it was told to; with more they are served first.
+ * Bytes of requests that no function has begun with, of responses in their middle, and of what waits for its
+ * client over HTTP/2, which go along all together when a connection moves because its container has to go or
+ * it was told to; with more they are served first.
  */
-export const CARRIED_REQUEST_BYTES = 4_194_304
+export const CARRIED_REQUEST_BYTES = CONTENT_BYTES
 
 export type Decision = 'move' | 'wait' | 'lend'
 

@@ -49,15 +49,13 @@ import { noneCounted } from './counters.ts'
 import type { HostOptions } from './host-options.ts'
 import { keepsAwake } from './idleness.ts'
 import type { KeyRing } from './key-ring.ts'
+import { Leavers } from './leavers.ts'
 import { Reception } from './reception.ts'
 import { Residents } from './residents.ts'
 import type { Signing } from './signing.ts'
 
 /** Connections that are listed at most: they have to fit into one message. */
 const LISTED = 50_000
-
-/** Connections that are on their way at once while a container drains. */
-const DRAIN_WINDOW = 256
 
 /** The connections that live in one container: they arrive as parcels, and leave as parcels or end. */
 export class Host implements ConnectionHost<Connection> {
@@ -98,8 +96,7 @@ export class Host implements ConnectionHost<Connection> {
   /** Those that keep our ring, too, for when none of us lives. */
   readonly #signers = new Set<number>()
   #draining = false
-  /** Connections that have not been told that the container drains, the next one last. */
-  #leaving: Connection[] = []
+  readonly #leavers: Leavers
   /** The means to send parcels, once it is connected. */
   courier: Courier | undefined
 
@@ -124,9 +121,10 @@ export class Host implements ConnectionHost<Connection> {
     this.accessLog = options.accessLog
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
+    this.#leavers = new Leavers(this)
     this.resting = new Resting(this, {
       given: () => this.counters.hibernated++,
-      settled: () => this.#drainMore(),
+      settled: () => this.#leavers.more(),
     })
     this.#wishes = new Wishes(options.clock, functionName =>
       this.courier?.tell(SUPERVISOR, { kind: 'wake', functionName }),
@@ -358,7 +356,7 @@ export class Host implements ConnectionHost<Connection> {
       another: refusedBy => (only === undefined ? this.#others.choose(functionName, refusedBy) : undefined),
       settle: (release, target) => {
         settle(release, target)
-        this.#drainMore()
+        this.#leavers.more()
       },
     }).begin(freeze(this.trusts(first.functionName) && !this.#draining), first)
     return true
@@ -404,8 +402,16 @@ export class Host implements ConnectionHost<Connection> {
   drain(): void {
     this.#draining = true
     this.#seats.clear()
-    this.#leaving = [...this.#connections].reverse()
-    this.#drainMore()
+    this.#leavers.begin(this.#connections)
+  }
+
+  /** Whether they could move when it drains. */
+  get moves(): boolean {
+    return this.resting.underway || this.#others.has(this.functionName)
+  }
+
+  setsOut(connection: Connection): boolean {
+    return this.#leavers.setsOut(connection)
   }
 
   /** The same, but a gateway keeps what no sibling takes. */
@@ -427,17 +433,6 @@ export class Host implements ConnectionHost<Connection> {
     let rooted = 0
     for (const { protocol } of this.#connections) if (protocol.rooted === true) rooted++
     return rooted
-  }
-
-  /**
-   * Not all at once: each has to have its verdict in time, and those that still talk want to be served
-   * meanwhile.
-   */
-  #drainMore(): void {
-    if (this.#leaving.length === 0) return
-    const moves = this.resting.underway || this.#others.has(this.functionName)
-    while (this.#leaving.length > 0 && (this.courier?.inCustody ?? 0) < DRAIN_WINDOW)
-      this.#leaving.pop()!.drain(moves)
   }
 
   /** Ends every connection with close_notify, and waits for work that functions asked to have finished. */

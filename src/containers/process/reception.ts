@@ -3,6 +3,7 @@ import type { Roster } from '../../platform/roster.ts'
 import { type Session, TlsError } from '../../tls13/index.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
 import type { Arrival } from '../../transfer/consignments/consignments.ts'
+import { contradiction } from '../../transfer/consignments/responses.ts'
 import type { Return } from '../../transfer/consignments/return.ts'
 import type { RefusalReason } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
@@ -178,6 +179,8 @@ export class Reception {
     if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
       return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
     }
+    const contradicts = contradiction(envelope.application)
+    if (contradicts !== undefined) return this.#refuse('malformed', contradicts)
     const objected =
       objection(envelope, origin, this.#host.tls, this.#host.clock) ??
       unresumable(envelope, origin, this.#host.module)

@@ -1,14 +1,15 @@
 import type { Context } from '../../functions/contract.ts'
 import { isResumable, type ResumableStream } from '../../functions/resumable.ts'
 import type { ResponseSink } from '../../http/serving.ts'
+import { STATE_BYTES } from '../../transfer/consignments/responses.ts'
 import { concat, utf8 } from '../../wire/index.ts'
 import { BodyWriter } from './body-writer.ts'
 import type { Callee } from './call-context.ts'
 
 /** Bytes of a response that are given out at once; the next ones when the client has taken these. */
 const PIECE = 65_536
-/** Most bytes of content, and of what a function freezes, that go along with a connection. */
-const CARRIED = 1_048_576
+/** Most bytes of a response's content that go along with its connection. */
+const CARRIED = STATE_BYTES
 
 /** Called when a flow stands still, or with what was thrown when it was to be frozen. */
 type Settled = (failure?: unknown) => void
@@ -275,7 +276,7 @@ function freeze(
   if (stream === undefined || !isResumable(stream)) return { content: concat(content), state: rest }
   // Behind the last piece there is nothing to ask for.
   const state = stream.ended?.() === true ? undefined : stateOf(stream)
-  if (state !== undefined && state.length > CARRIED)
+  if (state !== undefined && state.length > STATE_BYTES)
     throw new RangeError(`the frozen state of a stream has ${state.length} bytes`)
   return { content: concat(content, ...(stream.unread?.() ?? [])), state }
 }

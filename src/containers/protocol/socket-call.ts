@@ -3,12 +3,11 @@ import type { Socket, SocketContext, SocketHandlers } from '../../functions/web-
 import type { RequestHead } from '../../http/message.ts'
 import { CloseCode, WebSocketServer, type WebSocketState } from '../../http/websocket/index.ts'
 import type { Timer } from '../../time/clock.ts'
+import { STATE_BYTES } from '../../transfer/consignments/responses.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { utf8 } from '../../wire/index.ts'
 import { CallContext, type Callee } from './call-context.ts'
 
-/** Most bytes of what a function freezes. */
-const STATE_BYTES = 1_048_576
 /** Bytes that wait for the client, beyond which it is not heard: what it says would only make them more. */
 const OUTPUT = 65_536
 

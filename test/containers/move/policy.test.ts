@@ -1,5 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { MovePolicy, STREAK } from '../../../src/containers/move/policy.ts'
+import {
+  CARRIED_BYTES,
+  CARRIED_REQUEST_BYTES,
+  MovePolicy,
+  STREAK,
+} from '../../../src/containers/move/policy.ts'
 
 describe('the policy of moves', () => {
   it('moves a quiet connection, however often', () => {
@@ -54,4 +60,12 @@ describe('the policy of moves', () => {
     for (let i = 1; i < STREAK; i++) policy.foreign('hello')
     expect(policy.decide(false, 0)).toBe('lend')
   })
+})
+
+it('what the pages say of what moves is what the code says', () => {
+  const page = (name: string) => readFileSync(`docs/${name}.md`, 'utf8').replaceAll(/\s+/g, ' ')
+  const [follows, ordered] = [`${CARRIED_BYTES / 2 ** 10} KiB`, `${CARRIED_REQUEST_BYTES / 2 ** 20} MiB`]
+  expect(page('moves')).toContain(`with at most ${follows} that its client has not taken`)
+  expect(page('moves')).toContain(`takes along up to ${ordered} in all`)
+  expect(page('streams')).toContain(`and ${ordered} for one connection`)
 })

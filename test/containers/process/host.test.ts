@@ -1,4 +1,4 @@
-import { mkdtempSync, openSync, rmSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ import type { Arrival } from '../../../src/transfer/consignments/consignments.ts
 import type { Peer } from '../../../src/transfer/control.ts'
 import type { Courier } from '../../../src/transfer/courier.ts'
 import type { Release } from '../../../src/transfer/custody.ts'
-import { type Envelope, freshEnvelope } from '../../../src/transfer/envelope.ts'
+import { decodeEnvelope, type Envelope, freshEnvelope } from '../../../src/transfer/envelope.ts'
 import { takeHandle } from '../../../src/transfer/lift.ts'
 import { freshHttp, type Parcel } from '../../../src/transfer/parcel.ts'
 import type { SealAssociated } from '../../../src/transfer/seal.ts'
@@ -361,6 +361,25 @@ describe('a connection that is already here', () => {
     const { descriptor } = await connection()
     const envelope = { ...plain(''), generation: 2 ** 32 - 1 }
     expect(take({ envelope, descriptor })).toMatchObject({ reason: 'malformed' })
+    descriptor.close()
+  })
+})
+
+describe('a response in its middle', () => {
+  it('is judged before it is accepted', async () => {
+    const { vectors } = JSON.parse(readFileSync('vectors/transfer/envelope-v5.json', 'utf8')) as {
+      vectors: { name: string; bytes: string }[]
+    }
+    const { bytes } = vectors.find(({ name }) => name === 'responses in their middle over HTTP/2')!
+    const envelope = decodeEnvelope(fromHex(bytes))
+    if (envelope.application.protocol === 'http2_responses') envelope.application.calls[0]!.streamId = 99
+    host.introduced({ ...sibling(5), functionName: 'echo' })
+    const { descriptor } = await connection()
+    expect(host.take({ envelope, descriptor }, 5)).toEqual({
+      reason: 'malformed',
+      detail: 'the response on stream 99: there is no such stream',
+    })
+    expect([descriptor.open, host.size]).toEqual([true, 0])
     descriptor.close()
   })
 })

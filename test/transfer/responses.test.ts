@@ -1,0 +1,181 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { contradiction } from '../../src/transfer/consignments/responses.ts'
+import { type ApplicationState, decodeEnvelope } from '../../src/transfer/envelope.ts'
+import { fromHex, utf8 } from '../../src/wire/index.ts'
+
+const { vectors } = JSON.parse(
+  readFileSync(new URL('../../vectors/transfer/envelope-v5.json', import.meta.url), 'utf8'),
+) as { vectors: { name: string; bytes: string }[] }
+
+function golden<P extends ApplicationState['protocol']>(protocol: P) {
+  const found = vectors
+    .map(({ bytes }) => decodeEnvelope(fromHex(bytes)).application)
+    .find(application => application.protocol === protocol)
+  if (found === undefined) throw new Error(`there is no golden ${protocol}`)
+  return found as Extract<ApplicationState, { protocol: P }>
+}
+
+type Over1 = Extract<ApplicationState, { protocol: 'http1_response' }>
+type Over2 = Extract<ApplicationState, { protocol: 'http2_responses' }>
+
+it('nothing contradicts itself in what containers write', () => {
+  for (const { name, bytes } of vectors) {
+    expect([name, contradiction(decodeEnvelope(fromHex(bytes)).application)]).toEqual([name, undefined])
+  }
+})
+
+describe('a response in its middle is refused', () => {
+  it.each<[string, (state: Over1) => void, RegExp]>([
+    [
+      'with a target that none has',
+      state => {
+        state.response.request.target = 'no path'
+      },
+      /./,
+    ],
+    [
+      'to HEAD',
+      state => {
+        state.response.request.method = 'HEAD'
+      },
+      /HEAD has no content/,
+    ],
+    [
+      'with a field of two lines',
+      state => {
+        state.response.request.headers = [{ name: 'a', value: 'b\r\nc: d' }]
+      },
+      /no request has/,
+    ],
+    [
+      'in chunks to an old client',
+      state => {
+        state.response.current = false
+      },
+      /chunks over HTTP\/1\.0/,
+    ],
+    [
+      'owing what was not promised',
+      state => {
+        state.response.owed = 9
+      },
+      /owes bytes/,
+    ],
+    [
+      'with a state that is no JSON',
+      state => {
+        state.call.state = utf8('{')
+      },
+      /no JSON/,
+    ],
+    [
+      'with a state that is no text',
+      state => {
+        state.call.state = Uint8Array.of(34, 255, 34)
+      },
+      /no JSON/,
+    ],
+    [
+      'with a state that is too large',
+      state => {
+        state.call.state = new Uint8Array(2 ** 20 + 1)
+      },
+      /bytes/,
+    ],
+    [
+      'with an id of two lines',
+      state => {
+        state.call.callId = 'a\nb'
+      },
+      /no call has/,
+    ],
+    [
+      'with a status without content',
+      state => {
+        state.call.status = 304
+      },
+      /content of status 304/,
+    ],
+  ])('%s', (_, change, what) => {
+    const state = golden('http1_response')
+    change(state)
+    expect(contradiction(state)).toMatch(what)
+  })
+
+  it.each<[string, (state: Over2) => void, RegExp]>([
+    [
+      'on no stream',
+      state => {
+        state.calls[0]!.streamId = 99
+      },
+      /stream 99: there is no such stream/,
+    ],
+    [
+      'twice',
+      state => {
+        state.calls = [state.calls[0]!, state.calls[0]!]
+      },
+      /there twice/,
+    ],
+    [
+      'to a request that was never counted',
+      state => {
+        state.calls[0]!.index = 1
+      },
+      /request 1 of 1/,
+    ],
+    [
+      'before its head',
+      state => {
+        state.http.streams[0]!.headSent = false
+      },
+      /head has not been sent/,
+    ],
+    [
+      'behind its end',
+      state => {
+        state.http.streams[0]!.ending = true
+      },
+      /nothing more/,
+    ],
+    [
+      'in a tunnel',
+      state => {
+        state.http.streams[0]!.tunnel = true
+      },
+      /nothing more/,
+    ],
+    [
+      'before the request',
+      state => {
+        state.http.streams[0]!.state = 'open'
+      },
+      /has not come whole/,
+    ],
+    [
+      'before the head',
+      state => {
+        state.http.streams[0]!.headReceived = false
+      },
+      /waits to be accepted/,
+    ],
+    [
+      'with a target that none has',
+      state => {
+        state.calls[0]!.request.target = 'no path'
+      },
+      /./,
+    ],
+  ])('over HTTP/2: %s', (_, change, what) => {
+    const state = golden('http2_responses')
+    change(state)
+    expect(contradiction(state)).toMatch(what)
+  })
+})
+
+it('a WebSocket is refused with a state that its function could not read', () => {
+  const state = golden('websocket')
+  state.state = utf8('not JSON')
+  expect(contradiction(state)).toMatch(/no JSON/)
+})
