@@ -15,6 +15,8 @@ import { Pools } from './pools.ts'
 import { isRedirect, redirected } from './redirect.ts'
 import { defaultFields, outgoingOf, type RequestOptions } from './request.ts'
 import { type Restored, restored } from './restoring.ts'
+import { type Upgraded, type UpgradeOptions, Upgrades, type WebSocketOptions } from './upgrade/upgrades.ts'
+import type { WebSocketConnection } from './upgrade/web-socket.ts'
 
 /** What {@link Client.fetch} takes besides what `fetch` does. */
 export interface FetchOptions extends RequestOptions, Hearing {
@@ -44,6 +46,7 @@ const REDIRECTS = 20
  */
 export class Client {
   readonly #pools: Pools
+  readonly #upgrades: Upgrades
   readonly #clock: Clock
   readonly #timeouts: Timeouts
   readonly #redirects: number
@@ -62,8 +65,9 @@ export class Client {
     const { clock = SYSTEM_CLOCK, redirects = REDIRECTS, decode = true, headers = {} } = options
     this.#clock = clock
     this.#timeouts = checked({ ...DEFAULT_TIMEOUTS, ...options.timeouts })
+    const opener = new Opener(options, clock, this.#timeouts)
     this.#pools = new Pools({
-      opener: new Opener(options, clock, this.#timeouts),
+      opener,
       lookup: options.lookup ?? systemLookup,
       limit: { ...DEFAULT_POOL_LIMITS, ...options.limits }.connectionsPerOrigin,
       patience: this.#timeouts.connect,
@@ -77,6 +81,8 @@ export class Client {
       ...(decode ? [['accept-encoding', ACCEPT_ENCODING] as const] : []),
     ]
     this.#defaults = [...defaults.filter(([name]) => !own.some(([other]) => other === name)), ...own]
+    const timeouts = this.#timeouts
+    this.#upgrades = new Upgrades({ pools: this.#pools, opener, clock, timeouts, defaults: own })
   }
 
   /**
@@ -87,9 +93,28 @@ export class Client {
   readonly fetch = (input: string | URL | Request, init: FetchOptions = {}): Promise<Response> =>
     this.#fetch(input, init)
 
-  /** Takes no more calls; fulfilled when those underway have ended, with their redirects and content. */
+  /**
+   * Opens a WebSocket (RFC 6455). @param url ws, wss, http or https
+   * @throws (as rejection) as {@link fetch}; the cause is a `NotGranted` with the status, if that was refused
+   */
+  async webSocket(url: string | URL, options: WebSocketOptions = {}): Promise<WebSocketConnection> {
+    if (this.#closed !== undefined) throw this.#closed
+    return this.#upgrades.webSocket(url, options)
+  }
+
+  /** Asks for another protocol (RFC 9110 §7.8; RFC 8441). @param protocol as it is registered, `websocket` */
+  async upgrade(url: string | URL, protocol: string, options: UpgradeOptions = {}): Promise<Upgraded> {
+    if (this.#closed !== undefined) throw this.#closed
+    return this.#upgrades.ask(url, protocol, options)
+  }
+
+  /**
+   * Takes no more calls, and says goodbye on WebSockets; fulfilled when calls that are underway have ended,
+   * with their redirects and content.
+   */
   async close(): Promise<void> {
     this.#closed ??= new ClientError('aborted', 'the client was closed')
+    await this.#upgrades.leave(this.#closed)
     while (this.#underway.size > 0) await new Promise<void>(resolve => this.#onQuiet.push(resolve))
     this.#pools.drain(this.#closed)
   }
@@ -98,6 +123,7 @@ export class Client {
   destroy(): void {
     const error = new ClientError('aborted', 'the client was destroyed')
     this.#closed = this.#ended = error
+    this.#upgrades.destroy(error)
     this.#pools.destroy(error)
   }
 

@@ -1,3 +1,4 @@
+import type { H2RequestHead } from '../http/h2/client.ts'
 import { ErrorCode, H2Client, type H2Event, type H2Limits, type H2State } from '../http/h2/index.ts'
 import { CLIENT_H2_LIMITS } from '../http/h2/limits.ts'
 import type { Field } from '../http/message.ts'
@@ -8,6 +9,7 @@ import { H2Stream, type StreamBeginning, type StreamOwner } from './h2-stream.ts
 import type { Carried } from './moving.ts'
 import { pathOf } from './outgoing.ts'
 import type { ClientApplication } from './state.ts'
+import { H2Tunnel } from './upgrade/h2-tunnel.ts'
 
 const LIMITS: H2Limits = {
   ...CLIENT_H2_LIMITS,
@@ -34,10 +36,14 @@ export class H2Connection extends Connection implements StreamOwner {
   readonly protocol = 'h2'
   readonly #http: H2Client
   readonly #streams = new Map<number, H2Stream>()
+  readonly #tunnels = new Map<number, H2Tunnel>()
   #ticked: number
   #idleSince: number
   /** The server has spoken: its SETTINGS come first. */
   #greeted = false
+  #greet: () => void = () => {}
+  /** Fulfilled when that is so, or the connection is over. */
+  readonly greeting: Promise<void>
   #receiving = false
   #scheduled = false
   readonly #soon = this.guard.entrance(() => {
@@ -51,6 +57,10 @@ export class H2Connection extends Connection implements StreamOwner {
     this.#http = new H2Client(LIMITS, state?.http)
     this.sent = state?.sent ?? 0
     this.#greeted = state?.http.peerSettingsRead ?? false
+    this.greeting = new Promise(resolve => {
+      this.#greet = resolve
+    })
+    if (this.#greeted) this.#greet()
     this.#ticked = this.#idleSince = settings.clock.steady()
     for (const one of state?.streams ?? []) {
       const stream = new H2Stream(one.id, one.exchange, this)
@@ -64,10 +74,11 @@ export class H2Connection extends Connection implements StreamOwner {
       this.#flush()
     })
     this.ring(TICK)
-    this.hold(this.#streams.size > 0)
+    this.hold(this.underway > 0)
   }
 
   protected get obstacle(): string | undefined {
+    if (this.#tunnels.size > 0) return 'one of its streams speaks another protocol'
     for (const stream of this.#streams.values()) {
       const why = stream.obstacle ?? stream.exchange.obstacle
       if (why !== undefined) return why
@@ -87,7 +98,26 @@ export class H2Connection extends Connection implements StreamOwner {
   }
 
   get underway(): number {
-    return this.#streams.size
+    return this.#streams.size + this.#tunnels.size
+  }
+
+  /** Whether it takes a {@link tunnel} now (RFC 8441 §3). */
+  get takesTunnels(): boolean {
+    return this.room > 0 && this.#greeted && this.#http.allowsProtocols
+  }
+
+  /**
+   * Asks for another protocol on a stream. Only if it {@link takesTunnels}.
+   * @throws TypeError for a head that must not be sent
+   */
+  tunnel(head: H2RequestHead): H2Tunnel {
+    const id = this.#http.request(head, false)
+    if (this.underway === 0) this.hold(true)
+    this.sent++
+    const tunnel = new H2Tunnel(id, this)
+    this.#tunnels.set(id, tunnel)
+    this.#wake()
+    return tunnel
   }
 
   send(exchange: Exchange): void {
@@ -111,7 +141,7 @@ export class H2Connection extends Connection implements StreamOwner {
       exchange.fail(error, 'answered')
       return
     }
-    if (this.#streams.size === 0) this.hold(true)
+    if (this.underway === 0) this.hold(true)
     const stream = new H2Stream(id, exchange, this)
     this.#streams.set(id, stream)
     exchange.begin(stream, this.sent++ > 0)
@@ -140,7 +170,7 @@ export class H2Connection extends Connection implements StreamOwner {
   /** Ends a stream; nothing more is reported of it. */
   reset(id: number, code: number = ErrorCode.CANCEL): void {
     this.#http.reset(id, code)
-    this.#forget(id)
+    this.forget(id)
     this.#wake()
   }
 
@@ -160,11 +190,12 @@ export class H2Connection extends Connection implements StreamOwner {
     this.#flush()
     if (this.#greeted || this.over) return
     this.#greeted = true
+    this.#greet()
     this.owner.available(this)
   }
 
   protected onEnd(): void {
-    if (this.#streams.size === 0) this.close()
+    if (this.underway === 0) this.close()
     else this.fail(new ClientError('protocol', 'the connection ended before the response'))
   }
 
@@ -177,7 +208,7 @@ export class H2Connection extends Connection implements StreamOwner {
     this.#http.tick(now - this.#ticked)
     this.#ticked = now
     const { idle } = this.settings.timeouts
-    if (this.#streams.size === 0 && idle > 0 && now - this.#idleSince >= idle) {
+    if (this.underway === 0 && idle > 0 && now - this.#idleSince >= idle) {
       this.#http.shutdown()
       this.#flush()
       this.close()
@@ -201,6 +232,10 @@ export class H2Connection extends Connection implements StreamOwner {
   protected failAll(error: ClientError, seen?: Seen): void {
     const streams = [...this.#streams.values()]
     this.#streams.clear()
+    const tunnels = [...this.#tunnels.values()]
+    this.#tunnels.clear()
+    this.#greet()
+    for (const tunnel of tunnels) tunnel.fail(error)
     for (const stream of streams) stream.fail(error, seen)
   }
 
@@ -225,7 +260,10 @@ export class H2Connection extends Connection implements StreamOwner {
       return
     }
     const stream = this.#streams.get(event.streamId)
-    if (stream === undefined) return
+    if (stream === undefined) {
+      this.#onTunnel(event)
+      return
+    }
     stream.since = this.now
     switch (event.type) {
       case 'informational':
@@ -249,9 +287,36 @@ export class H2Connection extends Connection implements StreamOwner {
         return
       case 'reset': {
         const { code, retryable } = event
-        this.#forget(event.streamId)
+        this.forget(event.streamId)
         const what = `the stream was reset (${nameOf(code)})`
         stream.fail(new ClientError('protocol', what, { http2Code: code }), retryable ? 'nothing' : undefined)
+      }
+    }
+  }
+
+  #onTunnel(event: Exclude<H2Event, { readonly type: 'goaway' | 'error' }>): void {
+    const tunnel = this.#tunnels.get(event.streamId)
+    switch (event.type) {
+      case 'informational':
+        tunnel?.inform()
+        return
+      case 'response':
+        tunnel?.respond(event.status, event.headers, event.endStream)
+        return
+      case 'data':
+        tunnel?.data(event.data, event.endStream)
+        return
+      case 'trailers':
+        tunnel?.inputEnded()
+        return
+      case 'drain':
+        tunnel?.drained()
+        return
+      case 'reset': {
+        const { code } = event
+        this.forget(event.streamId)
+        const what = `the stream was reset (${nameOf(code)})`
+        tunnel?.fail(new ClientError('protocol', what, { http2Code: code }))
       }
     }
   }
@@ -260,17 +325,18 @@ export class H2Connection extends Connection implements StreamOwner {
     // What is left of the request is not wanted (RFC 9113 §8.1).
     if (stream.uploading) this.#http.reset(stream.id, ErrorCode.NO_ERROR)
     stream.end(trailers)
-    this.#forget(stream.id)
+    this.forget(stream.id)
   }
 
-  #forget(id: number): void {
-    if (!this.#streams.delete(id)) return
-    if (this.#streams.size === 0) {
+  /** Nothing more comes of a stream. */
+  forget(id: number): void {
+    if (!this.#streams.delete(id) && !this.#tunnels.delete(id)) return
+    if (this.underway === 0) {
       this.#idleSince = this.now
       this.hold(false)
     }
     if (this.over) return
-    if (this.closing && this.#streams.size === 0) {
+    if (this.closing && this.underway === 0) {
       this.#flush()
       this.close()
     } else this.owner.available(this)

@@ -16,6 +16,8 @@ export interface StreamOwner {
   consumed(id: number, bytes: number): void
   /** Ends the stream; nothing more is reported of it. */
   reset(id: number): void
+  /** It has ended, both ways. */
+  forget(id: number): void
 }
 
 /** What a stream has not sent yet. */

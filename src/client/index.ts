@@ -1,7 +1,10 @@
 /** An HTTP client: `fetch`, over any transport. */
 export { Descriptor } from '../transfer/stream.ts'
+export { NotGranted } from '../transport/upgrade.ts'
 export { Client, type FetchOptions, type RestoredResponse } from './client.ts'
 export type { Released } from './connection.ts'
 export { ClientError, type ClientErrorKind, type TimeoutName } from './error.ts'
 export type { ClientOptions, PoolLimits, Timeouts } from './options.ts'
 export { ClientConnectionState } from './state.ts'
+export type { Upgraded, UpgradeOptions, WebSocketOptions } from './upgrade/upgrades.ts'
+export type { Message, WebSocketClosed, WebSocketConnection } from './upgrade/web-socket.ts'

@@ -11,6 +11,7 @@ import { targetOf } from '../transport/context.ts'
 import { tls as tlsOver } from '../transport/kinds/tls.ts'
 import { context, network } from '../transport/network.ts'
 import { Tickets } from '../transport/tickets.ts'
+import type { Transport } from '../transport/transport.ts'
 import type { Connection, ConnectionOwner, ConnectionSettings } from './connection.ts'
 import { ClientError, timedOut } from './error.ts'
 import type { Exchange } from './exchange.ts'
@@ -21,6 +22,8 @@ import { isSafe } from './outgoing.ts'
 import { Passage } from './passage.ts'
 import { HttpProxy } from './proxy.ts'
 
+/** What is no HTTP and goes through a proxy all the same. */
+const TUNNEL = 'tunnel'
 /** Milliseconds for which a connector may be late with saying that it is too late. */
 const SLACK = 100
 
@@ -61,13 +64,8 @@ export class Opener {
     first: Exchange | undefined,
     spent: number,
   ): Promise<Connection> {
-    const { connect, tls } = this.#settings.timeouts
     const target = targetOf(origin)
-    const options = {
-      signal,
-      timeoutMs: connect === 0 ? LONGEST : Math.max(1, connect - spent),
-      handshakeMs: tls === 0 ? LONGEST : tls,
-    }
+    const options = boundsOf(this.#settings.timeouts, signal, spent)
     const began = first === undefined ? undefined : this.#begin(target, first, owner)
     try {
       if (began === undefined) return this.#over(await this.#connect(target, options), target, owner)
@@ -85,6 +83,26 @@ export class Opener {
       const why = unconnected(error, this.#settings.timeouts)
       began?.connection.fail(why)
       throw why
+    }
+  }
+
+  /**
+   * A connection on which nothing was said, for another protocol than HTTP.
+   * @throws ClientError (as rejection)
+   */
+  async alone(origin: URL, signal: AbortSignal): Promise<Transport> {
+    const { timeouts } = this.#settings
+    const target = targetOf(origin)
+    // What a proxy reads and passes on is HTTP alone (RFC 6455 §4.1).
+    const way = this.#proxy !== undefined && target.scheme === 'http' ? { scheme: TUNNEL } : {}
+    const options = { ...boundsOf(timeouts, signal), alpn: ['http/1.1'] }
+    try {
+      const { transport, alpn } = await this.#connect({ ...target, ...way }, options)
+      if (alpn !== 'h2') return transport
+      transport.destroy()
+      throw new ClientError('protocol', 'the server chose h2, which was not offered')
+    } catch (error) {
+      throw unconnected(error, timeouts)
     }
   }
 
@@ -121,6 +139,12 @@ export class Opener {
   }
 }
 
+/** @param spent milliseconds that are gone of the time for a connection */
+function boundsOf({ connect, tls }: Timeouts, signal: AbortSignal, spent = 0): OwnOptions {
+  const timeoutMs = connect === 0 ? LONGEST : Math.max(1, connect - spent)
+  return { signal, timeoutMs, handshakeMs: tls === 0 ? LONGEST : tls }
+}
+
 /** What every attempt has. */
 type OwnOptions = ConnectOptions & Required<Pick<ConnectOptions, 'signal' | 'timeoutMs' | 'handshakeMs'>>
 
@@ -134,6 +158,7 @@ function through(proxy: HttpProxy, given: Parameters<typeof network>[0]): Connec
   return context()
     .over('http', proxy.plain)
     .over('https', tlsOver(proxy.tunnel), given ?? {})
+    .over(TUNNEL, proxy.tunnel)
 }
 
 /** What a connector threw, as callers see it. */

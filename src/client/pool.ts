@@ -1,6 +1,8 @@
+import { onAbort } from '../transport/attempt.ts'
 import type { Connection, ConnectionOwner } from './connection.ts'
 import type { ClientError } from './error.ts'
 import type { Exchange, Protocol } from './exchange.ts'
+import { H2Connection } from './h2-connection.ts'
 
 /**
  * Opens a connection to the origin of a pool. @param first the request that waits longest
@@ -114,6 +116,31 @@ export class Pool implements ConnectionOwner {
     }
     this.#waiting.push(exchange)
     this.#openMore()
+  }
+
+  /** A connection over HTTP/2 of its own that has room. */
+  get http2(): H2Connection | undefined {
+    for (const connection of this.#all)
+      if (connection instanceof H2Connection && connection.room > 0) return connection
+    return undefined
+  }
+
+  /** Opens one. @returns undefined if the server has chosen HTTP/1.1 @throws ClientError */
+  async openHttp2(signal: AbortSignal): Promise<H2Connection | undefined> {
+    if (this.#closed !== undefined) throw this.#closed
+    const opening: Opening = { control: new AbortController(), early: undefined }
+    const release = onAbort(signal, reason => opening.control.abort(reason))
+    this.#openings.add(opening)
+    try {
+      const connection = await this.#settings.open(this, opening.control.signal, undefined, 0)
+      this.#openings.delete(opening)
+      this.adopt(connection)
+      return connection instanceof H2Connection ? connection : undefined
+    } finally {
+      release()
+      this.#openings.delete(opening)
+      this.#settle()
+    }
   }
 
   /** A connection that was opened elsewhere. */

@@ -1,13 +1,12 @@
-import { H1Client, type H1ClientEvent } from '../http/h1/client.ts'
 import { type Field, header } from '../http/message.ts'
 import { ConnectError, type Connected, type Connector, shown, type Target } from '../transport/connector.ts'
 import { targetOf } from '../transport/context.ts'
 import type { Kind } from '../transport/kinds/kind.ts'
 import { network } from '../transport/network.ts'
 import type { Transport } from '../transport/transport.ts'
+import { NotGranted, upgraded } from '../transport/upgrade.ts'
 import { utf8 } from '../wire/index.ts'
 import { LONGEST, type ProxyOptions } from './options.ts'
-import { Passage } from './passage.ts'
 
 /** A proxy of HTTP: for `http` it is asked for whole URLs, and for `https` for a tunnel (RFC 9110 §9.3.6). */
 export class HttpProxy {
@@ -55,48 +54,22 @@ export class HttpProxy {
   }
 
   /** Asks for a tunnel. @throws ConnectError if it refuses */
-  #through(below: Transport, target: Target, signal: AbortSignal | undefined): Promise<Transport> {
+  async #through(below: Transport, target: Target, signal: AbortSignal | undefined): Promise<Transport> {
     const authority = target.host.includes(':') ? `[${target.host}]` : target.host
     const host = `${authority}:${target.port}`
-    const passage = new Passage(below)
-    const http = new H1Client()
-    return new Promise((resolve, reject) => {
-      const fail = (why: string, cause?: unknown): void => {
-        signal?.removeEventListener('abort', abort)
-        passage.destroy()
-        const what = `no tunnel to ${host} through the proxy ${shown(this.#target)}: ${why}`
-        reject(new ConnectError('connect', what, cause))
-      }
-      const abort = (): void => fail('given up', signal?.reason)
-      signal?.addEventListener('abort', abort)
-      const hear = (events: readonly H1ClientEvent[]): void => {
-        for (const event of events) {
-          if (event.type === 'upgrade') {
-            signal?.removeEventListener('abort', abort)
-            passage.unread(event.rest)
-            resolve(passage)
-            return
-          }
-          if (event.type === 'response') {
-            const asks = header(event.headers, 'proxy-authenticate')
-            fail(`${event.status} ${event.reason}${asks === undefined ? '' : ` (${asks})`}`)
-            return
-          }
-          if (event.type === 'error') {
-            fail(event.reason)
-            return
-          }
-        }
-      }
-      passage.read({
-        bytes: view => hear(http.receive(view)),
-        end: () => fail('it closed the connection'),
-        error: cause => fail(cause.message, cause),
-      })
-      passage.write([
-        http.request({ method: 'CONNECT', target: host, headers: [['Host', host], ...this.fields] }),
-      ])
-    })
+    const fail = (why: string, cause?: unknown): never => {
+      const what = `no tunnel to ${host} through the proxy ${shown(this.#target)}: ${why}`
+      throw new ConnectError('connect', what, cause)
+    }
+    try {
+      const wish = { method: 'CONNECT', target: host, headers: [['Host', host] as const, ...this.fields] }
+      return (await upgraded(below, wish, signal)).transport
+    } catch (error) {
+      if (signal?.aborted) return fail('given up', signal.reason)
+      if (!(error instanceof NotGranted)) throw error
+      const asks = header(error.fields, 'proxy-authenticate')
+      return fail(asks === undefined ? error.message : `${error.message} (${asks})`, error.cause)
+    }
   }
 }
 

@@ -79,6 +79,9 @@ class Undecided implements HttpServing {
   get shouldClose(): boolean {
     return this.#serving.shouldClose
   }
+  get outputEnded(): boolean {
+    return this.#serving.outputEnded
+  }
   get aborted(): boolean {
     return this.#serving.aborted
   }

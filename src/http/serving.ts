@@ -12,6 +12,8 @@ export interface HttpServing {
   readonly protocol: 'http/1.1' | 'h2' | undefined
   /** Whether more bytes may be given to {@link receive}; otherwise stop reading until `wake`. */
   readonly wantsInput: boolean
+  /** Nothing follows what {@link takeOutput} still gives: end that half of the stream, and read on. */
+  readonly outputEnded: boolean
   /** Send what {@link takeOutput} still gives, then end the stream. */
   readonly shouldClose: boolean
   /**
@@ -168,12 +170,14 @@ export interface HttpResponse {
 export interface HttpTunnel {
   /** @returns undefined, or a promise of the moment when the client has taken enough for more */
   write(data: Uint8Array): Promise<void> | undefined
+  /** Says that nothing more follows. What the client says goes on coming, until it has ended, too. */
+  endOutput(): void
   /** Ends it, both ways. */
   end(): void
 }
 
 /** The tunnel to a client that is gone. */
-export const CLOSED_TUNNEL: HttpTunnel = { write: () => undefined, end() {} }
+export const CLOSED_TUNNEL: HttpTunnel = { write: () => undefined, endOutput() {}, end() {} }
 
 /** What a served connection is told by the owner of its stream. */
 export interface ServingContext {

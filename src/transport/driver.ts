@@ -94,6 +94,8 @@ class Driver implements Served, Holder {
   #scheduled = false
   #paused = false
   #ending = false
+  /** We have said that nothing more follows. */
+  #outputEnded = false
   /** The client sends no more. */
   #inputEnded = false
   #over = false
@@ -246,6 +248,7 @@ class Driver implements Served, Holder {
     }
     if (transport.queued) this.#stalled ??= this.#clock.steady()
     else if (this.#serving.shouldClose) this.#end()
+    else if (this.#serving.outputEnded) this.#endOutput()
     const wantsInput = this.#serving.wantsInput && !this.#turn.over
     if (this.#paused !== wantsInput || this.#ending) return
     this.#paused = !this.#paused
@@ -263,10 +266,16 @@ class Driver implements Served, Holder {
       this.#gone(new Error('a response broke off'))
       return
     }
-    this.#transport.end()
+    this.#endOutput()
     if (this.#paused) this.#transport.resume()
     const late = this.#guard.entrance(() => this.#gone(new Error('the client does not close')))
     this.#lastMoment = this.#clock.after(this.#linger, late)
+  }
+
+  #endOutput(): void {
+    if (this.#outputEnded) return
+    this.#outputEnded = true
+    this.#transport.end()
   }
 
   #gone(reason: Error, abort = false): void {

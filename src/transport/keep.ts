@@ -8,7 +8,7 @@ import { LOOP } from './turn.ts'
  * Grants what a request asks for, by CONNECT or by Upgrade, and keeps what carried it: over HTTP/1.1 the
  * connection, over HTTP/2 the stream. What is written to the transport is what the client reads.
  * @param headers of the response, with Upgrade where one was asked for
- * @returns the bytes from behind the request on. Its `end` ends both ways
+ * @returns the bytes from behind the request on. Its `destroy` ends both ways, when what was written has left
  * @throws Error, TypeError as `HttpResponse.upgrade`
  */
 export function keep(response: HttpResponse, headers: readonly Field[] = []): Transport {
@@ -27,12 +27,14 @@ class Kept implements Transport {
   #gone: Error | undefined
   #takes: (() => void) | undefined
   #unsent = 0
+  /** We have said that nothing more follows. */
+  #finished = false
   #over = false
 
   constructor(response: HttpResponse, headers: readonly Field[]) {
     this.#tunnel = response.upgrade(headers, {
       data: bytes => this.#data(bytes),
-      end: () => this.#finished(),
+      end: () => this.#inputEnded(),
       broken: reason => this.#broken(reason),
     })
   }
@@ -60,7 +62,7 @@ class Kept implements Transport {
   }
 
   write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {
-    if (this.#over) return 'flushed'
+    if (this.#over || this.#finished) return 'flushed'
     // The writer may use its memory again, and what is given to a response is not ours any more.
     const bytes = concat(...chunks)
     const room = this.#tunnel.write(bytes)
@@ -74,17 +76,17 @@ class Kept implements Transport {
   }
 
   end(): void {
-    if (this.#over) return
-    this.#over = true
-    this.#tunnel.end()
-    this.#finished()
+    if (this.#over || this.#finished) return
+    this.#finished = true
+    this.#tunnel.endOutput()
   }
 
   destroy(): void {
     this.#handlers = undefined
     this.onDrain = undefined
     this.#inbound = []
-    this.end()
+    if (!this.#over) this.#tunnel.end()
+    this.#over = true
     this.#release()
   }
 
@@ -100,14 +102,14 @@ class Kept implements Transport {
   }
 
   /** Nothing more comes from the client. */
-  #finished(): void {
+  #inputEnded(): void {
     this.#ended = true
     LOOP.later(() => this.#deliver())
   }
 
   #broken(reason: Error): void {
-    // What ends because we have ended it is over in order.
-    if (!this.#over) this.#gone = reason
+    // What ends because both have ended it is over in order.
+    if (!this.#over && !(this.#finished && this.#ended)) this.#gone = reason
     this.#over = true
     LOOP.later(() => this.#deliver())
   }

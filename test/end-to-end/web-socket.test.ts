@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
+import { Client as FetchClient } from '../../src/client/index.ts'
 import { Opcode, writeFrame } from '../../src/http/websocket/index.ts'
 import { EMPTY, utf8 } from '../../src/wire/index.ts'
 import { Client, textOf } from '../support/client.ts'
@@ -112,6 +113,23 @@ describe('a WebSocket', () => {
     while (!/1 x echo-\d$/.test(Buffer.concat(heard).toString('latin1'))) await once(socket, 'data')
     expect(Buffer.concat(heard).toString('latin1')).toMatch(/Hello, world![\s\S]*HTTP\/1\.1 101 /)
     socket.destroy()
+  })
+
+  it.each(['http/1.1', 'h2'] as const)('of our own client is served over %s', async version => {
+    const client = new FetchClient({ tls: { ca: platform.ca } })
+    const url = `wss://echo.localhost:${platform.https}/chat`
+    const socket = await client.webSocket(url, { version, protocols: ['chat'] })
+    expect([socket.version, socket.protocol]).toEqual([version, 'chat'])
+    socket.send('hello')
+    socket.send(new Uint8Array(70_000))
+    const heard: string[] = []
+    for await (const message of socket) {
+      heard.push(typeof message === 'string' ? message.slice(0, 7) : `${message.length}`)
+      if (heard.length === 2) break
+    }
+    expect(heard).toEqual(['1 hello', '70000'])
+    expect((await socket.closed).code).toBe(1000)
+    await client.close()
   })
 
   it('shares a connection of HTTP/2 with requests', async () => {

@@ -101,6 +101,38 @@ describe('an upgrade over HTTP/1.1', () => {
     expect(ear.heard).toEqual(['1', '2', '[end]'])
   })
 
+  it('ends one way after the other, whichever is first', async () => {
+    for (const first of ['client', 'application']) {
+      const ear = new Ear()
+      const { one, sent } = scene({ request: (request, response) => ear.open(request, response) })
+      one.receive(bytes(ASK))
+      sent()
+      await turn()
+      if (first === 'client') one.finish()
+      ear.tunnel!.write(utf8('last'))
+      ear.tunnel!.endOutput()
+      ear.tunnel!.write(utf8('too late'))
+      ear.tunnel!.endOutput()
+      expect([sent(), one.shouldClose]).toEqual(['last', first === 'client'])
+      if (first === 'client') continue
+      expect([one.outputEnded, one.wantsInput]).toEqual([true, true])
+      one.receive(bytes('and more'))
+      expect(one.shouldClose).toBe(false)
+      one.finish()
+      expect([ear.heard, one.shouldClose, one.aborted]).toEqual([['and more', '[end]'], true, false])
+    }
+  })
+
+  it('whose half is over can be ended all the same', async () => {
+    const ear = new Ear()
+    const { one } = scene({ request: (request, response) => ear.open(request, response) })
+    one.receive(bytes(ASK))
+    await turn()
+    ear.tunnel!.endOutput()
+    ear.tunnel!.end()
+    expect([one.shouldClose, one.aborted]).toEqual([true, false])
+  })
+
   it('ends with the stream', () => {
     const ear = new Ear()
     const { one } = scene({ request: (request, response) => ear.open(request, response) })
@@ -200,6 +232,35 @@ describe('a CONNECT request over HTTP/2 (RFC 8441)', () => {
       ['200', 'pong', '[end]'],
     ])
     expect(one.shouldClose).toBe(false)
+  })
+
+  it('ends one way after the other, whichever is first', async () => {
+    for (const first of ['client', 'application']) {
+      const ear = new Ear()
+      const { client, id, seen, run } = ask(
+        { request: (request, response) => ear.open(request, response) },
+        'websocket',
+      )
+      await turn()
+      const end = (): void => {
+        ear.tunnel!.write(utf8('last'))
+        ear.tunnel!.endOutput()
+        ear.tunnel!.write(utf8('too late'))
+        ear.tunnel!.endOutput()
+        run()
+      }
+      if (first === 'application') end()
+      client.write(id, utf8('and more'))
+      client.end(id)
+      run()
+      await turn()
+      if (first === 'client') end()
+      expect([ear.heard, seen]).toEqual([
+        ['and more', '[end]'],
+        ['200', 'last', '[end]'],
+      ])
+      expect(client.openStreams).toBe(0)
+    }
   })
 
   it('hears more in all than a request may have content', async () => {

@@ -9,8 +9,8 @@ import type { ConnectError, Connected, ConnectOptions } from '../../src/transpor
 import { type Context, targetOf } from '../../src/transport/context.ts'
 import { network } from '../../src/transport/network.ts'
 import { serveConnection } from '../../src/transport/serve.ts'
+import { type Credentials, credentials } from '../support/credentials.ts'
 import { text } from '../support/h1-messages.ts'
-import { type Credentials, credentials } from './credentials.ts'
 
 const app: HttpHandlers = {
   request: ({ path, version }, response) => response.reply({ status: 200, body: `${version} ${path}` }),

@@ -8,8 +8,8 @@ import { tcp } from '../../src/transport/kinds/tcp.ts'
 import type { Server } from '../../src/transport/server.ts'
 import { serve } from '../../src/transport/services.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
+import { type Credentials, credentials } from '../support/credentials.ts'
 import { clientConfig } from '../support/pair.ts'
-import { type Credentials, credentials } from './credentials.ts'
 
 /** Connections for each server; `npm run test:long` tries 10,000. */
 const COUNT = process.env.HOTPOTATO_LONG === undefined ? 100 : 10_000

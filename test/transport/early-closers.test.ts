@@ -7,9 +7,9 @@ import { Client } from '../../src/client/index.ts'
 import { nodeTlsServer } from '../../src/transport/kinds/node-tls.ts'
 import type { ConnectionFailure, Server } from '../../src/transport/server.ts'
 import { alpn, http } from '../../src/transport/services.ts'
+import { type Credentials, credentials } from '../support/credentials.ts'
 import { has } from '../support/tls-programs.ts'
 import { application } from './cases.ts'
-import { type Credentials, credentials } from './credentials.ts'
 
 /** Times that a whole load is killed in the middle. */
 const KILLS = process.env.HOTPOTATO_LONG === undefined ? 1 : 50

@@ -17,8 +17,8 @@ import type { Listener } from '../../src/transport/listener.ts'
 import { context } from '../../src/transport/network.ts'
 import type { ConnectionFailure, Server } from '../../src/transport/server.ts'
 import { http, serve } from '../../src/transport/services.ts'
+import { type Credentials, credentials } from '../support/credentials.ts'
 import { application, CASES } from './cases.ts'
-import { type Credentials, credentials } from './credentials.ts'
 import { askAll, OFFERED, type Version } from './foreign.ts'
 
 /** One place of each kind, and the kind with all that it needs. */

@@ -9,8 +9,8 @@ import { tcp } from '../../src/transport/kinds/tcp.ts'
 import type { ConnectionFailure, Server } from '../../src/transport/server.ts'
 import { alpn, http, https, type ServiceOptions } from '../../src/transport/services.ts'
 import { utf8 } from '../../src/wire/index.ts'
+import { type Credentials, credentials } from '../support/credentials.ts'
 import { has, run } from '../support/tls-programs.ts'
-import { type Credentials, credentials } from './credentials.ts'
 
 let files: Credentials
 const servers: Server[] = []

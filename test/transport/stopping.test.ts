@@ -8,7 +8,7 @@ import { nodeTlsServer } from '../../src/transport/kinds/node-tls.ts'
 import type { Server } from '../../src/transport/server.ts'
 import { alpn, http } from '../../src/transport/services.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { type Credentials, credentials } from './credentials.ts'
+import { type Credentials, credentials } from '../support/credentials.ts'
 
 /** Requests that are underway when the signal comes. */
 const OPEN = 3

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nodeTlsServer } from '../../src/transport/kinds/node-tls.ts'
 import type { ConnectionFailure, Server } from '../../src/transport/server.ts'
 import { alpn, http } from '../../src/transport/services.ts'
+import { type Credentials, credentials } from '../support/credentials.ts'
 import { application, CASES } from './cases.ts'
-import { type Credentials, credentials } from './credentials.ts'
 
 /** As much of the package `undici` as is used here. */
 interface Undici {

@@ -39,6 +39,7 @@ export class H1Pump implements HttpServing, H1Owner, TunnelOwner {
   #finished = false
   #draining = false
   #over = false
+  #outputEnded = false
   #aborted = false
 
   constructor(context: ServingContext, scheme: Scheme, limits?: H1Limits) {
@@ -57,6 +58,10 @@ export class H1Pump implements HttpServing, H1Owner, TunnelOwner {
 
   get shouldClose(): boolean {
     return this.#over
+  }
+
+  get outputEnded(): boolean {
+    return this.#outputEnded
   }
 
   get aborted(): boolean {
@@ -223,6 +228,11 @@ export class H1Pump implements HttpServing, H1Owner, TunnelOwner {
   }
 
   // For a tunnel.
+
+  endOutput(): void {
+    this.#outputEnded = true
+    this.wake()
+  }
 
   closeTunnel(): void {
     this.#end()

@@ -7,6 +7,8 @@ export interface TunnelOwner {
   room(): Promise<void> | undefined
   /** More bytes may be taken. */
   wake(): void
+  /** Nothing more is sent; what comes goes on. */
+  endOutput(): void
   /** It has ended, in order. */
   closeTunnel(): void
   /** The application threw. */
@@ -25,6 +27,8 @@ export class H1Tunnel implements HttpTunnel {
   /** The client has said its last word, and the application knows. */
   #finished = false
   #told = false
+  /** So has the application. */
+  #said = false
   #over = false
 
   /** @param rest what has come already; the application gets it when it has this tunnel in its hands */
@@ -68,9 +72,16 @@ export class H1Tunnel implements HttpTunnel {
   }
 
   write(data: Uint8Array): Promise<void> | undefined {
-    if (this.#over) return undefined
+    if (this.#over || this.#said) return undefined
     this.#owner.send([data])
     return this.#owner.room()
+  }
+
+  endOutput(): void {
+    if (this.#over || this.#said) return
+    this.#said = true
+    if (this.#told) this.end()
+    else this.#owner.endOutput()
   }
 
   end(): void {
@@ -89,6 +100,7 @@ export class H1Tunnel implements HttpTunnel {
       if (!this.#finished || this.#told || this.#blocked || this.#over) return
       this.#told = true
       this.#sink.end([])
+      if (this.#said) this.end()
     } catch (cause) {
       this.#fail(cause)
     }

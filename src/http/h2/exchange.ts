@@ -15,20 +15,11 @@ import {
 import { type Expiry, HttpTimers, type TimerName } from '../timers.ts'
 import { ErrorCode } from './error.ts'
 import { prepareTrailers } from './outgoing.ts'
-import type { Announced, H2Owner } from './owner.ts'
-import type { H2Server } from './server.ts'
-import { lengthFirst, Unsent, withLength } from './unsent.ts'
+import type { Announced, ExchangeOwner } from './owner.ts'
+import { lengthFirst, marked, Unsent, withLength } from './unsent.ts'
 
 /** Bytes of content that are copied rather than kept until the client takes them. */
 const LARGE = 65_536
-
-/** What an exchange asks of the connection that its stream is on. */
-export interface ExchangeOwner {
-  readonly http: H2Server
-  readonly owner: H2Owner
-  /** The response has been given out whole, or has broken off. */
-  responded(streamId: number): void
-}
 
 /** One request and its response: a stream. */
 export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
@@ -60,6 +51,8 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
   /** Made when content is written in pieces. */
   #unsent: Unsent | undefined
   #ending: { readonly trailers: readonly Field[] | undefined } | undefined
+  /** Of a tunnel: our half ends alone; it has. */
+  #half: 'ends' | 'ended' | undefined
 
   /** @param resumed its request has come whole, and its response has begun, elsewhere */
   constructor(
@@ -160,6 +153,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
     this.#told = true
     try {
       sink.end(this.#trailers)
+      if (this.#half === 'ended' && !this.over) this.#finish()
     } catch (cause) {
       this.failed(cause)
     }
@@ -214,14 +208,14 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
     // The application gets what has come when it has the tunnel in its hands.
     if (this.#bytes > 0 || this.whole) this.#wait(Promise.resolve(), 0)
     this.content(sink)
-    return { write: data => this.write(data), end: () => this.end() }
+    return { write: data => this.write(data), endOutput: () => this.#endHalf(), end: () => this.end() }
   }
 
   reply(response: ResponseView): void {
     if (this.#mute) return
     const { http, owner } = this.#serving
     const { streamId } = this.announced
-    const whole = this.#marked(withLength(response, this.method))
+    const whole = marked(withLength(response, this.method), this.fields)
     const { body } = whole
     if (!(body instanceof Uint8Array) || body.length <= LARGE || this.method === 'HEAD') {
       http.reply(streamId, whole, owner.date())
@@ -241,24 +235,33 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
     if (this.#mute) return
     const { http, owner } = this.#serving
     const fields = length === undefined || status === 204 ? headers : lengthFirst(headers, length)
-    http.respond(this.announced.streamId, this.#marked({ status, headers: fields }), owner.date())
+    http.respond(this.announced.streamId, marked({ status, headers: fields }, this.fields), owner.date())
     this.begun = true
     this.#timers?.stop('handler')
     owner.wake()
   }
 
   write(data: Uint8Array): Promise<void> | undefined {
-    if (this.#mute) return undefined
+    if (this.#mute || this.#half !== undefined) return undefined
     this.#unsent ??= new Unsent()
     this.#unsent.add(data)
     this.#go()
     return this.over ? undefined : this.#unsent.drained()
   }
 
+  #endHalf(): void {
+    if (this.#mute || this.#half !== undefined) return
+    this.#half = 'ends'
+    this.#ending = { trailers: undefined }
+    this.#go()
+  }
+
   end(trailers?: readonly Field[]): void {
     if (this.#mute) return
     // Now, and not when what waits before them has gone: the application hears of it here.
     this.#ending = { trailers: trailers && prepareTrailers(trailers) }
+    if (this.#half === 'ended') this.#finish()
+    this.#half = undefined
     this.#go()
   }
 
@@ -282,7 +285,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
 
   /** Writes as much as the client's windows take. */
   #go(): void {
-    if (this.over) return
+    if (this.over || this.#half === 'ended') return
     const { http, owner } = this.#serving
     const { streamId } = this.announced
     const gone = this.#unsent?.send(data => http.write(streamId, data)) ?? true
@@ -296,7 +299,11 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
       if (error instanceof RangeError) this.#finish()
       throw error
     }
-    this.#finish()
+    if (this.#half !== 'ends' || this.#told) this.#finish()
+    else {
+      this.#half = 'ended'
+      owner.wake()
+    }
   }
 
   /** Nothing more can be done for now: starts the timers of what is waited for. */
@@ -413,7 +420,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
       http.reset(streamId, ErrorCode[fault.kind === 'memory' ? 'ENHANCE_YOUR_CALM' : 'INTERNAL_ERROR'])
     else {
       const reply = (view: ResponseView): void =>
-        http.reply(streamId, this.#marked(withLength(view, this.method)), owner.date())
+        http.reply(streamId, marked(withLength(view, this.method), this.fields), owner.date())
       try {
         reply(answer)
       } catch (error) {
@@ -426,12 +433,6 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
 
   get #mute(): boolean {
     return this.over || this.#serving.owner.gone
-  }
-
-  #marked<T extends Pick<ResponseView, 'headers'>>(response: T): T {
-    const { fields } = this
-    if (fields.length === 0) return response
-    return { ...response, headers: [...(response.headers ?? []), ...fields] }
   }
 
   #finish(): void {

@@ -4,6 +4,7 @@ import type { Problem } from '../problem.ts'
 import type { HttpHandlers } from '../serving.ts'
 import type { Expiry, RequestTimers, TimerSettings } from '../timers.ts'
 import type { H2Request } from './event.ts'
+import type { H2Server } from './server.ts'
 
 /** A request's head as HTTP/2 reports it. */
 export type Announced = {
@@ -59,4 +60,12 @@ export interface H2Owner {
   failed(code: number, reason: string): void
   /** Something was thrown where no caller hears of it: the connection must end. Never throws. */
   fail(error: unknown): void
+}
+
+/** What an exchange asks of the connection that its stream is on. */
+export interface ExchangeOwner {
+  readonly http: H2Server
+  readonly owner: H2Owner
+  /** The response has been given out whole, or has broken off. */
+  responded(streamId: number): void
 }

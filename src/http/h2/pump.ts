@@ -15,6 +15,7 @@ const OUTPUT = 524_288
 export class H2Pump implements HttpServing, H2Owner {
   readonly protocol = 'h2'
   readonly aborted = false
+  readonly outputEnded = false
   readonly fields: readonly Field[] = []
   readonly unaccepted: Iterable<number> = []
   readonly scheme: Scheme

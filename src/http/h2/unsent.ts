@@ -67,3 +67,9 @@ export function lengthFirst(headers: readonly Field[], length: number): readonly
     if (name.length === 14 && name.toLowerCase() === 'content-length') return headers
   return [['content-length', String(length)], ...headers]
 }
+
+/** The same response with those fields, too. */
+export function marked<T extends Pick<ResponseView, 'headers'>>(response: T, fields: readonly Field[]): T {
+  if (fields.length === 0) return response
+  return { ...response, headers: [...(response.headers ?? []), ...fields] }
+}

@@ -47,6 +47,33 @@ export function askedProtocols(headers: readonly Field[]): readonly string[] {
     .flatMap(([, value]) => value.split(',').map(one => one.trim()))
 }
 
+/** The key of a client's handshake over HTTP/1.1: 16 bytes that are not foretold, in base64 (§4.1). */
+export function handshakeKey(): string {
+  return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
+}
+
+/** What asks for a WebSocket over HTTP/1.1 (§4.1). @param key of {@link handshakeKey} */
+export function askingFields(key: string): readonly Field[] {
+  return [
+    ['Connection', 'Upgrade'],
+    ['Upgrade', 'websocket'],
+    ['Sec-WebSocket-Version', '13'],
+    ['Sec-WebSocket-Key', key],
+  ]
+}
+
+/** Whether a server has read that key, and speaks WebSocket from here on (§4.1). */
+export function isAccepted(fields: readonly Field[], key: string): boolean {
+  return (
+    asksForWebSocket(header(fields, 'upgrade')) && header(fields, 'sec-websocket-accept') === acceptOf(key)
+  )
+}
+
+/** The mask of one frame: unpredictable, and new for each (§5.3). */
+export function frameMask(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(4))
+}
+
 /** What proves that a server has read the key of a handshake (RFC 6455 §4.2.2). */
 export function acceptOf(key: string): string {
   return btoa(String.fromCharCode(...sha1(utf8(key + GUID))))

@@ -9,4 +9,14 @@ export {
   webSocketState,
 } from './connection.ts'
 export { CloseCode, Opcode, readFrame, WebSocketError, writeFrame } from './frame.ts'
-export { acceptOf, askedProtocols, asksForWebSocket, type Handshake, judgeHandshake } from './handshake.ts'
+export {
+  acceptOf,
+  askedProtocols,
+  askingFields,
+  asksForWebSocket,
+  frameMask,
+  type Handshake,
+  handshakeKey,
+  isAccepted,
+  judgeHandshake,
+} from './handshake.ts'

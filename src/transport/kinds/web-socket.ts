@@ -1,12 +1,14 @@
-import { H1Client } from '../../http/h1/index.ts'
-import { type Field, header } from '../../http/message.ts'
+import type { Field } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
 import type { HttpRequest, HttpResponse } from '../../http/serving.ts'
 import {
-  acceptOf,
+  askingFields,
   asksForWebSocket,
   CloseCode,
   DEFAULT_WEB_SOCKET_LIMITS,
+  frameMask,
+  handshakeKey,
+  isAccepted,
   judgeHandshake,
   WebSocketClient,
   WebSocketServer,
@@ -17,12 +19,11 @@ import { keep } from '../keep.ts'
 import type { Accepted, Listener } from '../listener.ts'
 import type { ServerConnection } from '../server.ts'
 import type { Transport, TransportHandlers } from '../transport.ts'
+import { NotGranted, upgraded } from '../upgrade.ts'
 import type { Kind } from './kind.ts'
 
 /** Bytes of one binary message. */
 const MESSAGE = 65_536
-/** Bytes of the head that grants a WebSocket. */
-const HEAD = 16_384
 
 /** Codes that say that all has been said: a normal end, and none (RFC 6455 §7.1.5). */
 const ORDERLY: ReadonlySet<number> = new Set([CloseCode.NORMAL, 1005])
@@ -49,13 +50,9 @@ export function webSocket<Needs extends object>(
       const carrier = await below.connect(target, { ...others, signal, clock, alpn: ['http/1.1'] }, given)
       const { transport } = carrier
       try {
-        const rest = await ask(transport, target, given.webSocket ?? {}, signal)
-        const now = (): number => clock.steady()
-        const end = new WebSocketEnd(
-          transport,
-          new WebSocketClient(DEFAULT_WEB_SOCKET_LIMITS, now, mask),
-          rest,
-        )
+        const opened = await ask(transport, target, given.webSocket ?? {}, signal)
+        const socket = new WebSocketClient(DEFAULT_WEB_SOCKET_LIMITS, () => clock.steady(), frameMask)
+        const end = new WebSocketEnd(opened, socket, () => opened.end())
         if (attempt.early !== undefined) end.write([attempt.early])
         return { ...carrierFacts(carrier), transport: end, alpn: undefined }
       } catch (error) {
@@ -71,51 +68,27 @@ function carrierFacts({ secure, certificateNames }: Connected): Omit<Connected, 
   return { secure, ...(certificateNames === undefined ? {} : { certificateNames }) }
 }
 
-/** Unpredictable for each frame (RFC 6455 §5.3). */
-function mask(): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(4))
-}
-
-/** Opens the WebSocket. @returns what has come behind the head @throws ConnectError if the server refuses */
-function ask(
+/** Opens the WebSocket. @throws ConnectError if the server refuses */
+async function ask(
   transport: Transport,
   target: Target,
   { resource = '/', headers = [] }: WebSocketWay,
   signal: AbortSignal,
-): Promise<Uint8Array> {
-  const key = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
-  const http = new H1Client()
-  const fields: Field[] = [
-    ['Host', hostField(target)],
-    ['Connection', 'Upgrade'],
-    ['Upgrade', 'websocket'],
-    ['Sec-WebSocket-Version', '13'],
-    ['Sec-WebSocket-Key', key],
-    ...headers,
-  ]
-  return new Promise((resolve, reject) => {
-    const fail = (why: string): void =>
-      reject(new ConnectError('connect', `no WebSocket at ${shown(target)}${resource}: ${why}`))
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    let length = 0
-    transport.read({
-      bytes: view => {
-        length += view.length
-        const [event] = http.receive(view)
-        if (event === undefined) {
-          if (length > HEAD) fail('an answer without an end')
-        } else if (event.type !== 'upgrade') fail(event.type === 'response' ? `${event.status}` : event.type)
-        else if (header(event.headers, 'sec-websocket-accept') !== acceptOf(key)) fail('the wrong key')
-        else {
-          transport.pause()
-          resolve(event.rest)
-        }
-      },
-      end: () => fail('the server closes'),
-      error: error => fail(error.message),
-    })
-    transport.write([http.request({ method: 'GET', target: resource, headers: fields })])
-  })
+): Promise<Transport> {
+  const key = handshakeKey()
+  const host: Field = ['Host', hostField(target)]
+  const wish = { method: 'GET', target: resource, headers: [host, ...askingFields(key), ...headers] }
+  const fail = (why: string): never => {
+    throw new ConnectError('connect', `no WebSocket at ${shown(target)}${resource}: ${why}`)
+  }
+  try {
+    const granted = await upgraded(transport, wish, signal)
+    if (!isAccepted(granted.fields, key)) fail('the wrong key')
+    return granted.transport
+  } catch (error) {
+    if (error instanceof NotGranted) return fail(error.message)
+    throw error
+  }
 }
 
 function hostField({ host, port }: Target): string {
@@ -146,7 +119,10 @@ export class WebSocketListener implements Listener {
       return
     }
     const server = new WebSocketServer(DEFAULT_WEB_SOCKET_LIMITS, undefined, this.#now)
-    this.#take({ transport: new WebSocketEnd(keep(response, handshake.fields), server), peer, local })
+    const kept = keep(response, handshake.fields)
+    // Ours is the side that closes (RFC 6455 §7.1.1), both ways.
+    const transport = new WebSocketEnd(kept, server, () => kept.destroy())
+    this.#take({ transport, peer, local })
   }
 
   start(take: (accepted: Accepted) => void): void {
@@ -163,6 +139,7 @@ class WebSocketEnd implements Transport {
   readonly #guard = new Guard(error => this.#gone(error as Error))
   readonly #below: Transport
   readonly #socket: WebSocketServer
+  readonly #bye: () => void
   #handlers: TransportHandlers | undefined
   #paused = false
   /** The peer has said that it is over. */
@@ -172,10 +149,11 @@ class WebSocketEnd implements Transport {
   #fault: Error | undefined
   onDrain: (() => void) | undefined
 
-  constructor(below: Transport, socket: WebSocketServer, rest?: Uint8Array) {
+  /** @param bye ends what lies below, when all has been said */
+  constructor(below: Transport, socket: WebSocketServer, bye: () => void) {
     this.#below = below
     this.#socket = socket
-    if (rest !== undefined) socket.receive(rest)
+    this.#bye = bye
     below.onDrain = this.#guard.entrance(() => {
       this.#flush()
       if (!this.queued) this.onDrain?.()
@@ -228,7 +206,7 @@ class WebSocketEnd implements Transport {
     if (this.#over) return
     this.#socket.close()
     this.#flush()
-    if (this.#closed) this.#below.end()
+    if (this.#closed) this.#bye()
   }
 
   destroy(): void {
@@ -262,7 +240,7 @@ class WebSocketEnd implements Transport {
     this.#flush()
     if (ORDERLY.has(code)) {
       this.#handlers?.end()
-      this.#below.end()
+      this.#bye()
     } else this.#gone(new Error(`the WebSocket was closed with ${code}${reason === '' ? '' : `: ${reason}`}`))
   }
 

@@ -12,11 +12,11 @@ import { network } from '../../../src/transport/network.ts'
 import type { ProxyHeader } from '../../../src/transport/proxy-protocol/index.ts'
 import type { ConnectionFailure, Server } from '../../../src/transport/server.ts'
 import { alpn, http, type ServiceOptions } from '../../../src/transport/services.ts'
+import { type Credentials, credentials } from '../../support/credentials.ts'
 import { Program } from '../../support/interop/program.ts'
 import { startNginx } from '../../support/peers/nginx.ts'
 import { answering, freePort } from '../../support/peers/ports.ts'
 import { has } from '../../support/tls-programs.ts'
-import { type Credentials, credentials } from '../credentials.ts'
 
 let directory = ''
 let files: Credentials
