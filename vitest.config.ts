@@ -7,6 +7,7 @@ export default defineConfig({
     maxWorkers: 4,
     // Files share their worker's modules: to load them anew for each takes longer than many of the tests.
     isolate: false,
+    setupFiles: ['test/support/equal-bytes.ts'],
     // For "stuck", and for nothing else: whole platforms of six processes are started, on machines that do
     // other things, too.
     testTimeout: 240_000,

@@ -12,7 +12,6 @@ import { sendCommand } from '../../src/cli/platform/control-socket.ts'
 import { TABLE } from '../../src/cli/table.ts'
 import { Client } from '../support/client.ts'
 import {
-  CONFIG,
   childrenOf,
   environmentOf,
   eventually,
@@ -21,6 +20,7 @@ import {
   MAIN,
   makeDirectory,
   Platform,
+  WITH_RESIZE,
 } from '../support/platform.ts'
 import { isInstalled, missing, run } from '../support/programs.ts'
 import { refused } from '../support/refusal.ts'
@@ -81,7 +81,7 @@ describe('up', () => {
 
   it(`prints commands that work as they stand${NO_NC}`, async () => {
     platform = await Platform.start({
-      config: CONFIG.replace('[echo.local,', '[echo.local, echo.localhost,'),
+      config: WITH_RESIZE.replace('[echo.local,', '[echo.local, echo.localhost,'),
     })
     const { welcome, http, https } = platform
     const commands = commandsIn(welcome)
@@ -277,7 +277,7 @@ describe('up, when something is wrong', () => {
   })
 
   it('refuses a run directory that others can look into', async () => {
-    const open = await makeDirectory()
+    const open = await makeDirectory(TWO, [])
     const runs = join(open, 'run')
     mkdirSync(runs)
     chmodSync(runs, 0o755)
@@ -288,7 +288,7 @@ describe('up, when something is wrong', () => {
   })
 
   it('names a certificate that is broken or of the wrong key, and leaves it alone', async () => {
-    const broken = await makeDirectory()
+    const broken = await makeDirectory(TWO)
     const file = join(broken, 'certs', 'echo.crt')
     const good = readFileSync(file)
     writeFileSync(file, 'not a certificate')

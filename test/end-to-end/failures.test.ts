@@ -228,7 +228,7 @@ describe('commands to a busy platform', () => {
     loud.on('error', () => {})
     loud.write('x'.repeat(1000))
     await new Promise(resolve => loud.once('close', resolve))
-    expect(await platform.status()).toHaveLength(5)
+    expect(await platform.status()).toHaveLength(4)
     silent.destroy()
   })
 })

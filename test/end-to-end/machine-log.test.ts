@@ -32,7 +32,7 @@ export default {
     return Response.json({ open })
   },
 }`
-const TALKS = CONFIG.replace(/ {2}resize: \{\}\n {2}hello: \{\}\n {2}echo-raw: \{\}\n/, '').replace(
+const TALKS = CONFIG.replace(/ {2}hello: \{\}\n {2}echo-raw: \{\}\n/, '').replace(
   'functions:',
   [
     'restart: { mostSeconds: 100ms }',

@@ -8,8 +8,15 @@ interface Case {
   readonly moves: number
   readonly tls: boolean
   readonly environment: Record<string, string>
+  /** Instead of {@link PLAIN}. */
   readonly config?: string
 }
+
+const PLAIN = `
+version: 1
+connection: { requests: 1000000 }
+functions: { echo: { hosts: [echo.local] }, echo-raw: {} }
+`
 
 /** Its containers keep the sockets and the keys of connections that they give each other. */
 const WARM = `
@@ -18,25 +25,36 @@ trust: [{ functions: [echo, echo-raw], warm: true }]
 connection: { requests: 1000000 }
 functions: { echo: { hosts: [echo.local] }, echo-raw: {} }
 `
-/** `HOTPOTATO_LONG=1` tries all of them. */
+/** `HOTPOTATO_LONG=1` tries all of them, and goes on for longer. */
 const LONG = process.env.HOTPOTATO_LONG === '1'
 /** What each platform does, and how often. */
 const CASES: readonly Case[] = [
   { name: 'native channel, TLS', moves: 1000, tls: true, environment: {} },
-  { name: 'native channel, no TLS', moves: 1000, tls: false, environment: {} },
-  { name: 'native channel, net.Socket', moves: 200, tls: true, environment: { HOTPOTATO_STREAM: 'socket' } },
-  { name: 'ipc channel', moves: 200, tls: true, environment: { HOTPOTATO_CHANNEL: 'ipc' } },
-  { name: 'relay, TLS', moves: 500, tls: true, environment: { HOTPOTATO_CARRIER: 'relay' } },
-  { name: 'relay, no TLS', moves: 200, tls: false, environment: { HOTPOTATO_CARRIER: 'relay' } },
-  { name: 'noble', moves: 100, tls: true, environment: { HOTPOTATO_PROVIDER: 'noble' } },
-  { name: 'warm, TLS', moves: 500, tls: true, environment: { HOTPOTATO_CARRIER: 'fd' }, config: WARM },
+  { name: 'native channel, no TLS', moves: LONG ? 1000 : 200, tls: false, environment: {} },
   {
-    ...{ name: 'warm, ipc channel, net.Socket, no TLS', moves: 200, tls: false, config: WARM },
+    name: 'native channel, net.Socket',
+    moves: LONG ? 200 : 100,
+    tls: true,
+    environment: { HOTPOTATO_STREAM: 'socket' },
+  },
+  { name: 'ipc channel', moves: LONG ? 200 : 100, tls: true, environment: { HOTPOTATO_CHANNEL: 'ipc' } },
+  { name: 'relay, TLS', moves: LONG ? 500 : 200, tls: true, environment: { HOTPOTATO_CARRIER: 'relay' } },
+  { name: 'noble', moves: 100, tls: true, environment: { HOTPOTATO_PROVIDER: 'noble' } },
+  {
+    name: 'warm, TLS',
+    moves: LONG ? 500 : 200,
+    tls: true,
+    environment: { HOTPOTATO_CARRIER: 'fd' },
+    config: WARM,
+  },
+  {
+    ...{ name: 'warm, ipc channel, net.Socket, no TLS', moves: LONG ? 200 : 100, tls: false, config: WARM },
     environment: { HOTPOTATO_CHANNEL: 'ipc', HOTPOTATO_STREAM: 'socket' },
   },
-  // These keep nothing: the gateway has what it needs to survive their containers.
+  // The latter keep nothing: the gateway has what it needs to survive their containers.
   ...(LONG
     ? [
+        { name: 'relay, no TLS', moves: 200, tls: false, environment: { HOTPOTATO_CARRIER: 'relay' } },
         {
           ...{ name: 'warm, relay', moves: 200, tls: true, config: WARM },
           environment: { HOTPOTATO_CARRIER: 'relay' },
@@ -53,7 +71,7 @@ describe.each(CASES)('$moves moves of one connection: $name', ({ moves, tls, env
   let platform: Platform
 
   beforeAll(async () => {
-    platform = await Platform.start({ environment, ...(config === undefined ? {} : { config }) })
+    platform = await Platform.start({ environment, config: config ?? PLAIN })
   })
   afterAll(() => platform?.stop())
 

@@ -13,7 +13,7 @@ const LONG = process.env.HOTPOTATO_LONG === '1'
 
 const PRELOAD = new URL('./without.mjs', import.meta.url).href
 
-/** Without sharp, which is foreign code, too. */
+/** No more than is asked for: each function is a process. */
 const SMALL = 'version: 1\nfunctions:\n  echo: {}\n  hello: {}\n'
 
 const options = (words: string): Record<string, string> => ({ NODE_OPTIONS: words })
@@ -23,8 +23,8 @@ const without = (...what: string[]) => options(`--import=${PRELOAD}?${what.join(
  * Starts it, moves a connection from one process to the other and back, and gives what it has said and
  * logged.
  */
-async function moved(environment: Record<string, string>, config?: string): Promise<string> {
-  const platform = await Platform.start({ environment, ...(config === undefined ? {} : { config }) })
+async function moved(environment: Record<string, string>): Promise<string> {
+  const platform = await Platform.start({ environment, config: SMALL })
   try {
     const tls = { ca: platform.ca, serverName: 'echo.local' }
     const client = await Client.open({ port: platform.https, tls })
@@ -44,7 +44,7 @@ async function moved(environment: Record<string, string>, config?: string): Prom
 
 /** Has it refuse to start. @returns what it says, line by line */
 async function refusal(environment: Record<string, string>): Promise<readonly string[]> {
-  const directory = await makeDirectory()
+  const directory = await makeDirectory(SMALL)
   try {
     const { code, stdout, stderr } = await hotpotato(directory, ['up'], environment)
     expect(code).toBe(1)
@@ -87,7 +87,7 @@ describe('a platform starts and moves a connection', () => {
   })
 
   it("over Node's IPC without foreign calls", async () => {
-    const said = await moved(options('--no-addons'), SMALL)
+    const said = await moved(options('--no-addons'))
     expect(said).toMatch(
       /^note: connections move over Node's IPC, which is slower \(foreign calls failed: .+\)$/m,
     )

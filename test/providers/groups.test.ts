@@ -17,6 +17,11 @@ const FIELDS: readonly number[] = [
   NamedGroup.ffdhe8192,
 ]
 
+/** Those that take a second each in JavaScript: in a short run, one pair of providers tries them. */
+const LARGE: readonly number[] = [NamedGroup.ffdhe4096, NamedGroup.ffdhe6144, NamedGroup.ffdhe8192]
+/** How often a pair agrees. */
+const SEEDS = LONG ? 10 : 3
+
 /** The order of each NIST group: the first scalar that is too large. */
 const ORDERS: Readonly<Record<string, string>> = {
   secp256r1: 'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551',
@@ -34,10 +39,10 @@ describe.each(pairs)('$title', ({ a, b }) => {
     NamedGroup.secp384r1,
     NamedGroup.secp521r1,
     NamedGroup.x448,
-    ...FIELDS,
+    ...FIELDS.filter(id => LONG || (a === node && b === noble) || !LARGE.includes(id)),
   ])('group %i: client and server agree', id => {
     const [client, server] = [find(allOf(a), id), find(allOf(b), id)]
-    for (let seed = 0; seed < (FIELDS.includes(id) ? (LONG ? 2 : 1) : 10); seed++) {
+    for (let seed = 0; seed < (FIELDS.includes(id) ? (LONG ? 2 : 1) : SEEDS); seed++) {
       const { privateKey, keyExchange } = client.generate(scripted(seed))
       const answer = server.respond(scripted(seed + 100), keyExchange)!
       const secret = client.complete(privateKey, answer.keyExchange)
@@ -151,7 +156,7 @@ describe.each(providers)('$name', provider => {
           if (group.name.startsWith('secp')) expect(secret).toBeUndefined()
           expect(a.complete(own.privateKey, bytes)).toEqual(b.complete(own.privateKey, bytes))
         }),
-        { numRuns: FIELDS.includes(group.id) ? 3 : 50 },
+        { numRuns: FIELDS.includes(group.id) ? (LONG ? 3 : 1) : LONG ? 50 : 15 },
       )
     })
 

@@ -75,11 +75,15 @@ export function finiteFields(groups: Abilities['groups']): Abilities {
 /** Whether the whole product is to be tried, not only every pair of things: HOTPOTATO_LONG=1. */
 export const LONG = process.env.HOTPOTATO_LONG === '1'
 
+/** What has to be met in a short run: things in pairs, or each thing once. */
+export type Meeting = 'in pairs' | 'once'
+
 /**
  * The rows to try with a peer: all that it can do in a long run, otherwise few, in which every path is met
  * with every suite and every group, and every suite with every group and every certificate, too.
+ * @param meeting `once` for a library that another peer has met in pairs: then each thing is met, and no more
  */
-export function rowsFor(abilities: Abilities): readonly Row[] {
+export function rowsFor(abilities: Abilities, meeting: Meeting = 'in pairs'): readonly Row[] {
   const { except = () => undefined } = abilities
   const all = able(abilities.suites).flatMap(suite =>
     able(abilities.groups).flatMap(group =>
@@ -89,7 +93,8 @@ export function rowsFor(abilities: Abilities): readonly Row[] {
     ),
   )
   const possible = all.filter(row => except(row) === undefined)
-  return LONG ? possible : pairwise(possible)
+  if (LONG) return possible
+  return covering(possible, meeting === 'once' ? Object.values : pairsOf)
 }
 
 /** What the peer cannot do, each with the reason, for tests that are skipped by that name. */
@@ -113,11 +118,11 @@ function able<Key extends string>(names: Names<Key>): Key[] {
   return (Object.keys(names) as Key[]).filter(key => typeof names[key] === 'string')
 }
 
-/** Takes the row with the most new pairs until there are none; always the same rows for the same table. */
-function pairwise(rows: readonly Row[]): readonly Row[] {
-  const open = new Set(rows.flatMap(pairsOf))
+/** Takes the row that meets the most until all is met; always the same rows for the same table. */
+function covering(rows: readonly Row[], metBy: (row: Row) => readonly string[]): readonly Row[] {
+  const open = new Set(rows.flatMap(metBy))
   const chosen: Row[] = []
-  const gain = (row: Row) => pairsOf(row).filter(pair => open.has(pair)).length
+  const gain = (row: Row) => metBy(row).filter(one => open.has(one)).length
   while (open.size > 0) {
     let best = rows[0]!
     let most = 0
@@ -129,7 +134,7 @@ function pairwise(rows: readonly Row[]): readonly Row[] {
       }
     }
     chosen.push(best)
-    for (const pair of pairsOf(best)) open.delete(pair)
+    for (const one of metBy(best)) open.delete(one)
   }
   return chosen
 }
