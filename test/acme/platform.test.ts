@@ -1,6 +1,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { connect, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findInMemory } from '../support/memory-search.ts'
@@ -123,6 +124,7 @@ describe.skipIf(!PEBBLE)(`a platform with certificates of ${PEBBLE_NOTE}`, () =>
         const client = await Client.open(platform.https, name).catch(error => void errors.push(error))
         client?.close()
         handshakes++
+        await setTimeout(10)
       }
     })
     const { code, stdout } = await hotpotato(directory, ['cert', 'renew', '--force'], environment())
@@ -153,8 +155,10 @@ describe.skipIf(!PEBBLE)(`a platform with certificates of ${PEBBLE_NOTE}`, () =>
       over = true
     })
     const seen = new Set<string>()
-    do seen.add(await page())
-    while (!over)
+    do {
+      seen.add(await page())
+      await setTimeout(10)
+    } while (!over)
     await restarted
     seen.add(await page())
     expect([...seen]).toEqual(['content'])

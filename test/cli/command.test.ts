@@ -5,13 +5,14 @@ import { type AddressInfo, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadAll, namesOf } from '../../src/cli/line/command.ts'
 import { helpFor } from '../../src/cli/line/help.ts'
 import { sendCommand } from '../../src/cli/platform/control-socket.ts'
 import { TABLE } from '../../src/cli/table.ts'
 import { Client } from '../support/client.ts'
 import {
+  CONFIG,
   childrenOf,
   environmentOf,
   eventually,
@@ -20,7 +21,7 @@ import {
   MAIN,
   makeDirectory,
   Platform,
-  WITH_RESIZE,
+  type PlatformOptions,
 } from '../support/platform.ts'
 import { isInstalled, missing, run } from '../support/programs.ts'
 import { refused } from '../support/refusal.ts'
@@ -65,65 +66,18 @@ const NO_NC = missing(NC, 'nc', 'netcat-openbsd')
 const mode = (...path: string[]): string => (statSync(join(directory, ...path)).mode & 0o777).toString(8)
 
 describe('up', () => {
-  let platform: Platform | undefined
-  afterEach(async () => {
-    await platform?.end('SIGKILL')
-    platform = undefined
+  /** What the tests of one group share, in their order. */
+  let platform: Platform
+  const running: Platform[] = []
+  const start = async (options: PlatformOptions = { directory }): Promise<void> => {
+    platform = await Platform.start(options)
+    running.push(platform)
+  }
+  afterAll(async () => {
+    for (const one of running) await one.end('SIGKILL')
   })
 
-  it('keeps its directory, its socket, its log and the keys to itself', async () => {
-    platform = await Platform.start({ directory })
-    expect(mode('run')).toBe('700')
-    expect(mode('run', 'control.sock')).toBe('600')
-    expect(mode('run', 'hotpotato.log')).toBe('600')
-    for (const name of ['ca', 'echo', 'hello']) expect(mode('certs', `${name}.key`)).toBe('600')
-  })
-
-  it(`prints commands that work as they stand${NO_NC}`, async () => {
-    platform = await Platform.start({
-      config: WITH_RESIZE.replace('[echo.local,', '[echo.local, echo.localhost,'),
-    })
-    const { welcome, http, https } = platform
-    const commands = commandsIn(welcome)
-    expect(commands).toHaveLength(3)
-    // curl knows where that is.
-    expect(commands[0]).toContain(`ca.crt https://echo.localhost:${https}/echo `)
-    expect(commands.flatMap(one => one.split('\n')).filter(line => line.length > 110)).toEqual([])
-    expect(welcome).toContain(`  browser http://localhost:${http}/\n`)
-    const [curl, openssl, nc] = await Promise.all(
-      commands.map(command => run('sh', ['-c', command.trim()]).then(({ stdout }) => stdout.toString())),
-    )
-    const path = (text = '') => text.match(/x-hotpotato-container: \S+/g)?.map(one => one.split(' ')[1])
-    expect(path(curl)).toEqual(['echo-1', 'resize-1', 'echo-1'])
-    expect(path(openssl)).toEqual(['echo-1', 'resize-1'])
-    if (NC) expect(path(nc)).toEqual(['hello-1'])
-    await platform.stop()
-    platform = undefined
-  })
-
-  it.runIf(HAS_IPV6)(`prints such commands over IPv6, and for functions of any name${NO_NC}`, async () => {
-    const greet = 'greet: { handler: hello, hosts: ["*.greet.example", greet.example] }'
-    const config = `functions:\n  ${greet}\n  say: { handler: echo-raw, hosts: [say.example], replicas: 2 }\n`
-    const certificates = ['greet', 'say'].map(name => ({ name, hosts: [`${name}.example`] }))
-    const environment = { HOTPOTATO_HOST: '::1' }
-    platform = await Platform.start({ config, certificates, environment })
-    const { welcome, https } = platform
-    expect(welcome).toContain(`https   [::1]:${https}\n`)
-    expect(welcome).toContain('say (say.example, 2 processes)')
-    const commands = commandsIn(welcome)
-    expect(commands).toHaveLength(3)
-    const answers = await Promise.all(commands.map(one => run('sh', ['-c', one.trim()])))
-    const [curl, openssl, nc] = answers.map(({ stdout }) => stdout.toString())
-    const path = (said = '') => said.match(/(?<=x-hotpotato-container: )[a-z]+/g)
-    expect(path(curl)).toEqual(['greet', 'say', 'greet'])
-    expect(path(openssl)).toEqual(['greet', 'say'])
-    if (NC) expect(path(nc)).toEqual(['greet'])
-    await platform.stop()
-    platform = undefined
-  })
-
-  it.each(['SIGINT', 'SIGTERM'] as const)('%s ends everything, in order', async signal => {
-    platform = await Platform.start({ directory })
+  async function endsInOrder(signal: NodeJS.Signals): Promise<void> {
     const client = await Client.open({
       port: platform.https,
       tls: { ca: platform.ca, serverName: 'echo.local' },
@@ -136,6 +90,143 @@ describe('up', () => {
     expect((await client.ended).closeNotify).toBe(true)
     client.socket.destroy()
     expect(existsSync(join(directory, 'run', 'control.sock'))).toBe(false)
+  }
+
+  describe('that runs', () => {
+    const keys = (): string => join(directory, 'keys.log')
+    beforeAll(() => start({ directory, environment: { SSLKEYLOGFILE: keys() } }))
+
+    it('keeps its directory, its socket, its log and the keys to itself', async () => {
+      expect(mode('run')).toBe('700')
+      expect(mode('run', 'control.sock')).toBe('600')
+      expect(mode('run', 'hotpotato.log')).toBe('600')
+      for (const name of ['ca', 'echo', 'hello']) expect(mode('certs', `${name}.key`)).toBe('600')
+    })
+
+    it('refuses a second one in the same directory, and leaves the first alone', async () => {
+      const second = await hotpotato(directory, ['up'])
+      expect(second.code).toBe(1)
+      expect(second.stderr).toMatch(/^hotpotato is already running in .*: stop it with .*\n$/)
+      expect(await platform.status()).toHaveLength(3)
+    })
+
+    it('writes keys where SSLKEYLOGFILE says, and nowhere else', async () => {
+      const client = await Client.open({
+        port: platform.https,
+        tls: { ca: platform.ca, serverName: 'echo.local' },
+      })
+      for (const target of ['/echo', '/hello', '/echo']) await client.request(target)
+      client.updateKeys()
+      await client.request('/hello')
+      await client.close()
+      await platform.idle()
+      expect((statSync(keys()).mode & 0o777).toString(8)).toBe('600')
+      const lines = readFileSync(keys(), 'utf8').trim().split('\n')
+      const labels = new Set(lines.map(line => line.split(' ')[0]))
+      expect([...labels]).toEqual(
+        expect.arrayContaining([
+          'CLIENT_HANDSHAKE_TRAFFIC_SECRET',
+          'SERVER_HANDSHAKE_TRAFFIC_SECRET',
+          'CLIENT_TRAFFIC_SECRET_0',
+          'SERVER_TRAFFIC_SECRET_0',
+          'EXPORTER_SECRET',
+        ]),
+      )
+      const { log } = platform
+      for (const line of lines) {
+        const secret = line.split(' ')[2]!
+        expect(secret).toMatch(/^[0-9a-f]{64,96}$/)
+        expect(log).not.toContain(secret)
+        expect(log).not.toContain(Buffer.from(secret, 'hex').toString('base64'))
+      }
+      for (const name of ['ca', 'echo']) {
+        const middle = readFileSync(join(directory, 'certs', `${name}.key`), 'utf8').split('\n')[1]!
+        expect(log).not.toContain(middle)
+      }
+    })
+
+    it('SIGINT ends everything, in order', () => endsInOrder('SIGINT'))
+  })
+
+  describe('after one that was killed', () => {
+    it('starts over a socket that a killed one has left behind', async () => {
+      await start()
+      await platform.end('SIGKILL')
+      expect(existsSync(join(directory, 'run', 'control.sock'))).toBe(true)
+      await start()
+      expect(await platform.status()).toHaveLength(3)
+    })
+
+    it('stop ends it, too; then nothing runs', async () => {
+      const pids = (await platform.status()).map(({ pid }) => pid!)
+      expect(await hotpotato(directory, ['stop'])).toMatchObject({ code: 0, stdout: 'stopped\n' })
+      await eventually(
+        () => ([...pids, platform.child.pid!].some(isRunning) ? undefined : true),
+        'it still runs',
+      )
+      expect(await hotpotato(directory, ['stop'])).toMatchObject({
+        code: 0,
+        stdout: 'hotpotato is not running\n',
+      })
+      expect(await hotpotato(directory, ['status'])).toMatchObject({ code: 1 })
+    })
+  })
+
+  describe('twice', () => {
+    it('of two that are started at once, one runs', async () => {
+      const starting = [1, 2].map(() => Platform.start({ directory }))
+      const results = await Promise.allSettled(starting)
+      const up = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+      running.push(...up)
+      expect(up).toHaveLength(1)
+      platform = up[0]!
+      const refused = results.find(result => result.status === 'rejected')
+      expect(String(refused?.reason)).toContain('hotpotato is already running')
+      expect(await platform.status()).toHaveLength(3)
+    })
+
+    it('SIGTERM ends everything, in order', () => endsInOrder('SIGTERM'))
+  })
+
+  it(`prints commands that work as they stand${NO_NC}`, async () => {
+    await start({
+      config: CONFIG.replace('[echo.local,', '[echo.local, echo.localhost,'),
+    })
+    const { welcome, http, https } = platform
+    const commands = commandsIn(welcome)
+    expect(commands).toHaveLength(3)
+    // curl knows where that is.
+    expect(commands[0]).toContain(`ca.crt https://echo.localhost:${https}/echo `)
+    expect(commands.flatMap(one => one.split('\n')).filter(line => line.length > 110)).toEqual([])
+    expect(welcome).toContain(`  browser http://localhost:${http}/\n`)
+    const [curl, openssl, nc] = await Promise.all(
+      commands.map(command => run('sh', ['-c', command.trim()]).then(({ stdout }) => stdout.toString())),
+    )
+    const path = (text = '') => text.match(/x-hotpotato-container: \S+/g)?.map(one => one.split(' ')[1])
+    expect(path(curl)).toEqual(['echo-1', 'hello-1', 'echo-1'])
+    expect(path(openssl)).toEqual(['echo-1', 'hello-1'])
+    if (NC) expect(path(nc)).toEqual(['echo-raw-1'])
+    await platform.stop()
+  })
+
+  it.runIf(HAS_IPV6)(`prints such commands over IPv6, and for functions of any name${NO_NC}`, async () => {
+    const greet = 'greet: { handler: hello, hosts: ["*.greet.example", greet.example] }'
+    const config = `functions:\n  ${greet}\n  say: { handler: echo-raw, hosts: [say.example], replicas: 2 }\n`
+    const certificates = ['greet', 'say'].map(name => ({ name, hosts: [`${name}.example`] }))
+    const environment = { HOTPOTATO_HOST: '::1' }
+    await start({ config, certificates, environment })
+    const { welcome, https } = platform
+    expect(welcome).toContain(`https   [::1]:${https}\n`)
+    expect(welcome).toContain('say (say.example, 2 processes)')
+    const commands = commandsIn(welcome)
+    expect(commands).toHaveLength(3)
+    const answers = await Promise.all(commands.map(one => run('sh', ['-c', one.trim()])))
+    const [curl, openssl, nc] = answers.map(({ stdout }) => stdout.toString())
+    const path = (said = '') => said.match(/(?<=x-hotpotato-container: )[a-z]+/g)
+    expect(path(curl)).toEqual(['greet', 'say', 'greet'])
+    expect(path(openssl)).toEqual(['greet', 'say'])
+    if (NC) expect(path(nc)).toEqual(['greet'])
+    await platform.stop()
   })
 
   it.skipIf(NO_TERMINAL)(`ends with the terminal that it was started from${NO_TERMINAL}`, async () => {
@@ -158,49 +249,6 @@ describe('up', () => {
     expect(readFileSync(ended, 'utf8')).toBe('0\n')
   })
 
-  it('stop ends it, too; then nothing runs', async () => {
-    platform = await Platform.start({ directory })
-    const pids = (await platform.status()).map(({ pid }) => pid!)
-    expect(await hotpotato(directory, ['stop'])).toMatchObject({ code: 0, stdout: 'stopped\n' })
-    await eventually(
-      () => ([...pids, platform!.child.pid!].some(isRunning) ? undefined : true),
-      'it still runs',
-    )
-    expect(await hotpotato(directory, ['stop'])).toMatchObject({
-      code: 0,
-      stdout: 'hotpotato is not running\n',
-    })
-    expect(await hotpotato(directory, ['status'])).toMatchObject({ code: 1 })
-  })
-
-  it('refuses a second one in the same directory, and leaves the first alone', async () => {
-    platform = await Platform.start({ directory })
-    const second = await hotpotato(directory, ['up'])
-    expect(second.code).toBe(1)
-    expect(second.stderr).toMatch(/^hotpotato is already running in .*: stop it with .*\n$/)
-    expect(await platform.status()).toHaveLength(3)
-  })
-
-  it('of two that are started at once, one runs', async () => {
-    const starting = [1, 2].map(() => Platform.start({ directory }))
-    const results = await Promise.allSettled(starting)
-    const running = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
-    for (const one of running.slice(1)) await one.end('SIGKILL')
-    platform = running[0]
-    expect(running).toHaveLength(1)
-    const refused = results.find(result => result.status === 'rejected')
-    expect(String(refused?.reason)).toContain('hotpotato is already running')
-    expect(await platform!.status()).toHaveLength(3)
-  })
-
-  it('starts over a socket that a killed one has left behind', async () => {
-    platform = await Platform.start({ directory })
-    await platform.end('SIGKILL')
-    expect(existsSync(join(directory, 'run', 'control.sock'))).toBe(true)
-    platform = await Platform.start({ directory })
-    expect(await platform.status()).toHaveLength(3)
-  })
-
   it('leaves no process behind when it is killed while it starts', async () => {
     for (const members of [1, 2, 3]) {
       const child = spawn(process.execPath, [MAIN, 'up', '--config', join(directory, 'hotpotato.yml')], {
@@ -218,43 +266,6 @@ describe('up', () => {
       ).finally(() => {
         for (const pid of found.filter(isRunning)) process.kill(pid, 'SIGKILL')
       })
-    }
-  })
-
-  it('writes keys where SSLKEYLOGFILE says, and nowhere else', async () => {
-    const keys = join(directory, 'keys.log')
-    platform = await Platform.start({ directory, environment: { SSLKEYLOGFILE: keys } })
-    const client = await Client.open({
-      port: platform.https,
-      tls: { ca: platform.ca, serverName: 'echo.local' },
-    })
-    for (const target of ['/echo', '/hello', '/echo']) await client.request(target)
-    client.updateKeys()
-    await client.request('/hello')
-    await client.close()
-    await platform.idle()
-    expect((statSync(keys).mode & 0o777).toString(8)).toBe('600')
-    const lines = readFileSync(keys, 'utf8').trim().split('\n')
-    const labels = new Set(lines.map(line => line.split(' ')[0]))
-    expect([...labels]).toEqual(
-      expect.arrayContaining([
-        'CLIENT_HANDSHAKE_TRAFFIC_SECRET',
-        'SERVER_HANDSHAKE_TRAFFIC_SECRET',
-        'CLIENT_TRAFFIC_SECRET_0',
-        'SERVER_TRAFFIC_SECRET_0',
-        'EXPORTER_SECRET',
-      ]),
-    )
-    const { log } = platform
-    for (const line of lines) {
-      const secret = line.split(' ')[2]!
-      expect(secret).toMatch(/^[0-9a-f]{64,96}$/)
-      expect(log).not.toContain(secret)
-      expect(log).not.toContain(Buffer.from(secret, 'hex').toString('base64'))
-    }
-    for (const name of ['ca', 'echo']) {
-      const middle = readFileSync(join(directory, 'certs', `${name}.key`), 'utf8').split('\n')[1]!
-      expect(log).not.toContain(middle)
     }
   })
 })
@@ -394,27 +405,35 @@ describe('up, when something is wrong', () => {
 
   it.each([
     ['drain', 2, 'drain needs the names'],
-    ['deploy', 2, 'deploy needs the name of a function'],
-    ['scale echo many', 2, 'scale needs the name of a function and a number'],
-    ['move xyz echo-1', 2, 'move needs the id of a connection'],
-    ['restart echo', 2, 'restart needs the word gateway'],
-    ['verify - --as poem', 2, '--as must be one of'],
-    ['inspect', 2, 'inspect needs a FILE'],
     ['inspect no-such-file', 1, 'no-such-file cannot be read (ENOENT)'],
     ['deploy echo', 1, 'hotpotato is not running'],
     ['status --config no-such.yml', 3, 'no-such.yml cannot be read (ENOENT)'],
     ['certs --config no-such.yml', 3, 'no-such.yml cannot be read (ENOENT)'],
-    ['certs --algorithm dsa', 2, '--algorithm must be one of'],
-    ['serve --port many', 2, '--port must be a whole number'],
     ['serve --cert no-such --key no-such', 1, '--cert no-such: cannot be read (ENOENT)'],
-    ['connect nowhere', 2, 'connect needs HOST:PORT'],
     ['connect 127.0.0.1:1', 1, 'cannot connect to 127.0.0.1 port 1'],
-    ['stress nowhere', 2, 'nowhere is not an http or https URL'],
   ])('%j ends with status %i, one for each kind of mistake', async (line, code, message) => {
     const answer = await command(line.split(' '))
     expect(answer).toMatchObject({ code, stdout: '' })
     expect(answer.stderr).toContain(message)
     expect(answer.stderr.trimEnd()).not.toContain('\n')
+  })
+
+  it.each([
+    ['deploy', 'deploy needs the name of a function'],
+    ['scale echo many', 'scale needs the name of a function and a number'],
+    ['move xyz echo-1', 'move needs the id of a connection'],
+    ['restart echo', 'restart needs the word gateway'],
+    ['verify - --as poem', '--as must be one of'],
+    ['inspect', 'inspect needs a FILE'],
+    ['certs --algorithm dsa', '--algorithm must be one of'],
+    ['serve --port many', '--port must be a whole number'],
+    ['connect nowhere', 'connect needs HOST:PORT'],
+    ['stress nowhere', 'nowhere is not an http or https URL'],
+  ])('%j makes no sense, and one line says why', async (line, message) => {
+    const { code, stdout, stderr } = await refused(line.split(' '))
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(message)
+    expect(stderr.trimEnd()).not.toContain('\n')
   })
 
   it.each([

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeCertificates } from '../../src/certificates/authority.ts'
 import type { ReloadOutcome } from '../../src/cli/up/running.ts'
@@ -93,7 +94,7 @@ describe('other settings', () => {
     const busy = (async () => {
       const client = await open()
       const said = new Set<string>()
-      while (!over) said.add(textOf(await client.request('/')))
+      for (; !over; await setTimeout(10)) said.add(textOf(await client.request('/')))
       return [...said]
     })()
 

@@ -47,6 +47,8 @@ describe('connections that the gateway relays', () => {
         const { status, body: got } = await client.request('/echo', { method: 'POST', body: mine })
         if (status !== 200 || Buffer.compare(got, mine) !== 0)
           throw new Error(`status ${status}, ${got.length}`)
+        // What is being changed needs the machine, too.
+        await setTimeout(10)
       }
       return answered
     })

@@ -41,6 +41,8 @@ function talk(client: Client, path: string): () => Promise<{ answered: number; c
       if (status !== 200) throw new Error(`status ${status} from ${container}`)
       containers.add(container ?? '')
       answered++
+      // What is rolled out needs the machine, too.
+      await setTimeout(10)
     }
     return { answered, containers: [...containers] }
   })()

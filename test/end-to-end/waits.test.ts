@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/wire/index.ts'
 import { Client, field, textOf } from '../support/client.ts'
@@ -133,6 +134,7 @@ describe.each(['fd', 'relay'] as const)('what is waited for, by %s', carrier => 
       )
       if (other !== undefined) await platform.order(`move ${one.id} ${other.name}`)
       moves++
+      await setTimeout(20)
     }
     expect(problem(await late)).toEqual({ status: 408, setting: 'connection.timers.headers' })
     expect(moves).toBeGreaterThan(1)

@@ -15,8 +15,8 @@ import { noteOf, Program, versionOf } from '../support/interop/program.ts'
 import { testRows } from '../support/interop/rows.ts'
 
 /*
- * Python's ssl, which is OpenSSL behind another interface, with other habits. What OpenSSL does with each pair
- * of things is tried with its own programs.
+ * Python's ssl, which is OpenSSL behind another interface, with other habits. What OpenSSL does with each
+ * pair of things is tried with its own programs.
  */
 
 const PYTHON = versionOf('python3', [

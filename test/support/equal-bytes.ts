@@ -1,8 +1,8 @@
 import { expect } from 'vitest'
 
 /**
- * Compares bytes at once: Vitest would make a string of each index first, which takes a thousand times as long.
- * What differs is left to Vitest, which shows where.
+ * Compares bytes at once: Vitest would make a string of each index first, which takes a thousand times as
+ * long. What differs is left to Vitest, which shows where.
  */
 expect.addEqualityTesters([
   (a, b) =>
