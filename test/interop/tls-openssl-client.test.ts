@@ -14,9 +14,9 @@ import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
 import {
   GROUPS,
   type GroupName,
-  MATRIX,
   makeSetting,
   only,
+  SAMPLE,
   type Setting,
 } from '../support/interop/setting.ts'
 
@@ -110,7 +110,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
       server = await listen(provider, { alpn: ['h2', 'http/1.1'] })
     })
 
-    it.each(MATRIX)('$suite, $group, $certificate', async ({ suite, group, certificate }) => {
+    it.each(SAMPLE)('$suite, $group, $certificate', async ({ suite, group, certificate }) => {
       const s = client(server.port, certificate, '-ciphersuites', suite, '-groups', group)
       await s.says(`Peer signature type: ${SIGNATURE[certificate]}`)
       await s.says(TEMP_KEY[group])

@@ -12,9 +12,9 @@ import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
 import {
   GROUPS,
   type GroupName,
-  MATRIX,
   makeSetting,
   only,
+  SAMPLE,
   type Setting,
   SUITES,
 } from '../support/interop/setting.ts'
@@ -107,7 +107,7 @@ async function failure(connection: TlsDuplex): Promise<Error & { alert?: string;
 
 describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSSL_NOTE}`, () => {
   describe.each(PROVIDERS)('provider $name', provider => {
-    it.each(MATRIX)('$suite, $group, $certificate', async ({ suite, group, certificate }) => {
+    it.each(SAMPLE)('$suite, $group, $certificate', async ({ suite, group, certificate }) => {
       const connection = client(shared[certificate]!.port, {
         provider: only(provider, suite, [group]),
         serverName: `${certificate}.local`,

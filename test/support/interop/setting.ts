@@ -23,6 +23,19 @@ export const MATRIX = SUITES.flatMap(suite =>
 )
 
 /**
+ * The same for programs, of which each row starts one: all of them in a long run (`HOTPOTATO_LONG=1`),
+ * otherwise every suite with every kind of certificate and, by turns, every group.
+ */
+export const SAMPLE =
+  process.env.HOTPOTATO_LONG === '1'
+    ? MATRIX
+    : MATRIX.filter(({ suite, group, certificate }) => {
+        const groups = Object.keys(GROUPS)
+        const turn = SUITES.indexOf(suite) + KEY_ALGORITHMS.indexOf(certificate)
+        return groups[turn % groups.length] === group
+      })
+
+/**
  * Certificates of every kind in a directory of their own, `p256.local` to `rsa.local`, from one authority.
  */
 export interface Setting {

@@ -97,13 +97,16 @@ const files: Readonly<Record<string, { run: Runner; expected: Tally }>> = {
 
 if (!evp.available) it.skip(`Wycheproof over evp: ${evp.reason}`)
 
-/** Seconds on the slower two, and the same arithmetic as P-256 there. */
-const SLOW = 'ecdh_secp384r1_ecpoint'
+/** Seconds on some providers, and the same arithmetic as P-256 there. */
+const SLOW: Readonly<Record<string, readonly string[]>> = {
+  node: ['ecdh_secp384r1_ecpoint'],
+  noble: ['ecdh_secp384r1_ecpoint', 'ecdsa_secp384r1_sha384'],
+}
 
 describe.each(providers)('Wycheproof over $name', provider => {
-  const now = process.env.HOTPOTATO_LONG === '1' || provider.name === 'evp'
-  if (!now) it.skip(`${SLOW}: npm run test:long`)
-  it.each(Object.entries(files).filter(([name]) => now || name !== SLOW))(
+  const late = process.env.HOTPOTATO_LONG === '1' ? [] : (SLOW[provider.name] ?? [])
+  for (const name of late) it.skip(`${name}: npm run test:long`)
+  it.each(Object.entries(files).filter(([name]) => !late.includes(name)))(
     '%s',
     (name, { run, expected }) => {
       const file = read(name)
