@@ -22,6 +22,8 @@ export interface ConnectionStatus {
   readonly hops: number
   /** Milliseconds since it came to this container. */
   readonly age: number
+  /** What cannot leave that container as it is, by its name; undefined: nothing of that kind. */
+  readonly stays: string | undefined
 }
 
 /** What became of an order to move a connection. */
@@ -102,8 +104,11 @@ export class Sessions {
           throw new Error(`${container} refused it, and it stays in ${from}: ${report.detail}`)
         case 'ended':
           throw new Error(`the connection ended before it could move: ${report.detail}`)
-        case undefined:
-          throw new Error(`${from} is busy with it; it moves when that work is done`)
+        case undefined: {
+          const stays = (await this.#census()).find(one => one.id === id)?.stays
+          const why = stays === undefined ? '' : `: ${stays} cannot move`
+          throw new Error(`${from} is busy with it${why}; it moves when that work is done`)
+        }
         case 'unknown':
           // It has gone on, or ended, since we asked.
           if (attempt === ATTEMPTS) throw new Error(`the connection moved again before it could be found`)
@@ -175,7 +180,8 @@ export class Sessions {
 }
 
 function statusOf(one: ConnectionDescription, owner: number, container: string, functionName: string): Found {
-  const { sessionId, generation, phase, protocol, cipherSuite, tls, serverName, requests, hops, age } = one
+  const { sessionId, generation, phase, protocol, cipherSuite, tls, serverName, requests, hops, age, stays } =
+    one
   return {
     id: hex(sessionId),
     generation,
@@ -189,6 +195,7 @@ function statusOf(one: ConnectionDescription, owner: number, container: string, 
     requests,
     hops,
     age,
+    stays: stays === '' ? undefined : stays,
     sessionId,
     owner,
   }

@@ -19,10 +19,7 @@ import {
 import { Certificates, Certify, Delegate, Delegated, Sign, Signed } from './keys/messages.ts'
 import { SESSION_ID_LENGTH } from './seal.ts'
 
-/**
- * The control protocol: everything that supervisor, gateway and containers say to each other over their
- * channels, in one `select`. Its version is the first byte of each message.
- */
+/** The control protocol: what all processes say to each other. Its version is each message's first byte. */
 export const CONTROL_VERSION = 2
 
 export const PeerRole = enumeration('PeerRole', uint8, { gateway: 1, container: 2, signer: 3 })
@@ -114,6 +111,8 @@ export const ConnectionDescription = struct('ConnectionDescription', {
   cipherSuite: text(0, 63),
   /** Empty if the client gave none. */
   serverName: text(0, 255),
+  /** What keeps it in its container, by its name; empty: nothing does. */
+  stays: text(0, 255),
 })
 export type ConnectionDescription = TypeOf<typeof ConnectionDescription>
 

@@ -43,6 +43,19 @@ it('a function that cannot sleep because of its connections is named, with how m
   expect(text).toContain('kept awake by connections that cannot leave: chat (2)')
 })
 
+it('a container whose drain is held up is named, with what and how long', () => {
+  const member = (name: string, counters: object) => ({
+    name,
+    functionName: 'echo',
+    state: 'draining',
+    counters,
+  })
+  const members = [member('echo-1', { heldUpBy: 2, heldUpFor: 12_000 }), member('echo-2', { heldUpBy: 0 })]
+  const functions = functionStatus(new Map([['echo', { min: 1, max: 1 }]]), members as never)
+  const text = statusText({ pid: 1, ports: undefined, functions, members: members as never, changes: [] })
+  expect(text).toContain('held up by what cannot move: echo-1 (2, for 12s)')
+})
+
 it('connections that hibernate are told by function', () => {
   const counters = { hibernating: 7, [restCounter('chat')]: 5, [restCounter('echo')]: 2 }
   const members = [{ name: 'gateway', functionName: '', state: 'ready', counters } as never]

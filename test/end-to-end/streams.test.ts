@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import { get } from 'node:https'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { PlatformStatus } from '../../src/cli/platform/status.ts'
 import { hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 
 const LONG = process.env.HOTPOTATO_LONG !== undefined
@@ -35,6 +36,8 @@ export const resume = (state, ctx) => (typeof state === 'string' ? ticks(state, 
 export default {
   fetch(request, env, ctx) {
     const most = ${SIZE} / BLOCK
+    if (ctx.functionPath === '/plain')
+      return new Response(new ReadableStream({ start: controller => controller.enqueue(block(1)) }))
     if (ctx.functionPath === '/events')
       return new Response(ticks('0', ctx), { headers: { 'content-type': 'text/event-stream' } })
     const headers = ctx.functionPath === '/sized' ? { 'content-length': String(most * BLOCK) } : {}
@@ -169,4 +172,37 @@ describe('a stream whose function freezes outlives the containers that send it',
       expect(ids).toEqual(Array.from(ids, (_, n) => [String(n + 1), String(n + 1)]))
     }
   })
+})
+
+describe('a stream that does not freeze', () => {
+  let plain: ReturnType<typeof curl>
+  let held: NonNullable<PlatformStatus['connections']>[number]
+
+  it('is named by `move`', async () => {
+    expect((await hotpotato(directory, ['scale', 'echo', '2'])).code).toBe(0)
+    plain = curl('--http2', '/plain')
+    await until(() => plain.got() > 0)
+    const { stdout } = await hotpotato(directory, ['status', '--connections', '--json'])
+    const { connections, members } = JSON.parse(stdout) as PlatformStatus
+    held = connections!.find(({ stays }) => stays !== undefined)!
+    const name = /^GET \/plain of echo \(call [0-9a-f-]{36}, for \d+ s\)/
+    expect(held).toMatchObject({ protocol: 'h2', stays: expect.stringMatching(name) })
+    const echoes = members.filter(({ functionName, ready }) => functionName === 'echo' && ready)
+    const other = echoes.find(one => one.name !== held.container)!
+    const move = await hotpotato(directory, ['move', held.id, other.name])
+    expect(move.code).not.toBe(0)
+    expect(move.stderr).toMatch(/is busy with it: GET \/plain of echo \(.*\) cannot move; it moves when/)
+  })
+
+  it.runIf(LONG)('is counted by `status` while it holds up a drain', async () => {
+    const drained = hotpotato(directory, ['drain', held.container])
+    for (;;) {
+      const { stdout: text } = await hotpotato(directory, ['status'])
+      if (text.includes(`held up by what cannot move: ${held.container} (1, for `)) break
+    }
+    plain.child.kill()
+    expect((await drained).code).toBe(0)
+  })
+
+  afterAll(() => plain?.child.kill())
 })

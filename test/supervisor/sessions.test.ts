@@ -28,6 +28,7 @@ function connection(id: string, generation = 0): ConnectionDescription {
     tls: true,
     cipherSuite: 'TLS_AES_128_GCM_SHA256',
     serverName: 'echo.local',
+    stays: '',
   }
 }
 const moved = (generation: number): MoveReport => ({ outcome: 'moved', generation, detail: '' })
@@ -146,6 +147,15 @@ describe('a move', () => {
     lists.set(2, [])
     await expect(sessions.move('ab', 'echo-2')).rejects.toThrow('moved again before it could be found')
     expect(orders).toHaveLength(5)
+  })
+
+  it('that cannot move yet says what keeps it', async () => {
+    report = () => undefined
+    lists.set(1, [{ ...connection('aa'), stays: 'GET / of echo (call x, for 9 s)' }])
+    await expect(sessions.move('aa', 'echo-2')).rejects.toThrow(
+      'echo-1 is busy with it: GET / of echo (call x, for 9 s) cannot move; it moves when that work is done',
+    )
+    expect(await sessions.list()).toMatchObject([{ stays: 'GET / of echo (call x, for 9 s)' }, {}])
   })
 
   it.each([

@@ -62,6 +62,7 @@ const MESSAGES: ControlMessage[] = [
         tls: true,
         cipherSuite: 'TLS_AES_128_GCM_SHA256',
         serverName: 'echo.local',
+        stays: 'GET / of echo',
       },
     ],
   },

@@ -133,6 +133,10 @@ export function statusText({ functions, members, connections, certificates }: Pl
     if (some.length > 0) tables.push(`${title}: ${some.map(one => `${one.name} (${one[count]})`).join(', ')}`)
   }
   each('kept awake by connections that cannot leave', 'rooted')
+  const held = members.filter(({ counters }) => (counters.heldUpBy ?? 0) > 0)
+  const drain = ({ name, counters: { heldUpBy, heldUpFor = 0 } }: MemberStatus): string =>
+    `${name} (${heldUpBy}, for ${duration(heldUpFor)})`
+  if (held.length > 0) tables.push(`held up by what cannot move: ${held.map(drain).join(', ')}`)
   each('hibernating with the gateway', 'hibernating')
   if (certificates !== undefined && certificates.length > 0)
     tables.push(statusTable(certificates, Date.now()))

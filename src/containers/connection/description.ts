@@ -4,6 +4,9 @@ import type { Session, SessionEvent } from '../../tls13/index.ts'
 import type { ConnectionDescription } from '../../transfer/control.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 
+/** Characters of the name of what stays. */
+const STAYS = 120
+
 /** A connection in the words of `status`. */
 export function describeConnection(
   { sessionId, generation }: Pick<ConnectionDescription, 'sessionId' | 'generation'>,
@@ -11,7 +14,7 @@ export function describeConnection(
   age: number,
   phase: 'open' | 'frozen' | 'closing' | 'closed',
   session: Session | undefined,
-  { requests, calling, quiet }: Protocol,
+  { requests, calling, quiet, stays = '' }: Protocol,
 ): ConnectionDescription {
   const open = session?.connected === false ? 'handshake' : quiet && !calling ? 'idle' : 'busy'
   return {
@@ -25,6 +28,7 @@ export function describeConnection(
     tls: session !== undefined,
     cipherSuite: session?.cipherSuite ?? '',
     serverName: session?.serverName ?? '',
+    stays: stays.slice(0, STAYS),
   }
 }
 

@@ -395,6 +395,10 @@ export class Host implements ConnectionHost<Connection> {
       .finally(() => this.#work.delete(work))
   }
 
+  get heldUp(): ReturnType<Leavers['heldUp']> {
+    return this.#leavers.heldUp(this.#connections)
+  }
+
   /**
    * Takes nothing new. What is idle moves now to other containers of this function, the rest after its
    * response; without such a container it ends there.

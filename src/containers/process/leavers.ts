@@ -1,3 +1,4 @@
+import type { Clock } from '../../time/clock.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import type { Connection } from '../connection/connection.ts'
 
@@ -9,6 +10,7 @@ const WINDOW_BYTES = 16_777_216
 /** What leavers ask of their container. */
 export interface LeaversHost {
   readonly courier: Pick<Courier, 'inCustody' | 'bytesInCustody'> | undefined
+  readonly clock: Pick<Clock, 'steady'>
   /** Whether another container may take them. */
   readonly moves: boolean
 }
@@ -21,6 +23,8 @@ export class Leavers {
   readonly #host: LeaversHost
   /** Those that have not been told, or found no room; the next one last. */
   #untold: Connection[] = []
+  /** When the first were told; undefined: the container does not drain. */
+  #since: number | undefined
   /** Connections that were told and may set out in this turn of the event loop or the next. */
   #told = 0
 
@@ -30,6 +34,7 @@ export class Leavers {
 
   /** Tells them all, as there is room. */
   begin(connections: Iterable<Connection>): void {
+    this.#since ??= this.#host.clock.steady()
     this.#untold = [...connections].reverse()
     this.more()
   }
@@ -49,6 +54,18 @@ export class Leavers {
     if (this.#places > 0) return true
     this.#untold.unshift(connection)
     return false
+  }
+
+  /**
+   * How many of them hold up the drain with what cannot move, and for how many milliseconds it has been
+   * underway; 0 and 0 if none does.
+   */
+  heldUp(connections: Iterable<Connection>): { readonly heldUpBy: number; readonly heldUpFor: number } {
+    if (this.#since === undefined) return { heldUpBy: 0, heldUpFor: 0 }
+    let heldUpBy = 0
+    for (const { protocol } of connections) if (protocol.stays !== undefined) heldUpBy++
+    const heldUpFor = heldUpBy === 0 ? 0 : Math.round(this.#host.clock.steady() - this.#since)
+    return { heldUpBy, heldUpFor }
   }
 
   get #underway(): number {

@@ -342,6 +342,7 @@ function status(
     connections: host.size,
     busy: host.busy,
     rooted: host.rooted,
+    ...host.heldUp,
     keyRing: host.keyRing.size,
     inCustody,
     carriedBytes,

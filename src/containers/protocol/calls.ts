@@ -29,6 +29,15 @@ export class Calls {
     return this.#serving.exchanges.size
   }
 
+  /** The first of them that cannot go elsewhere, by its name. */
+  get stays(): string | undefined {
+    for (const { sink } of this.#exchanges) {
+      const name = sink instanceof FunctionCall || sink instanceof Tunnel ? sink.stays : undefined
+      if (name !== undefined) return name
+    }
+    return undefined
+  }
+
   /** A whole request is with a function. */
   get working(): boolean {
     for (const { whole, sink } of this.#exchanges) if (whole && !(sink instanceof Tunnel)) return true

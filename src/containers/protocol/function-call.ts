@@ -197,6 +197,15 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     return this.#response.left
   }
 
+  /** Its name, as long as it cannot go elsewhere; undefined: it can, or there is nothing of it. */
+  get stays(): string | undefined {
+    if (!this.#started || this.#cancelled || this.left !== undefined) return undefined
+    const { method, path } = this.#head
+    const { callId, began = 0 } = this.#context
+    const age = Math.max(0, Math.round((this.#callee.clock.wall() - began) / 1000))
+    return `${method} ${path.slice(0, 40)} of ${this.#callee.functionName} (call ${callId}, for ${age} s)`
+  }
+
   /** It stays here after all. */
   thaw(): void {
     this.#response.thaw()

@@ -140,6 +140,10 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     this.#call = undefined
   }
 
+  get stays(): string | undefined {
+    return this.#call?.stays
+  }
+
   get watched(): boolean {
     const { exchange, http } = this.#serving
     return exchange !== undefined || (http.idle && http.buffered > 0)

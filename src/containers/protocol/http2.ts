@@ -192,6 +192,10 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     return this.#calls.timed || this.#waiting.size > 0 || this.http.input.inHeaders
   }
 
+  get stays(): string | undefined {
+    return this.#calls.stays
+  }
+
   get rooted(): boolean {
     return this.#calls.tunnelled
   }
@@ -207,7 +211,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   /** A stream that is a WebSocket cannot go along. */
   hold(mustLeave: boolean): string | undefined {
     if (mustLeave) this.#calls.drain()
-    else if (this.#calls.tunnelled) return 'a WebSocket on one of its streams cannot move'
+    else if (this.#calls.tunnelled) return `${this.#calls.stays} cannot move`
     this.#held = true
     const room = CARRIED_REQUEST_BYTES - this.http.unsent
     if (!this.#owner.host.resting?.underway) this.#calls.freezeSoon(room, () => this.#owner.pump())

@@ -62,6 +62,8 @@ export interface Protocol {
    * timers than `keep-alive` see to that.
    */
   readonly watched: boolean
+  /** What is being served that cannot go elsewhere as it is, in words; undefined: nothing of that kind. */
+  readonly stays?: string | undefined
   /** It has state that cannot leave this process. Undefined: no. */
   readonly rooted?: boolean
   /** Requests that have been accepted on this connection, wherever it was. */

@@ -115,13 +115,23 @@ export class SocketCall {
     if (this.#told) return
     this.#told = true
     this.leave(new Error('the WebSocket is over'))
-    const { accessLog, clock } = this.#callee
-    accessLog?.socket(this.#opening.head, this.#context, this.#bytes, clock.steady() - this.#since)
+    this.#tell()
     try {
       this.#handlers?.closed?.(code, reason)
     } catch (error) {
       this.#callee.log.error({ err: error }, 'the function failed when its WebSocket was over')
     }
+  }
+
+  /** It left for another container, of which nothing is known. */
+  lost(): void {
+    if (!this.#told) this.#tell()
+    this.#told = true
+  }
+
+  #tell(): void {
+    const { accessLog, clock } = this.#callee
+    accessLog?.socket(this.#opening.head, this.#context, this.#bytes, clock.steady() - this.#since)
   }
 
   /** It goes on elsewhere, or is over. */

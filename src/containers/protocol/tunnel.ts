@@ -29,6 +29,7 @@ export class Tunnel implements ContentSink {
   readonly #owner: TunnelOwner
   readonly #exchange: H2Exchange
   readonly #call: SocketCall
+  readonly #functionName: string
   #tunnel: HttpTunnel = CLOSED_TUNNEL
   /** What was said last waits for a window. */
   #blocked: Promise<void> | undefined
@@ -44,6 +45,7 @@ export class Tunnel implements ContentSink {
   ) {
     this.#owner = owner
     this.#exchange = exchange
+    this.#functionName = callee.functionName
     const socketOwner = { guard: owner.guard, kick: () => this.#go(), drained: () => this.#blocked }
     this.#call = new SocketCall(socketOwner, callee, opening, keepAliveMilliseconds)
   }
@@ -58,6 +60,11 @@ export class Tunnel implements ContentSink {
   data(bytes: Uint8Array): void {
     this.#call.core.receive(bytes)
     this.#go()
+  }
+
+  /** Its name: it cannot go elsewhere. */
+  get stays(): string {
+    return `the WebSocket ${this.#exchange.head.path.slice(0, 40)} of ${this.#functionName}`
   }
 
   /** Bytes of messages in either direction. */

@@ -118,6 +118,10 @@ export class WebSocket implements Protocol {
     return why
   }
 
+  get stays(): string | undefined {
+    return this.#reason
+  }
+
   get rooted(): boolean {
     return this.#reason !== undefined
   }
@@ -151,6 +155,10 @@ export class WebSocket implements Protocol {
 
   cancel(_reason: Error): void {
     this.#call.end(1006, 'the connection broke')
+  }
+
+  settled(goesOn: boolean): void {
+    if (!goesOn) this.#call.lost()
   }
 
   onMoved(): void {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Connection } from '../../../src/containers/connection/connection.ts'
 import { Leavers } from '../../../src/containers/process/leavers.ts'
 import { resumable } from '../../../src/functions/resumable.ts'
-import { freshConnection, get, turn } from '../../support/connection-scene.ts'
+import { freshConnection, get, openBody, turn } from '../../support/connection-scene.ts'
 import { ResponseHost } from '../../support/response-scene.ts'
 
 /** A container with so many responses in their middle, each with a state of so many bytes. */
@@ -22,7 +22,7 @@ async function answering(count: number, stateBytes: number) {
       return this.inCustody * stateBytes
     },
   }
-  const leavers = new Leavers({ courier, moves: true })
+  const leavers = new Leavers({ courier, moves: true, clock: host.hands })
   Object.assign(host, { setsOut: (connection: Connection) => leavers.setsOut(connection) })
   const connections = Array.from({ length: count }, () => freshConnection(host, get('/echo')).connection)
   await turn()
@@ -56,4 +56,18 @@ describe('of responses in their middle, which set out a turn later', () => {
     expect(waiting).toHaveLength(7)
     expect(waiting.map(({ quiet }) => quiet)).not.toContain(true)
   })
+})
+
+it('what holds up a drain is counted, and told by its name', async () => {
+  const host = new ResponseHost(() => new Response(openBody().body))
+  const leavers = new Leavers({ courier: undefined, moves: true, clock: host.hands })
+  const busy = freshConnection(host, get('/echo/x', 'X-Call-Id: one\r\n')).connection
+  const idle = freshConnection(host).connection
+  await turn()
+  expect(leavers.heldUp([busy, idle])).toEqual({ heldUpBy: 0, heldUpFor: 0 })
+  leavers.begin([busy])
+  host.hands.pass(12_000)
+  expect(leavers.heldUp([busy, idle])).toEqual({ heldUpBy: 1, heldUpFor: 12_000 })
+  expect(busy.describe(0).stays).toBe('GET /echo/x of echo (call one, for 12 s)')
+  expect(idle.describe(0).stays).toBe('')
 })

@@ -396,7 +396,7 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     expect(heard(client, id)).toEqual(['1 x'])
     const reports: string[] = []
     client.connection.moveTo(new MoveOrder(7, ({ outcome, detail }) => reports.push(`${outcome}: ${detail}`)))
-    expect(reports).toEqual(['kept: a WebSocket on one of its streams cannot move'])
+    expect(reports).toEqual(['kept: the WebSocket /hello/chat of hello cannot move'])
     tell(client, id, say('y'))
     expect(heard(client, id)).toEqual(['1 x', '2 y'])
     expect(target.offers).toEqual([])
