@@ -4,7 +4,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 export class Gate {
   readonly url: string
   /** What the server has said, and where it ended. */
-  #held: Buffer = Buffer.alloc(0)
+  #pieces: Buffer[] = []
+  #held = 0
   #ended = false
   #open = true
   #client: Socket | undefined
@@ -22,14 +23,16 @@ export class Gate {
       const upstream = connect({ port: Number(port), host: '127.0.0.1', noDelay: true })
       client.on('close', () => upstream.destroy())
       gate.#client = client
-      gate.#held = Buffer.alloc(0)
+      gate.#pieces = []
+      gate.#held = 0
       gate.#ended = false
       client.on('data', bytes => upstream.write(bytes)).on('end', () => upstream.end())
       upstream
         .on('error', () => {})
         .on('data', bytes => {
-          gate.#held = Buffer.concat([gate.#held, bytes])
-          if (gate.#open) gate.pass(gate.#held.length)
+          gate.#pieces.push(bytes)
+          gate.#held += bytes.length
+          if (gate.#open) gate.pass(gate.#held)
         })
       upstream.on('end', () => {
         if (gate.#client !== client) return
@@ -49,11 +52,11 @@ export class Gate {
 
   open(): void {
     this.#open = true
-    this.pass(this.#held.length)
+    this.pass(this.#held)
   }
 
   get held(): number {
-    return this.#held.length
+    return this.#held
   }
 
   /** Bytes since {@link close}. */
@@ -62,10 +65,15 @@ export class Gate {
   }
 
   pass(bytes: number): void {
-    const piece = this.#held.subarray(0, bytes)
-    this.#held = this.#held.subarray(bytes)
-    this.#passed += piece.length
-    if (piece.length > 0) this.#client?.write(piece)
-    if (this.#ended && this.#held.length === 0) this.#client?.end()
+    for (let left = bytes; left > 0 && this.#pieces.length > 0; ) {
+      const first = this.#pieces.shift()!
+      const piece = first.subarray(0, left)
+      if (piece.length < first.length) this.#pieces.unshift(first.subarray(left))
+      left -= piece.length
+      this.#held -= piece.length
+      this.#passed += piece.length
+      this.#client?.write(piece)
+    }
+    if (this.#ended && this.#held === 0) this.#client?.end()
   }
 }

@@ -1,18 +1,25 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { sendCommand } from '../../src/cli/platform/control-socket.ts'
 import type { MemberStatus } from '../../src/supervisor/status.ts'
 import { Client, field, textOf } from '../support/client.ts'
 import { eventually, isRunning, limitDescriptors, makeDirectory, Platform } from '../support/platform.ts'
 
 let platform: Platform
-afterEach(() => platform?.stop())
+let started: string | undefined
+afterAll(() => platform?.stop())
 
+/** A platform without work: the one of the test before, where that lives and is of the same kind. */
 async function start(environment: Record<string, string> = {}): Promise<void> {
+  const kind = JSON.stringify(environment)
+  if (started === kind && isRunning(platform.child.pid!)) return platform.idle()
+  await platform?.stop()
+  started = undefined
   // What is said here of crashes is said of fd; relay has a file of its own.
   platform = await Platform.start({ environment: { HOTPOTATO_CARRIER: 'fd', ...environment } })
+  started = kind
 }
 
 const options = (): { port: number; tls: { ca: string; serverName: string } } => ({
@@ -56,118 +63,6 @@ describe('the gateway is killed', () => {
     expect(await client.request('/echo')).toMatchObject({ status: 200, hops: 2 })
     for (const one of [client, plain, second]) await one.close()
     expect(client.handshakes).toBe(1)
-  })
-})
-
-describe('the supervisor is killed', () => {
-  it.each(process.env.HOTPOTATO_LONG === '1' ? [{}, { HOTPOTATO_CHANNEL: 'ipc' }] : [{}])(
-    'no process stays behind %j',
-    async environment => {
-      await start(environment)
-      const client = await Client.open(options())
-      await client.request('/echo')
-      const pids = (await platform.status()).map(({ pid }) => pid!)
-      expect(pids.every(isRunning)).toBe(true)
-      await platform.end('SIGKILL')
-      await eventually(() => (pids.some(isRunning) ? undefined : true), 'a process stays behind')
-      await client.ended
-    },
-    240_000,
-  )
-})
-
-describe('no container is ready', () => {
-  it('a new connection is held for a moment, then told so; a session stays where it is', async () => {
-    const directory = await makeDirectory(ONCE)
-    writeFileSync(join(directory, 'once.mjs'), ONCE_MODULE)
-    platform = await Platform.start({ directory })
-    const session = await Client.open({ ...options(), tls: { ca: platform.ca, serverName: 'hello.local' } })
-    expect((await session.request('/once')).status).toBe(200)
-    expect((await session.request('/hello')).status).toBe(200)
-    await platform.kill('once-1')
-    await eventually(() => (platform.log.includes('once-1 cannot start') ? true : undefined), 'it started')
-
-    const fresh = new Client(options())
-    expect(await fresh.ended).toEqual({ closeNotify: false, alert: 'internal_error', error: undefined })
-    fresh.socket.destroy()
-    const plain = await Client.open({ port: platform.http })
-    const refusal = await plain.request('/once')
-    expect(refusal.status).toBe(503)
-    expect(field(refusal, 'content-type')).toBe('application/problem+json')
-    expect(field(refusal, 'connection')).toBe('close')
-    await plain.close()
-
-    const stays = await session.request('/once')
-    expect(stays).toMatchObject({ status: 503, container: 'hello-1' })
-    expect(field(stays, 'retry-after')).toBe('1')
-    expect(JSON.parse(textOf(stays))).toMatchObject({
-      type: 'urn:hotpotato:problem:container-timeout',
-      detail: 'no container of the function once was ready within 0.3 s; the connection is intact',
-      setting: 'connection.timers.container',
-    })
-    expect((await session.request('/hello')).status).toBe(200)
-    await session.close()
-    expect(session.handshakes).toBe(1)
-    await platform.stop()
-    rmSync(directory, { recursive: true })
-  })
-
-  it('a container that does not answer has its new connections ended, and they are counted', async () => {
-    await start()
-    const { pid } = await platform.member('echo-1')
-    process.kill(pid!, 'SIGSTOP')
-    const client = new Client(options())
-    expect(await client.ended).toEqual({ closeNotify: false, alert: undefined, error: undefined })
-    client.socket.destroy()
-    process.kill(pid!, 'SIGCONT')
-    await platform.until('gateway', ({ counters }) => counters.unclean === 1)
-  })
-})
-
-describe('no descriptor is free', () => {
-  it('the gateway and its containers can still be asked, and what they have goes on', async () => {
-    await start()
-    const client = await Client.open(options())
-    await client.request('/echo')
-    const pids = (await platform.status()).map(({ pid }) => pid!)
-    const limits = pids.map(pid => limitDescriptors(pid))
-    expect((await client.request('/echo')).status).toBe(200)
-    // No client can be let in.
-    await expect(Client.open(options())).rejects.toThrow()
-    expect((await client.request('/hello')).status).toBe(503)
-    expect((await platform.status()).map(({ pid }) => pid)).toEqual(pids)
-    for (const restore of limits) restore()
-    expect(await client.request('/hello')).toMatchObject({ status: 200, container: 'hello-1' })
-    expect(client.handshakes).toBe(1)
-    await client.close()
-    const next = await Client.open(options())
-    expect((await next.request('/echo')).status).toBe(200)
-    await next.close()
-  })
-
-  it('the gateway that has too few for what it relays goes on', async () => {
-    await start({ HOTPOTATO_CARRIER: 'relay' })
-    const client = await Client.open(options())
-    const { container } = await client.request('/echo')
-    const { pid } = await platform.member('gateway')
-    for (const spare of [0, 1, 2]) {
-      const restore = limitDescriptors(pid!, spare)
-      await expect(Client.open(options()), String(spare)).rejects.toThrow()
-      expect((await client.request('/echo')).status).toBe(200)
-      restore()
-    }
-    // Nor can it make another leg when a container dies.
-    const restore = limitDescriptors(pid!)
-    await platform.kill(container!)
-    expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })
-    client.socket.destroy()
-    restore()
-    await platform.until(container!, ({ ready }) => ready)
-    const next = await Client.open(options())
-    expect((await next.request('/echo')).status).toBe(200)
-    await next.close()
-    expect((await platform.member('gateway')).pid).toBe(pid)
-    expect(await platform.total('unclean')).toBeGreaterThan(0)
   })
 })
 
@@ -230,5 +125,122 @@ describe('commands to a busy platform', () => {
     await new Promise(resolve => loud.once('close', resolve))
     expect(await platform.status()).toHaveLength(4)
     silent.destroy()
+  })
+})
+
+describe('a container does not answer', () => {
+  it('its new connections are ended, and they are counted', async () => {
+    await start()
+    const { pid } = await platform.member('echo-1')
+    process.kill(pid!, 'SIGSTOP')
+    const client = new Client(options())
+    expect(await client.ended).toEqual({ closeNotify: false, alert: undefined, error: undefined })
+    client.socket.destroy()
+    process.kill(pid!, 'SIGCONT')
+    await platform.until('gateway', ({ counters }) => counters.unclean === 1)
+  })
+})
+
+describe('no descriptor is free', () => {
+  it('the gateway and its containers can still be asked, and what they have goes on', async () => {
+    await start()
+    const client = await Client.open(options())
+    await client.request('/echo')
+    const pids = (await platform.status()).map(({ pid }) => pid!)
+    const limits = pids.map(pid => limitDescriptors(pid))
+    expect((await client.request('/echo')).status).toBe(200)
+    // No client can be let in.
+    await expect(Client.open(options())).rejects.toThrow()
+    expect((await client.request('/hello')).status).toBe(503)
+    expect((await platform.status()).map(({ pid }) => pid)).toEqual(pids)
+    for (const restore of limits) restore()
+    expect(await client.request('/hello')).toMatchObject({ status: 200, container: 'hello-1' })
+    expect(client.handshakes).toBe(1)
+    await client.close()
+    const next = await Client.open(options())
+    expect((await next.request('/echo')).status).toBe(200)
+    await next.close()
+  })
+})
+
+describe('the supervisor is killed', () => {
+  it.each(process.env.HOTPOTATO_LONG === '1' ? [{}, { HOTPOTATO_CHANNEL: 'ipc' }] : [{}])(
+    'no process stays behind %j',
+    async environment => {
+      await start(environment)
+      const client = await Client.open(options())
+      await client.request('/echo')
+      const pids = (await platform.status()).map(({ pid }) => pid!)
+      expect(pids.every(isRunning)).toBe(true)
+      await platform.end('SIGKILL')
+      await eventually(() => (pids.some(isRunning) ? undefined : true), 'a process stays behind')
+      await client.ended
+    },
+    240_000,
+  )
+})
+
+describe('no descriptor is free for what is relayed', () => {
+  it('the gateway goes on', async () => {
+    await start({ HOTPOTATO_CARRIER: 'relay' })
+    const client = await Client.open(options())
+    const { container } = await client.request('/echo')
+    const { pid } = await platform.member('gateway')
+    for (const spare of [0, 1, 2]) {
+      const restore = limitDescriptors(pid!, spare)
+      await expect(Client.open(options()), String(spare)).rejects.toThrow()
+      expect((await client.request('/echo')).status).toBe(200)
+      restore()
+    }
+    // Nor can it make another leg when a container dies.
+    const restore = limitDescriptors(pid!)
+    await platform.kill(container!)
+    expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })
+    client.socket.destroy()
+    restore()
+    await platform.until(container!, ({ ready }) => ready)
+    const next = await Client.open(options())
+    expect((await next.request('/echo')).status).toBe(200)
+    await next.close()
+    expect((await platform.member('gateway')).pid).toBe(pid)
+    expect(await platform.total('unclean')).toBeGreaterThan(0)
+  })
+})
+
+describe('no container is ready', () => {
+  it('a new connection is held for a moment, then told so; a session stays where it is', async () => {
+    await platform?.stop()
+    const directory = await makeDirectory(ONCE)
+    writeFileSync(join(directory, 'once.mjs'), ONCE_MODULE)
+    platform = await Platform.start({ directory })
+    const session = await Client.open({ ...options(), tls: { ca: platform.ca, serverName: 'hello.local' } })
+    expect((await session.request('/once')).status).toBe(200)
+    expect((await session.request('/hello')).status).toBe(200)
+    await platform.kill('once-1')
+    await eventually(() => (platform.log.includes('once-1 cannot start') ? true : undefined), 'it started')
+
+    const fresh = new Client(options())
+    expect(await fresh.ended).toEqual({ closeNotify: false, alert: 'internal_error', error: undefined })
+    fresh.socket.destroy()
+    const plain = await Client.open({ port: platform.http })
+    const refusal = await plain.request('/once')
+    expect(refusal.status).toBe(503)
+    expect(field(refusal, 'content-type')).toBe('application/problem+json')
+    expect(field(refusal, 'connection')).toBe('close')
+    await plain.close()
+
+    const stays = await session.request('/once')
+    expect(stays).toMatchObject({ status: 503, container: 'hello-1' })
+    expect(field(stays, 'retry-after')).toBe('1')
+    expect(JSON.parse(textOf(stays))).toMatchObject({
+      type: 'urn:hotpotato:problem:container-timeout',
+      detail: 'no container of the function once was ready within 0.3 s; the connection is intact',
+      setting: 'connection.timers.container',
+    })
+    expect((await session.request('/hello')).status).toBe(200)
+    await session.close()
+    expect(session.handshakes).toBe(1)
+    await platform.stop()
+    rmSync(directory, { recursive: true })
   })
 })

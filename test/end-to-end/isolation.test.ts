@@ -24,7 +24,7 @@ const PROLIFIC = /more than (256 processes|1024 processes and threads)/
 const OVERDOING: readonly Overdoing[] = [
   { does: 'eats memory', level: 'process', attack: 'eat', reason: HUNGRY },
   { does: 'eats memory', level: 'sandbox', attack: 'eat', reason: HUNGRY, long: true },
-  { does: 'eats memory', level: 'oci', attack: 'eat', reason: HUNGRY },
+  { does: 'eats memory', level: 'oci', attack: 'eat', reason: HUNGRY, long: true },
   { does: 'forks without end', level: 'process', attack: 'fork', reason: PROLIFIC, long: true },
   { does: 'forks without end', level: 'user', attack: 'fork', reason: PROLIFIC, long: true },
   { does: 'forks without end', level: 'sandbox', attack: 'fork', reason: PROLIFIC },

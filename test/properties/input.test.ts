@@ -14,7 +14,7 @@ const LONG = process.env.HOTPOTATO_LONG === '1'
 /** Changed bytes that are tried in each conversation. */
 const RUNS = LONG ? 500 : 30
 /** How often a property is tried: often in the long run. */
-const often = (runs: number): number => (LONG ? runs : Math.ceil(runs / 2))
+const often = (runs: number): number => (LONG ? runs : Math.ceil(runs / 4))
 
 const recordings = KINDS.flatMap(kind => {
   const { client, server } = record(kind)

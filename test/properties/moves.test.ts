@@ -27,7 +27,7 @@ import { seeded } from '../support/random.ts'
  * records' ends; 1 tries every one. The test that moves to and fro stops at every byte in any case.
  */
 const EVERY_BYTE = process.env.HOTPOTATO_EVERY_BYTE === '1'
-const STRIDE = { within: EVERY_BYTE ? 1 : 80, between: EVERY_BYTE ? 1 : 400 }
+const STRIDE = { within: EVERY_BYTE ? 1 : 160, between: EVERY_BYTE ? 1 : 800 }
 
 /** Milliseconds: thousands of conversations, on a machine that may be busy with others. */
 const PATIENCE = 240_000

@@ -160,10 +160,14 @@ function knows(curve: string): boolean {
   }
 }
 
+const made = new Map<string, Pem>()
+
 /** A certificate that signs itself; made once for each name. */
 function certificate(name: string, args: readonly string[]): Pem {
+  const known = made.get(name)
+  if (known !== undefined) return known
   const [cert, key] = [join(directory, `${name}.crt`), join(directory, `${name}.key`)]
-  const made = spawnSync(
+  const { status, stderr } = spawnSync(
     'openssl',
     [
       ...['req', '-x509', '-nodes', '-subj', '/CN=echo.local', '-keyout', key, '-out', cert, '-newkey'],
@@ -171,6 +175,8 @@ function certificate(name: string, args: readonly string[]): Pem {
     ],
     { encoding: 'utf8' },
   )
-  if (made.status !== 0) throw new Error(made.stderr)
-  return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
+  if (status !== 0) throw new Error(stderr)
+  const identity = { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
+  made.set(name, identity)
+  return identity
 }
