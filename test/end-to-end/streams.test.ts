@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { appendFileSync, mkdirSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { get } from 'node:https'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PlatformStatus } from '../../src/cli/platform/status.ts'
@@ -53,8 +55,12 @@ beforeAll(async () => {
 version: 1
 functions:
   echo: { handler: ./streams.mjs }
+  site: { files: ./shown }
 `
   directory = await makeDirectory(config)
+  mkdirSync(join(directory, 'shown'))
+  for (let n = 0; n < SIZE / BLOCK; n++)
+    appendFileSync(join(directory, 'shown', 'large.bin'), new Uint8Array(BLOCK).fill(n % 251))
   const files = { 'streams.mjs': STREAMS }
   platform = await Platform.start({ directory, config, files })
 })
@@ -172,6 +178,19 @@ describe('a stream whose function freezes outlives the containers that send it',
       expect(ids).toEqual(Array.from(ids, (_, n) => [String(n + 1), String(n + 1)]))
     }
   })
+})
+
+it('a file outlives the containers that send it, without code of an author', async () => {
+  const downloads = ['/site/large.bin', '/site/large.bin'].map(path => new Download(path))
+  await Promise.all(downloads.map(one => one.until(SIZE / 2)))
+  const { code, stdout, stderr } = await hotpotato(directory, ['deploy', 'site'])
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toContain('moved 2 connections,')
+  for (const download of downloads) {
+    expect(download.bytes).toBeLessThan(SIZE)
+    await download.until(Infinity)
+    expect([download.bytes, download.digest]).toEqual([SIZE, wanted()])
+  }
 })
 
 describe('a stream that does not freeze', () => {

@@ -1,11 +1,17 @@
 import { randomBytes } from 'node:crypto'
+import { concat, utf8 } from '../../wire/index.ts'
 import { evaluate, rangeHolds } from './conditions.ts'
 import { type Coding, chooseCoding } from './encodings.ts'
+import { flowOf, type Segment } from './flow.ts'
 import { type ByteRange, partHead, partsEnd, readRanges } from './ranges.ts'
-import { codedTag, encoded, type Representation, type Stored, type Whole } from './representation.ts'
-
-/** Bytes that are read of a file at a time. */
-const PIECE = 64 * 1024
+import {
+  codedTag,
+  encoded,
+  type Flowing,
+  type Representation,
+  type Stored,
+  type Whole,
+} from './representation.ts'
 
 /**
  * Answers a GET or HEAD with a representation: conditions first, then ranges, then the coding (RFC 9110 §13,
@@ -48,8 +54,7 @@ export async function answer(request: Request, representation: Representation): 
       headers.set('content-length', String(content.length))
       if (request.method === 'HEAD') return new Response(null, { headers })
       keeps = true
-      const all = { start: 0, end: content.length - 1 }
-      return new Response(streamOf(read(content, all), content), { headers })
+      return new Response(flowOf(content, content.length === 0 ? [] : [[0, content.length - 1]]), { headers })
     }
     if (coding !== 'identity') headers.set('content-encoding', coding)
     const bytes = await encoded(content, coding)
@@ -84,48 +89,38 @@ function partial(
   if (ranges.length === 1 && only !== undefined) {
     headers.set('content-range', `bytes ${only.start}-${only.end}/${length}`)
     headers.set('content-length', String(only.end - only.start + 1))
-    return new Response(streamOf(read(content, only), content), { status: 206, headers })
+    return new Response(bodyOf(content, [[only.start, only.end]]), { status: 206, headers })
   }
   const boundary = randomBytes(12).toString('hex')
   const text = new TextEncoder()
-  const heads = ranges.map(range => text.encode(partHead(boundary, type, range, length)))
-  const end = text.encode(partsEnd(boundary))
-  const sum = ranges.reduce((all, one, at) => all + heads[at]!.length + one.end - one.start + 1, end.length)
+  const segments = ranges.flatMap((range): Segment[] => {
+    return [partHead(boundary, type, range, length), [range.start, range.end]]
+  })
+  segments.push(partsEnd(boundary))
+  const sum = segments.reduce(
+    (all, one) => all + (typeof one === 'string' ? text.encode(one).length : one[1] + 1 - one[0]),
+    0,
+  )
   headers.set('content-type', `multipart/byteranges; boundary=${boundary}`)
   headers.set('content-length', String(sum))
-  const pieces = async function* () {
-    for (const [at, range] of ranges.entries()) {
-      yield heads[at]!
-      yield* read(content, range)
-    }
-    yield end
-  }
-  return new Response(streamOf(pieces(), content), { status: 206, headers })
+  return new Response(bodyOf(content, segments), { status: 206, headers })
 }
 
-/** @throws Error the file has become shorter: the client sees that the answer broke off */
-async function* read(content: Whole | Stored, { start, end }: ByteRange): AsyncGenerator<Uint8Array> {
-  if (content.kind === 'whole') {
-    yield content.bytes.subarray(start, end + 1)
-    return
-  }
-  for (let at = start; at <= end; ) {
-    const piece = new Uint8Array(Math.min(PIECE, end + 1 - at))
-    const { bytesRead } = await content.handle.read(piece, 0, piece.length, at)
-    if (bytesRead === 0) throw new Error('the file has become shorter while it was sent')
-    yield piece.subarray(0, bytesRead)
-    at += bytesRead
-  }
+/** What is in memory as it is, and a file as it is read. */
+function bodyOf(
+  content: Whole | Stored,
+  segments: readonly Segment[],
+): ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> {
+  if (content.kind === 'stored') return flowOf(content, segments)
+  const { bytes } = content
+  return concat(
+    ...segments.map(one => (typeof one === 'string' ? utf8(one) : bytes.subarray(one[0], one[1] + 1))),
+  ) as Uint8Array<ArrayBuffer>
 }
 
 /** Pieces as they are asked for; the handle is closed behind the last one, and when the client is gone. */
-function streamOf(
-  pieces: AsyncGenerator<Uint8Array>,
-  content: Representation['content'],
-): ReadableStream<Uint8Array> {
-  const close = async () => {
-    if (content.kind !== 'whole') await content.handle.close()
-  }
+function streamOf(pieces: AsyncGenerator<Uint8Array>, { handle }: Flowing): ReadableStream<Uint8Array> {
+  const close = () => handle.close()
   return new ReadableStream(
     {
       async pull(controller) {

@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Environment, FetchHandler } from '../contract.ts'
 import { methodNotAllowed, problem } from '../shipped/lib/answers.ts'
 import { answer } from './answer.ts'
+import { changeTag } from './flow.ts'
 import { isHtml, kindOf, textType } from './kinds.ts'
 import { colour, headingOf, markdown } from './markup.ts'
 import { type Content, escaped, indexPage, PAGE_END, page, pageStart, textContent } from './pages.ts'
@@ -165,7 +166,7 @@ async function file(
       return await answer(request, { type: PAGE_TYPE, validators, content, headers: PAGE_HEADERS })
     }
     const type = kind.page === undefined ? kind.type : textType(name, settings.html)
-    const content = { kind: 'stored', handle, length: stats.size } as const
+    const content = { kind: 'stored', handle, length: stats.size, names, tag: changeTag(opened) } as const
     return await answer(request, { type, validators, content, headers: rawHeaders(settings.html) })
   } finally {
     if (!given) await opened.handle.close()

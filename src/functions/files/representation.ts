@@ -30,6 +30,9 @@ export interface Stored {
   readonly kind: 'stored'
   readonly handle: FileHandle
   readonly length: number
+  /** Where it is below the directory that is shown, and what tells it from another one there. */
+  readonly names: readonly string[]
+  readonly tag: string
 }
 
 /** Content that is made as it is sent, of a file. */
