@@ -42,6 +42,9 @@ const TALKS = CONFIG.replace(/ {2}hello: \{\}\n {2}echo-raw: \{\}\n/, '').replac
   ].join('\n'),
 )
 
+/** No more than is asked for: each function is a process. */
+const ONE = 'functions: { echo: { hosts: [echo.local] } }\n'
+
 let platform: Platform | undefined
 let directory: string | undefined
 async function clear(): Promise<void> {
@@ -76,7 +79,7 @@ describe('a log that cannot be written', () => {
   afterEach(clear)
 
   it('keeps nothing from starting, serving, starting again and ending in order', async () => {
-    directory = await makeDirectory()
+    directory = await makeDirectory(ONE)
     mkdirSync(join(directory, 'run'), { mode: 0o700 })
     symlinkSync('/dev/full', join(directory, 'run', 'hotpotato.log'))
     platform = await Platform.start({ directory })
