@@ -18,6 +18,11 @@ export function lengthOf(value: string): number {
   return length > Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : length
 }
 
+/** Whether that can be the value of X-Call-Id: it is written into fields, logs, and names of files. */
+export function isCallId(value: string): boolean {
+  return /^[\w.:+/=@-]{1,128}$/.test(value)
+}
+
 /** What the Expect fields say, their lines joined by commas; undefined: there is none. */
 export function expectationIn(fields: readonly Field[]): string | undefined {
   let expectation: string | undefined

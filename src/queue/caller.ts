@@ -1,10 +1,17 @@
 import { lookup as lookupAddress } from 'node:dns'
-import { type IncomingMessage, type OutgoingHttpHeaders, request as requestPlainly } from 'node:http'
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  request as requestPlainly,
+} from 'node:http'
 import { request as requestSecurely } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
+import type { Field } from '../http/message.ts'
 import type { Clock } from '../time/clock.ts'
 import { concat, EMPTY } from '../wire/index.ts'
 import { type CallbackRule, flaw } from './callbacks.ts'
+import { fieldsAlong } from './fields.ts'
 import type { Outcome } from './life.ts'
 import type { CallRecord } from './record.ts'
 
@@ -32,31 +39,6 @@ export interface Caller {
 
 /** Milliseconds that a callback may take. */
 const TELLING_TIMEOUT = 30_000
-
-/** Fields that are about one connection, or that are written anew. */
-const OWN: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'date',
-  'expect',
-  'host',
-  'keep-alive',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'x-call-id',
-  'x-callback-url',
-  'x-duration-seconds',
-  'x-start-time',
-])
-
-/** Whether a field goes along with a call or an answer. */
-export function goesAlong(name: string): boolean {
-  return !OWN.has(name.toLowerCase())
-}
 
 /** Calls over the platform's own front door, and callbacks wherever the rule lets them. */
 export class HttpCaller implements Caller {
@@ -132,12 +114,19 @@ export class HttpCaller implements Caller {
       const { secure, host, port, path, method, body } = to
       const headers = { ...to.headers, 'content-length': body.length, connection: 'close' }
       const options = { host, port, path, method, headers, agent: false as const, lookup }
-      const asked = (secure ? requestSecurely : requestPlainly)(options, response => {
+      const answered = (response: IncomingMessage): void => {
         read(response).then(
           content => settle(outcomeOf(response, content, answerBytes, clock.steady() - since)),
           failed,
         )
-      })
+      }
+      let asked: ClientRequest
+      try {
+        asked = (secure ? requestSecurely : requestPlainly)(options, answered)
+      } catch (error) {
+        // A path or a field that no request can have: another try changes nothing.
+        return resolve({ kind: 'impossible', reason: `no request can be made: ${(error as Error).message}` })
+      }
       const late = new Error(`there was no answer within ${timeout / 1000} s`)
       const timer = clock.after(timeout, () => asked.destroy(late))
       asked.on('error', failed)
@@ -176,11 +165,12 @@ function outcomeOf(
   const status = response.statusCode ?? 502
   if (content === undefined)
     return { kind: 'impossible', reason: `the answer (${status}) has more than ${most} bytes` }
-  const headers: { name: string; value: string }[] = []
-  for (let at = 0; at + 1 < response.rawHeaders.length; at += 2) {
-    const [name, value] = [response.rawHeaders[at]!, response.rawHeaders[at + 1]!]
-    if (goesAlong(name)) headers.push({ name, value })
-  }
+  const { rawHeaders } = response
+  const fields = Array.from(
+    { length: rawHeaders.length >> 1 },
+    (_, i): Field => [rawHeaders[2 * i]!, rawHeaders[2 * i + 1]!],
+  )
+  const headers = fieldsAlong(fields)
   const answer = { status, headers, body: content, milliseconds }
   return { kind: 'answered', answer, retryAfter: retryAfter(response.headers['retry-after']) }
 }

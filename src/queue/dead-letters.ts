@@ -26,16 +26,21 @@ export class DeadLetters {
     this.#limits = limits
   }
 
-  /** Counts what lies there already. */
-  async open(): Promise<void> {
+  /** Counts what lies there already. @returns how many had to go: an end came before they did */
+  async open(): Promise<number> {
     const found = await Promise.all(this.#store.names('dead').map(name => this.#look(name)))
     const there = found.filter(one => one !== undefined).sort((a, b) => a.at - b.at)
     for (const { name, bytes } of there) this.#add(name, bytes)
+    return this.#shorten()
   }
 
   /** One more has come. @returns how many had to go for it */
   async buried(name: string): Promise<number> {
     this.#add(name, (await this.#look(name))?.bytes ?? 0)
+    return this.#shorten()
+  }
+
+  async #shorten(): Promise<number> {
     let gone = 0
     for (const [oldest, bytes] of this.#files) {
       if (this.#files.size <= this.#limits.count && this.#bytes <= this.#limits.bytes) break

@@ -1,6 +1,7 @@
 import { watch } from 'node:fs'
 import type { Context, RawResponse } from '../functions/contract.ts'
 import { type FunctionModule, functionModule } from '../functions/module.ts'
+import { isCallId } from '../http/field-values.ts'
 import { type Field, header, type RequestView } from '../http/message.ts'
 import { type Problem, problem } from '../http/problem.ts'
 import type { Log } from '../platform/log.ts'
@@ -8,11 +9,12 @@ import { ownerOfPath } from '../platform/path.ts'
 import { QUEUE_FUNCTION, type QueueSettings } from '../platform/queue-settings.ts'
 import type { Clock } from '../time/clock.ts'
 import { CallbackRule, flaw } from './callbacks.ts'
-import { type FrontDoor, goesAlong, HttpCaller } from './caller.ts'
+import { type FrontDoor, HttpCaller } from './caller.ts'
+import { fieldsAlong } from './fields.ts'
 import { own } from './ownership.ts'
 import { type Accepted, Queue } from './queue.ts'
 import type { CallRecord } from './record.ts'
-import { Store } from './store.ts'
+import { isCall, Store } from './store.ts'
 
 export interface QueueParts {
   readonly frontDoor: FrontDoor
@@ -36,8 +38,8 @@ export async function queueModule(
     .then(() => queue.deliver())
     .catch(error => log.error({ err: error }, 'asynchronous calls are not made'))
   watch(store.folder('calls'), (_event, name) => {
-    if (name === null || name.endsWith('.new')) return
-    queue.adopt(name).catch(error => log.error({ err: error, file: name }, 'a call cannot be taken up'))
+    if (name === null || !isCall(name)) return
+    queue.look(name).catch(error => log.error({ err: error, file: name }, 'a call cannot be taken up'))
   }).unref()
   return functionModule({
     kind: 'raw',
@@ -81,7 +83,7 @@ export async function accept(request: RequestView, context: Context, parts: Part
   const record: CallRecord = {
     ...{ id, functionName: owner.functionName, method, body, callback },
     target: owner.functionPath + (query === '' ? '' : `?${query}`),
-    headers: headers.filter(([name]) => goesAlong(name)).map(([name, value]) => ({ name, value })),
+    headers: fieldsAlong(headers),
     ...{ acceptedAt: now, phase: 'calling', failures: 0, dueAt: now, reason: '', lost: 0, answer: undefined },
   }
   let accepted: Accepted
@@ -124,7 +126,7 @@ async function cancel(path: string, queue: Parts['queue']): Promise<RawResponse>
 function idIn(path: string): string | undefined {
   try {
     const id = decodeURIComponent(path.slice(1))
-    return id !== '' && id.length <= 128 ? id : undefined
+    return isCallId(id) ? id : undefined
   } catch {
     return undefined
   }

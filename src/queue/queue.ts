@@ -1,7 +1,7 @@
 import { bounded } from '../platform/counters/calls.ts'
 import type { Log } from '../platform/log.ts'
 import type { AsyncSettings, QueueSettings } from '../platform/queue-settings.ts'
-import type { Clock } from '../time/clock.ts'
+import type { Clock, Timer } from '../time/clock.ts'
 import { DecodeError, equal } from '../wire/index.ts'
 import type { Caller } from './caller.ts'
 import { DeadLetters } from './dead-letters.ts'
@@ -23,14 +23,19 @@ export type Accepted = 'kept' | 'known' | 'differs' | 'too many' | 'too much'
 
 /** A call that waits or is underway; all of it is on the disk. */
 interface Entry {
+  /** Of its file. */
+  readonly name: string
   readonly functionName: string
   readonly bytes: number
-  /** Fulfilled when it is on the disk. */
-  stored: Promise<void>
+  /** Of its next try. */
+  timer?: Timer
 }
 
 /** What a record takes on the disk beside its content, roughly. */
 const OVERHEAD = 512
+
+/** Milliseconds until a disk that has refused something is asked again. */
+const DISK_PAUSE = 1000
 
 /** For functions that are not known any more. */
 const STRANGE: AsyncSettings = { retries: 0, first: 1000, most: 1000, timeout: 60_000, concurrency: 1 }
@@ -43,8 +48,10 @@ export class Queue {
   readonly #options: QueueOptions
   readonly #dead: DeadLetters
   readonly #entries = new Map<string, Entry>()
-  /** Names of files whose time has come, by function. */
-  readonly #ready = new Map<string, string[]>()
+  /** What is done to a file is done after what was begun before: its end, by name. */
+  readonly #work = new Map<string, Promise<unknown>>()
+  /** Calls whose time has come, by function. */
+  readonly #ready = new Map<string, Entry[]>()
   readonly #underway = new Map<string, number>()
   #bytes = 0
   #calling = 0
@@ -82,89 +89,129 @@ export class Queue {
   /** Takes up what lies on the disk, and begins to call. One process does that at a time. */
   async deliver(): Promise<void> {
     const { store, log } = this.#options
+    await store.recover()
     this.#delivers = true
-    await this.#dead.open()
+    await this.#bound(() => this.#dead.open())
     const damaged = (name: string, why: string): void => log.error({ file: name, why }, 'a damaged call')
-    for await (const record of store.all('calls', damaged)) this.#add(record, Promise.resolve())
+    for await (const record of store.all('calls', damaged)) this.#take(record)
     this.#pump()
   }
 
-  /** A file has come that was not put here: a dead letter that is called again. */
-  async adopt(name: string): Promise<void> {
-    if (!this.#delivers || this.#entries.has(name)) return
-    const record = await this.#read(name)
-    // Meanwhile it may have become known.
-    if (record === undefined || this.#entries.has(name)) return
-    this.#add(record, Promise.resolve())
+  /** A file has come or gone, perhaps by a command: a dead letter is called again, or a call was removed. */
+  async look(name: string): Promise<void> {
+    if (!this.#delivers) return
+    await this.#alone(name, async () => {
+      const entry = this.#entries.get(name)
+      if (entry !== undefined) {
+        if (!(await this.#options.store.has(name))) this.#forget(entry)
+        return
+      }
+      const record = await this.#read(name)
+      if (record !== undefined) this.#take(record)
+    })
     this.#pump()
   }
 
   /** Keeps a call. When the promise is fulfilled with `kept` or `known`, it is on the disk. */
-  async accept(record: CallRecord): Promise<Accepted> {
-    const { store, settings } = this.#options
+  accept(record: CallRecord): Promise<Accepted> {
     const name = nameOf(record.id)
-    const known = this.#entries.get(name)
-    if (known !== undefined) {
-      await known.stored
-      const before = await this.#read(name)
-      return before === undefined || isSame(before, record) ? 'known' : 'differs'
-    }
-    if (this.#entries.size >= settings.calls) return 'too many'
-    if (this.#bytes + bytesOf(record) > settings.bytes) return 'too much'
-    const stored = store.put('calls', record)
-    this.#add(record, stored)
-    try {
-      await stored
-    } catch (error) {
-      this.#forget(name)
-      throw error
-    }
-    this.#pump()
-    return 'kept'
+    return this.#alone(name, async () => {
+      const { settings } = this.#options
+      for (;;) {
+        const known = this.#entries.get(name)
+        if (known === undefined) {
+          if (this.#entries.size >= settings.calls) return 'too many'
+          if (this.#bytes + bytesOf(record) > settings.bytes) return 'too much'
+          if (await this.#put(record)) return 'kept'
+        }
+        // Of a call that a command has removed meanwhile nothing is on the disk.
+        const before = await this.#read(name)
+        if (before !== undefined) return isSame(before, record) ? 'known' : 'differs'
+        if (known !== undefined) this.#forget(known)
+      }
+    })
   }
 
   /**
    * Takes a call away that waits; what is underway of it goes on, and nothing follows.
    * @returns whether it was there
    */
-  async cancel(id: string): Promise<boolean> {
+  cancel(id: string): Promise<boolean> {
     const name = nameOf(id)
-    await this.#entries.get(name)?.stored.catch(() => {})
-    const there = await this.#options.store.remove('calls', id)
-    this.#forget(name)
-    return there
+    return this.#alone(name, async () => {
+      const there = await this.#options.store.remove(id)
+      const entry = this.#entries.get(name)
+      if (entry !== undefined) this.#forget(entry)
+      return there
+    })
   }
 
-  #add(record: CallRecord, stored: Promise<void>): void {
+  /** @returns false: there is one of that id already, which is not known here */
+  async #put(record: CallRecord): Promise<boolean> {
+    // It counts from now on, that many at once are not more than may wait.
+    const entry = this.#add(record)
+    let kept = false
+    try {
+      kept = await this.#options.store.put(record)
+    } finally {
+      if (!kept) this.#forget(entry)
+    }
+    if (kept) this.#wait(entry, record.dueAt)
+    this.#pump()
+    return kept
+  }
+
+  /** Does that when what was begun before with this file is over. */
+  #alone<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const done = (this.#work.get(name) ?? Promise.resolve()).then(work)
+    const over = done
+      .catch(() => {})
+      .then(() => {
+        if (this.#work.get(name) === over) this.#work.delete(name)
+      })
+    this.#work.set(name, over)
+    return done
+  }
+
+  /** A call that is on the disk waits for its turn, unless it does so already. */
+  #take(record: CallRecord): void {
+    if (!this.#entries.has(nameOf(record.id))) this.#wait(this.#add(record), record.dueAt)
+  }
+
+  #add(record: CallRecord): Entry {
     const name = nameOf(record.id)
-    if (this.#entries.has(name)) return
-    stored.catch(() => {})
-    const { functionName } = record
-    this.#entries.set(name, { functionName, bytes: bytesOf(record), stored })
-    this.#bytes += bytesOf(record)
-    this.#wait(name, functionName, record.dueAt)
+    const entry = { name, functionName: record.functionName, bytes: bytesOf(record) }
+    this.#entries.set(name, entry)
+    this.#bytes += entry.bytes
+    return entry
   }
 
-  #forget(name: string): void {
-    const entry = this.#entries.get(name)
-    if (entry === undefined) return
-    this.#entries.delete(name)
+  #forget(entry: Entry): void {
+    if (!this.#knows(entry)) return
+    entry.timer?.stop()
+    this.#entries.delete(entry.name)
     this.#bytes -= entry.bytes
   }
 
+  /** False also if it was forgotten and another one has its id. */
+  #knows(entry: Entry): boolean {
+    return this.#entries.get(entry.name) === entry
+  }
+
   /** @param dueAt as the wall clock says */
-  #wait(name: string, functionName: string, dueAt: number): void {
+  #wait(entry: Entry, dueAt: number): void {
     const { clock } = this.#options
+    const { functionName } = entry
     const due = (): void => {
       const ready = this.#ready.get(functionName) ?? []
-      ready.push(name)
+      ready.push(entry)
       this.#ready.set(functionName, ready)
     }
     // A clock that was set back must not hold a call for longer than it would have waited.
     const wait = Math.min(dueAt - clock.wall(), this.#patience(functionName).most)
     if (wait <= 0) due()
     else
-      clock.after(wait, () => {
+      entry.timer = clock.after(wait, () => {
         due()
         this.#pump()
       })
@@ -185,15 +232,15 @@ export class Queue {
         if (this.#calling >= concurrency) return
         const busy = this.#underway.get(functionName) ?? 0
         if (busy >= this.#patience(functionName).concurrency) continue
-        const name = ready.shift()
-        if (name === undefined) {
+        const entry = ready.shift()
+        if (entry === undefined) {
           this.#ready.delete(functionName)
           continue
         }
         begun = true
         this.#calling++
         this.#underway.set(functionName, busy + 1)
-        void this.#try(name, functionName).finally(() => {
+        void this.#try(entry).finally(() => {
           this.#calling--
           this.#underway.set(functionName, this.#underway.get(functionName)! - 1)
           this.#pump()
@@ -202,48 +249,79 @@ export class Queue {
     }
   }
 
-  async #try(name: string, functionName: string): Promise<void> {
-    const { caller, clock, log } = this.#options
-    try {
-      const entry = this.#entries.get(name)
-      await entry?.stored
-      const record = await this.#read(name)
-      // It was removed, or laid aside.
-      if (record === undefined) return this.#forget(name)
-      this.#tries++
-      const patience = this.#patience(functionName)
-      const outcome =
-        record.phase === 'calling' ? await caller.call(record, patience.timeout) : await caller.tell(record)
-      await this.#settle(name, record, outcome)
-    } catch (error) {
-      log.error({ err: error, file: name }, 'an asynchronous call could not be worked on')
-      if (this.#entries.has(name)) this.#wait(name, functionName, clock.wall() + STRANGE.most)
+  async #try(entry: Entry): Promise<void> {
+    const { name } = entry
+    // Another one may lie there by now: only what is known is read.
+    const read = async () => (this.#knows(entry) ? this.#read(name) : undefined)
+    const record = await this.#stubbornly(name, () => this.#alone(name, read))
+    // It was removed, or laid aside.
+    if (record === undefined) return this.#forget(entry)
+    const next = await this.#next(record)
+    const buried = await this.#stubbornly(name, () =>
+      this.#alone(name, () => this.#settle(entry, record, next)),
+    )
+    if (buried !== undefined) await this.#bound(() => this.#dead.buried(buried))
+  }
+
+  async #next(record: CallRecord): Promise<Next> {
+    const { caller, clock, random } = this.#options
+    // It was given up, and the process ended before it was among the dead letters.
+    if (record.phase === 'dead') return { kind: 'bury', record }
+    this.#tries++
+    const patience = this.#patience(record.functionName)
+    const outcome: Outcome =
+      record.phase === 'calling' ? await caller.call(record, patience.timeout) : await caller.tell(record)
+    return after(record, outcome, patience, { now: clock.wall(), random })
+  }
+
+  /** Does to the disk what a disk that is full or broken refuses, until it does not. */
+  async #stubbornly<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const { clock, log } = this.#options
+    for (;;) {
+      try {
+        return await work()
+      } catch (error) {
+        log.error({ err: error, file: name }, 'an asynchronous call cannot be read or kept; trying again')
+        await new Promise<void>(resolve => clock.after(DISK_PAUSE, resolve))
+      }
     }
   }
 
-  async #settle(name: string, record: CallRecord, outcome: Outcome): Promise<void> {
-    const { store, clock, random, log } = this.#options
-    const { functionName, id } = record
-    const how = { now: clock.wall(), random }
-    const next: Next = after(record, outcome, this.#patience(functionName), how)
-    if (next.kind === 'done') {
-      await store.remove('calls', id)
-      this.#forget(name)
-      return
+  /** @returns the name of its file if it is a dead letter now */
+  async #settle(entry: Entry, record: CallRecord, next: Next): Promise<string | undefined> {
+    const { store, log } = this.#options
+    const { name, functionName } = entry
+    if (!this.#knows(entry)) return undefined
+    // It was removed while it was underway, and another one may have come.
+    const there = (await this.#read(name))?.acceptedAt === record.acceptedAt
+    if (!there) {
+      this.#forget(entry)
+      return undefined
     }
-    // It was removed while it was underway.
-    if ((await this.#read(name)) === undefined) return this.#forget(name)
-    if (next.kind === 'bury') {
-      await store.move('calls', 'dead', next.record)
-      this.#buried++
-      const gone = await this.#dead.buried(name)
+    if (next.kind === 'keep') {
+      if (await store.update(next.record)) this.#wait(entry, next.record.dueAt)
+      else this.#forget(entry)
+      return undefined
+    }
+    if (next.kind === 'done') await store.remove(record.id)
+    const buried = next.kind === 'bury' ? await store.bury(next.record) : undefined
+    this.#forget(entry)
+    if (buried === undefined || next.kind !== 'bury') return undefined
+    this.#buried++
+    const { reason } = next.record
+    log.warn({ callId: record.id, functionName, reason }, 'an asynchronous call was given up')
+    return buried
+  }
+
+  /** Keeps the dead letters within their bounds. */
+  async #bound(work: () => Promise<number>): Promise<void> {
+    const { log } = this.#options
+    try {
+      const gone = await work()
       if (gone > 0) log.warn({ gone }, 'the oldest dead letters were removed: there were too many')
-      this.#forget(name)
-      log.warn({ callId: id, functionName, reason: next.record.reason }, 'an asynchronous call was given up')
-      return
+    } catch (error) {
+      log.error({ err: error }, 'the oldest dead letters cannot be removed')
     }
-    await store.put('calls', next.record)
-    this.#wait(name, functionName, next.record.dueAt)
   }
 
   async #read(name: string): Promise<CallRecord | undefined> {

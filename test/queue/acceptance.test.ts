@@ -69,7 +69,12 @@ it.each<[path: string, headers: readonly (readonly [string, string])[], length: 
 })
 
 it.each<[path: string, status: number, asked: readonly string[]]>([
-  ['/an%20id', 204, ['an id']],
+  ['/an%3Aid', 204, ['an:id']],
+  // No call has such ids: as names of files they are too long, or nothing that can be named.
+  ['/an%20id', 404, []],
+  [`/${'\u{1f954}'.repeat(64)}`, 404, []],
+  [`/${'a'.repeat(129)}`, 404, []],
+  ['/a%00', 404, []],
   ['/another', 404, ['another']],
   ['/', 404, []],
   ['/%ff', 404, []],
@@ -81,7 +86,7 @@ it.each<[path: string, status: number, asked: readonly string[]]>([
     accept: async () => 'kept' as const,
     cancel: async (id: string) => {
       asked.push(id)
-      return id === 'an id'
+      return id === 'an:id'
     },
   }
   const request = { method: 'DELETE', path: functionPath, query: '', headers: [], body: new Uint8Array(0) }
@@ -90,4 +95,26 @@ it.each<[path: string, status: number, asked: readonly string[]]>([
   const parts = { queue, settings, callbacks, clock: new HandClock(), log: pino({ level: 'silent' }) }
   const answer = await accept(request as never, context, parts)
   expect([answer.status, asked]).toEqual([status, expected])
+})
+
+it('a call has no field that is for the connection it came on, nor what Connection names', async () => {
+  let kept: CallRecord | undefined
+  const queue = {
+    accept: async (record: CallRecord) => {
+      kept = record
+      return 'kept' as const
+    },
+    cancel: async () => false,
+  }
+  const headers = [
+    ['Connection', 'close, X-Mine'],
+    ['X-Mine', 'for this hop'],
+    ['x-yours', 'b'],
+  ]
+  const request = { method: 'POST', path: '/plain', query: '', headers, body: new Uint8Array(0) }
+  const context = { functionPath: '/plain', callId: 'a' } as Partial<Context> as Context
+  const callbacks = new CallbackRule([])
+  const parts = { queue, settings, callbacks, clock: new HandClock(), log: pino({ level: 'silent' }) }
+  await accept(request as never, context, parts)
+  expect(kept?.headers).toEqual([{ name: 'x-yours', value: 'b' }])
 })

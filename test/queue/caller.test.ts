@@ -48,7 +48,13 @@ beforeAll(async () => {
       }
       heard.push({ url, method, headers, body })
       if (url === '/elsewhere') answer.writeHead(302, { location: '/hook' })
-      else answer.writeHead(200, { 'x-mine': ['a', 'b'], 'retry-after': '7' })
+      else
+        answer.writeHead(200, {
+          'x-mine': ['a', 'b'],
+          'retry-after': '7',
+          connection: 'close, x-hop',
+          'x-hop': '1',
+        })
       answer.end(url?.includes('large') ? 'x'.repeat(2000) : 'answer')
     })
   })
@@ -87,6 +93,8 @@ describe('a call', () => {
       'b',
     ])
     expect(answer.headers.map(({ name }) => name.toLowerCase())).not.toContain('connection')
+    // It is for the connection that the answer came on.
+    expect(answer.headers.map(({ name }) => name.toLowerCase())).not.toContain('x-hop')
   })
 
   it('keeps nothing of an answer that no callback waits for, and not too much of another', async () => {
@@ -96,6 +104,12 @@ describe('a call', () => {
       kind: 'impossible',
       reason: 'the answer (200) has more than 1000 bytes',
     })
+  })
+
+  it('that no request can be made of is not tried again', async () => {
+    for (const odd of [{ target: '/a b' }, { headers: [{ name: 'x-odd', value: 'a\u0000b' }] }])
+      expect(await callerOf().call(call(odd), 60_000)).toMatchObject({ kind: 'impossible' })
+    expect(heard).toEqual([])
   })
 
   it('fails when it takes too long, or is not taken', async () => {

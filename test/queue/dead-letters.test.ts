@@ -51,6 +51,12 @@ describe('dead letters', () => {
     expect([await bury(letters, 'now', 1), names()]).toEqual([1, ['new', 'now']])
   })
 
+  it('are within their bounds when they are opened, too: the process before may have ended too early', async () => {
+    for (const [at, name] of ['old', 'newer', 'newest'].entries()) write(name, 1, 1000 + at)
+    const letters = new DeadLetters(store, { count: 2, bytes: 1000 })
+    expect([await letters.open(), names()]).toEqual([1, ['newer', 'newest']])
+  })
+
   it('that were replayed meanwhile are not missed, and one that comes again counts once', async () => {
     const letters = new DeadLetters(store, { count: 2, bytes: 1000 })
     await bury(letters, 'a', 1)

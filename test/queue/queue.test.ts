@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AsyncSettings, QueueSettings } from '../../src/platform/queue-settings.ts'
@@ -9,27 +8,32 @@ import { Queue } from '../../src/queue/queue.ts'
 import type { CallRecord } from '../../src/queue/record.ts'
 import { nameOf, Store } from '../../src/queue/store.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { answered, call } from '../support/calls.ts'
+import { answered, call, QUICK_PLACE } from '../support/calls.ts'
 import { HandClock } from '../support/hand-clock.ts'
 import { eventually } from '../support/platform.ts'
 
 let directory: string
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'hotpotato-queue-'))
+  directory = mkdtempSync(join(QUICK_PLACE, 'hotpotato-queue-'))
 })
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 const OF_F: AsyncSettings = { retries: 2, first: 1000, most: 8000, timeout: 1000, concurrency: 2 }
-const log = { debug() {}, info() {}, warn() {}, error() {} }
 
-async function scene(more: Partial<QueueSettings> = {}, answer: () => Outcome = () => answered(200)) {
+async function scene(
+  more: Partial<QueueSettings> = {},
+  answer: () => Outcome = () => answered(200),
+  step?: (what: string) => void,
+) {
   const settings: QueueSettings = {
     ...{ directory, callbacks: [], callBytes: 1000, answerBytes: 1000, calls: 10, bytes: 100_000 },
     ...{ concurrency: 3, deadLetters: 100, functions: { f: OF_F, g: OF_F } },
     ...more,
   }
-  const store = new Store(directory)
+  const store = new Store(directory, step)
   await store.open()
+  const errors: unknown[] = []
+  const log = { debug() {}, info() {}, warn() {}, error: (one: unknown) => void errors.push(one) }
   const clock = new HandClock()
   const made: { record: CallRecord; settle: (outcome?: Outcome) => void }[] = []
   const make = (record: CallRecord): Promise<Outcome> =>
@@ -41,7 +45,7 @@ async function scene(more: Partial<QueueSettings> = {}, answer: () => Outcome = 
   const over = (): Promise<unknown> => eventually(() => queue.size === 0 || undefined, 'calls are left')
   const accept = (id: string, rest: Partial<CallRecord> = {}) =>
     queue.accept(call({ id, dueAt: clock.wall(), ...rest }))
-  return { store, clock, made, queue, underway, over, accept }
+  return { store, clock, made, queue, underway, over, accept, errors }
 }
 
 describe('a queue', () => {
@@ -133,8 +137,8 @@ describe('a queue', () => {
     made[0]!.settle({ kind: 'impossible', reason: 'no' })
     await over()
     expect(store.names('dead')).toEqual([nameOf('a')])
-    await store.move('dead', 'calls', call({ id: 'a', dueAt: 1 }))
-    await Promise.all([queue.adopt(nameOf('a')), queue.adopt(nameOf('a'))])
+    expect(await store.revive(nameOf('a'), call({ id: 'a', dueAt: 1 }))).toBe(true)
+    await Promise.all([queue.look(nameOf('a')), queue.look(nameOf('a'))])
     await underway(2)
     expect(queue.size).toBe(1)
     made[1]!.settle()
@@ -146,7 +150,7 @@ describe('a queue', () => {
     await queue.deliver()
     await accept('a')
     await underway(1)
-    await store.remove('calls', 'a')
+    await store.remove('a')
     made[0]!.settle(answered(503))
     await over()
     expect([store.names('calls'), store.names('dead')]).toEqual([[], []])
@@ -155,9 +159,51 @@ describe('a queue', () => {
   it('forgets a call that was removed before its turn', async () => {
     const { queue, accept, made, over, store } = await scene()
     await accept('a')
-    await store.remove('calls', 'a')
+    await store.remove('a')
     await queue.deliver()
     await over().catch(() => {})
     expect(made).toEqual([])
+  })
+
+  it('keeps a call anew whose file was removed, and calls it once', async () => {
+    const { queue, accept, made, underway, clock, store, over } = await scene()
+    await queue.deliver()
+    await accept('a')
+    await underway(1)
+    made[0]!.settle(answered(503))
+    await eventually(async () => (await store.get('calls', nameOf('a')))?.failures === 1 || undefined, 'no')
+    // As a command does.
+    expect(await new Store(directory).remove('a')).toBe(true)
+    expect(await accept('a')).toBe('kept')
+    expect(store.names('calls')).toEqual([nameOf('a')])
+    await underway(2)
+    clock.pass(100_000)
+    made[1]!.settle()
+    await over()
+    expect([made.length, queue.bytes]).toEqual([2, 0])
+  })
+
+  it('does not ask again for what it knows while the disk refuses it', async () => {
+    const full = { is: false }
+    const step = (what: string): void => {
+      if (full.is && what === 'create') throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+    }
+    const { queue, accept, made, underway, clock, store, errors } = await scene({}, undefined, step)
+    await queue.deliver()
+    await accept('a')
+    await underway(1)
+    full.is = true
+    made[0]!.settle(answered(503))
+    for (let refused = 1; refused < 5; refused++) {
+      await eventually(() => errors.length >= refused || undefined, 'the log does not say so')
+      clock.pass(1000)
+    }
+    full.is = false
+    await eventually(async () => {
+      clock.pass(1000)
+      return (await store.get('calls', nameOf('a')))?.failures === 1 || made.length > 1 || undefined
+    }, 'the failure is not on the disk')
+    await underway(2)
+    expect(made[1]!.record.failures).toBe(1)
   })
 })

@@ -1,20 +1,21 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type CallRecord, decodeRecord, encodeRecord } from '../../src/queue/record.ts'
 import { nameOf, type Shelf, Store } from '../../src/queue/store.ts'
-import { answered, call } from '../support/calls.ts'
+import { utf8 } from '../../src/wire/index.ts'
+import { answered, call, QUICK_PLACE } from '../support/calls.ts'
 
 let directory: string
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'hotpotato-queue-'))
+  directory = mkdtempSync(join(QUICK_PLACE, 'hotpotato-queue-'))
 })
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 async function opened(step?: (what: string) => void): Promise<Store> {
   const store = new Store(directory, step)
   await store.open()
+  await store.recover()
   return store
 }
 
@@ -47,31 +48,56 @@ describe('the disk', () => {
   it('has a call in a file of its owner alone, whatever its id is', async () => {
     const store = await opened()
     const id = '../../a/b:=@+'
-    await store.put('calls', call({ id }))
+    await store.put(call({ id }))
     const [name] = store.names('calls')
     expect(name).toBe(nameOf(id))
     expect(name).not.toMatch(/[/.]/)
     expect(statSync(join(directory, 'calls', name!)).mode & 0o777).toBe(0o600)
     expect((await store.get('calls', name!))?.id).toBe(id)
-    expect(await store.remove('calls', id)).toBe(true)
-    expect(await store.remove('calls', id)).toBe(false)
+    expect(await store.remove(id)).toBe(true)
+    expect(await store.remove(id)).toBe(false)
   })
 
   it('forgets a file that was not finished, at whatever byte it ends', async () => {
     const bytes = encodeRecord(call({ id: 'half' }))
     for (const length of [0, 1, bytes.length - 1, bytes.length]) {
       await opened()
-      writeFileSync(join(directory, 'calls', `${nameOf('half')}.new`), bytes.subarray(0, length))
+      writeFileSync(join(directory, 'calls', `${nameOf('half')}.0123.new`), bytes.subarray(0, length))
       const store = await opened()
       expect(await all(store, 'calls')).toEqual([])
       expect(readdirSync(join(directory, 'calls'))).toEqual([])
     }
   })
 
+  it('leaves what it is writing itself where it is, as it does for a call that comes while it is opened', async () => {
+    let store: Store | undefined
+    let recovered = 0
+    store = new Store(directory, async what => {
+      if (what !== 'link') return
+      recovered++
+      await store!.recover()
+    })
+    await store.open()
+    expect(await store.put(call({ id: 'a' }))).toBe(true)
+    expect([recovered, store.names('calls')]).toEqual([1, [nameOf('a')]])
+  })
+
+  it('forces out every folder that it has made, and the one above', async () => {
+    const deep = join(directory, 'made', 'here')
+    const steps: string[] = []
+    const open = () => new Store(deep, what => void steps.push(what)).open()
+    await open()
+    // made, made/here and three shelves; each but the last three stands in a folder that is forced out.
+    expect(steps.filter(what => what === 'sync folder')).toHaveLength(5)
+    steps.length = 0
+    await open()
+    expect(steps).toEqual([])
+  })
+
   it('lays a damaged file aside, and reads the others', async () => {
     const store = await opened()
-    await store.put('calls', call({ id: 'good' }))
-    await store.put('calls', call({ id: 'bad' }))
+    await store.put(call({ id: 'good' }))
+    await store.put(call({ id: 'bad' }))
     const file = join(directory, 'calls', nameOf('bad'))
     writeFileSync(file, readFileSync(file).subarray(0, 20))
     expect((await all(store, 'calls')).map(({ id }) => id)).toEqual(['good'])
@@ -79,55 +105,144 @@ describe('the disk', () => {
   })
 })
 
-/** Ends at a step, as a kill does: nothing that follows is done. */
+/** Ends at a step, as a kill does: nothing that follows is done, not even what clears up after an error. */
 class Killed extends Error {}
-function killer(at: number): (what: string) => void {
-  let steps = 0
-  return () => {
-    if (++steps >= at) throw new Killed()
-  }
-}
+const NEVER = new Promise<void>(() => {})
 
 describe('an end at any step', () => {
   const old = call({ id: 'a', failures: 0 })
   const next = call({ id: 'a', failures: 1 })
 
-  /** Does something from the state in which the old call is there, ending at each step in turn. */
+  /** Does something, ending at each step in turn. @returns the steps */
   async function atEachStep(
+    prepare: (store: Store) => Promise<unknown>,
     work: (store: Store) => Promise<unknown>,
     judge: (calls: CallRecord[], dead: CallRecord[], finished: boolean) => void,
   ): Promise<number> {
     for (let at = 1; ; at++) {
       rmSync(directory, { recursive: true })
-      await (await opened()).put('calls', old)
-      const error = await work(new Store(directory, killer(at))).catch((one: unknown) => one)
-      if (error instanceof Error && !(error instanceof Killed)) throw error
+      await prepare(await opened())
+      let steps = 0
+      let killed = (_: Killed): void => {}
+      const end = new Promise<Killed>(resolve => {
+        killed = resolve
+      })
+      const step = (): Promise<void> | undefined => {
+        if (++steps < at) return undefined
+        killed(new Killed())
+        return NEVER
+      }
+      const finished = !((await Promise.race([end, work(new Store(directory, step))])) instanceof Killed)
       const store = await opened()
-      judge(await all(store, 'calls'), await all(store, 'dead'), !(error instanceof Killed))
-      if (!(error instanceof Killed)) return at - 1
+      expect(readdirSync(join(directory, 'calls')).filter(name => name.includes('.'))).toEqual([])
+      judge(await all(store, 'calls'), await all(store, 'dead'), finished)
+      if (finished) return at - 1
     }
   }
 
   it('leaves the old call or the new one, whole', async () => {
     const steps = await atEachStep(
-      store => store.put('calls', next),
+      store => store.put(old),
+      store => store.update(next),
       (calls, _dead, finished) => {
         expect(calls.length).toBe(1)
         if (finished) expect(calls).toEqual([next])
         else expect([0, 1]).toContain(calls[0]!.failures)
       },
     )
-    expect(steps).toBe(5)
+    expect(steps).toBe(7)
   })
 
-  it('loses no call that becomes a dead letter, or one that is sent anew', async () => {
+  it('leaves a call that is kept, or none', async () => {
     const steps = await atEachStep(
-      store => store.move('calls', 'dead', { ...old, phase: 'dead' }),
-      (calls, dead, finished) => {
-        expect(calls.length + dead.length).toBeGreaterThan(0)
-        if (finished) expect([calls.length, dead.length]).toEqual([0, 1])
-      },
+      async () => {},
+      store => store.put(old),
+      (calls, _dead, finished) => expect(calls).toEqual(finished || calls.length > 0 ? [old] : []),
     )
     expect(steps).toBe(6)
   })
+
+  it('leaves a call that becomes a dead letter in one place', async () => {
+    const steps = await atEachStep(
+      store => store.put(old),
+      store => store.bury({ ...old, phase: 'dead' }),
+      (calls, dead, finished) => {
+        expect(calls.length + dead.length).toBe(1)
+        if (finished) expect([calls.length, dead.length]).toEqual([0, 1])
+      },
+    )
+    expect(steps).toBe(10)
+  })
+
+  it('loses no dead letter that is sent anew, and the command said once more ends it', async () => {
+    const steps = await atEachStep(
+      async store => {
+        await store.put(old)
+        await store.bury({ ...old, phase: 'dead' })
+      },
+      store => store.revive(nameOf('a'), old),
+      (calls, dead, finished) => {
+        expect(calls.length + dead.length).toBeGreaterThan(0)
+        if (finished) expect([calls.length, dead.length]).toEqual([1, 0])
+      },
+    )
+    expect(steps).toBe(7)
+    // It lies on both shelves.
+    const store = await opened()
+    rmSync(join(directory, 'dead', nameOf('a')), { force: true })
+    await store.bury({ ...old, phase: 'dead' })
+    await store.put(old)
+    expect(await store.revive(nameOf('a'), old)).toBe(true)
+    expect([await all(store, 'calls'), await all(store, 'dead')]).toEqual([[old], []])
+  })
+})
+
+describe('two processes with one directory', () => {
+  const old = call({ id: 'a', acceptedAt: 1 })
+  const other = call({ id: 'a', acceptedAt: 2, body: utf8('other') })
+
+  it('overwrite nothing that the other has kept', async () => {
+    const [store, second] = [await opened(), new Store(directory)]
+    expect([await store.put(old), await second.put(other)]).toEqual([true, false])
+    expect(await all(store, 'calls')).toEqual([old])
+  })
+
+  it('send no dead letter anew over a call that waits, and keep each dead letter', async () => {
+    const store = await opened()
+    await store.put(old)
+    expect(await store.bury({ ...old, phase: 'dead' })).toBe(nameOf('a'))
+    await store.put(other)
+    expect(await store.revive(nameOf('a'), old)).toBe(false)
+    expect(await all(store, 'calls')).toEqual([other])
+    expect(await store.bury({ ...other, phase: 'dead' })).toBe(`${nameOf('a')}+2`)
+    expect((await all(store, 'dead')).map(({ acceptedAt }) => acceptedAt)).toEqual([1, 2])
+  })
+
+  it.each(['update', 'bury'] as const)(
+    'bring nothing back that was taken away, at any step: %s',
+    async how => {
+      const removed: boolean[] = []
+      for (let at = 1; ; at++) {
+        rmSync(directory, { recursive: true })
+        const second = await opened()
+        await second.put(old)
+        let steps = 0
+        let there: boolean | undefined
+        const store = new Store(directory, async () => {
+          if (++steps === at) there = await second.remove('a')
+        })
+        const done = await store[how](
+          call({ id: 'a', failures: 1, phase: how === 'bury' ? 'dead' : 'calling' }),
+        )
+        if (there === undefined) break
+        removed.push(there)
+        const left = [...(await all(store, 'calls')), ...(await all(store, 'dead'))]
+        expect(left.length, `step ${at}`).toBe(there ? 0 : 1)
+        if (!there) expect(Boolean(done)).toBe(true)
+        expect(readdirSync(join(directory, 'calls')).filter(name => name.includes('.'))).toEqual([])
+      }
+      expect(removed.length).toBeGreaterThan(6)
+      expect(removed.filter(there => there).length).toBeGreaterThan(4)
+    },
+  )
 })

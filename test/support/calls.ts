@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import type { Outcome } from '../../src/queue/life.ts'
 import type { CallRecord } from '../../src/queue/record.ts'
 import { EMPTY, utf8 } from '../../src/wire/index.ts'
@@ -16,3 +18,6 @@ export function call(more: Partial<CallRecord> = {}): CallRecord {
 export function answered(status: number): Extract<Outcome, { kind: 'answered' }> {
   return { kind: 'answered', answer: { status, headers: [], body: EMPTY, milliseconds: 3 } }
 }
+
+/** For directories in which much is forced out to the disk: in memory, if the machine has such a place. */
+export const QUICK_PLACE = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()

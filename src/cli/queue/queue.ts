@@ -19,6 +19,8 @@ export interface QueueOptions {
 /** A call, and where it lies. */
 interface Found {
   readonly shelf: Shelf
+  /** Of its file. */
+  readonly name: string
   readonly record: CallRecord
 }
 
@@ -37,27 +39,34 @@ export async function list({ config, json }: QueueOptions): Promise<void> {
 export async function show({ config, json, body }: QueueOptions, ids: readonly string[]): Promise<void> {
   const [id] = ids
   if (id === undefined || ids.length > 1) throw new UsageError('queue show needs the id of one call')
-  const found = await one(storeOf(config), id)
+  const [found] = await of(storeOf(config), id)
   if (body === true) await write(found.record.body)
   else if (json === true) say(JSON.stringify(described(found)))
   else for (const [name, value] of Object.entries(described(found))) say(`${name.padEnd(13)} ${value}`)
 }
 
-/** Sends dead letters anew. @throws CommandError one is not there */
+/** Sends dead letters anew. @throws CommandError one is not there, or a call of its id waits */
 export async function replay(options: QueueOptions, ids: readonly string[]): Promise<void> {
   const store = storeOf(options.config)
-  for (const { shelf, record } of await chosen(store, options, ids, 'replay')) {
-    if (shelf !== 'dead') throw new CommandError(`the call ${record.id} waits already`)
-    await store.move('dead', 'calls', revived(record, Date.now()))
-    say(`${record.id} is sent anew`)
+  const refused = new Set<string>()
+  for (const { shelf, name, record } of await chosen(store, options, ids, 'replay')) {
+    if (shelf === 'dead' && (await store.revive(name, revived(record, Date.now()))))
+      say(`${record.id} is sent anew`)
+    else refused.add(record.id)
   }
+  if (refused.size === 0) return
+  const which = `a call with the id ${[...refused].join(', ')} waits already`
+  throw new CommandError(
+    `${which}: a dead letter that has this id is kept, and can be sent when that is over`,
+  )
 }
 
 /** Takes calls away. @throws CommandError one is not there */
 export async function remove(options: QueueOptions, ids: readonly string[]): Promise<void> {
   const store = storeOf(options.config)
-  for (const { shelf, record } of await chosen(store, options, ids, 'remove')) {
-    await store.remove(shelf, record.id)
+  for (const { shelf, name, record } of await chosen(store, options, ids, 'remove')) {
+    if (shelf === 'calls') await store.remove(record.id)
+    else await store.removeFile(shelf, name)
     say(`${record.id} is removed`)
   }
 }
@@ -75,27 +84,28 @@ async function chosen(
 ): Promise<Found[]> {
   if (every === true && ids.length === 0) return (await all(store)).filter(({ shelf }) => shelf === 'dead')
   if (ids.length === 0 || every === true) throw new UsageError(`queue ${what} needs ids of calls, or --all`)
-  return Promise.all(ids.map(id => one(store, id)))
+  return (await Promise.all(ids.map(id => of(store, id)))).flat()
 }
 
-async function all(store: Store): Promise<Found[]> {
+/** @param which by the name of the file */
+async function all(store: Store, which: (name: string) => boolean = () => true): Promise<Found[]> {
   const found: Found[] = []
   for (const shelf of ['calls', 'dead'] as const)
-    for (const name of store.names(shelf)) {
+    for (const name of store.names(shelf).filter(which)) {
       const record = await store.get(shelf, name).catch((error: Error) => {
         warn(`${name} is damaged: ${error.message}`)
         return undefined
       })
-      if (record !== undefined) found.push({ shelf, record })
+      if (record !== undefined) found.push({ shelf, name, record })
     }
   return found.sort((before, after) => before.record.acceptedAt - after.record.acceptedAt)
 }
 
-async function one(store: Store, id: string): Promise<Found> {
-  for (const shelf of ['dead', 'calls'] as const) {
-    const record = await store.get(shelf, nameOf(id))
-    if (record !== undefined) return { shelf, record }
-  }
+/** All of one id: the call that waits, and dead letters of others that had it before. */
+async function of(store: Store, id: string): Promise<readonly [Found, ...Found[]]> {
+  const name = nameOf(id)
+  const [first, ...others] = await all(store, one => one === name || one.startsWith(`${name}+`))
+  if (first !== undefined) return [first, ...others]
   throw new CommandError(`no asynchronous call has the id ${id}: hotpotato queue list tells those there are`)
 }
 

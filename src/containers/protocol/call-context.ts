@@ -14,6 +14,7 @@ import { giveKey } from '../../functions/sealed/request-key.ts'
 import type { Store } from '../../functions/sealed/store.ts'
 import { type Secrets, secretsIn } from '../../functions/secrets.ts'
 import { isTraced, type Trace, traceOf } from '../../functions/trace.ts'
+import { isCallId } from '../../http/field-values.ts'
 import { type Field, header, type RequestHead } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
@@ -191,7 +192,7 @@ export class CallContext implements Context, Endings {
 /** What a caller calls its request, unless that is nothing to write into fields and logs. */
 function callIdOf(headers: readonly Field[]): string | undefined {
   const given = header(headers, 'x-call-id')
-  return given !== undefined && /^[\w.:+/=@-]{1,128}$/.test(given) ? given : undefined
+  return given !== undefined && isCallId(given) ? given : undefined
 }
 
 /** A log whose lines have these fields as well. */
