@@ -21,7 +21,7 @@ const OWN: ReadonlySet<string> = new Set([
   'x-start-time',
 ])
 
-/** Of a request or an answer, the fields that go along with its call; not those of its hop (RFC 9110 §7.6.1). */
+/** Of a request or an answer, the fields that go along with its call: none of its hop (RFC 9110 §7.6.1). */
 export function fieldsAlong(fields: readonly Field[]): CallRecord['headers'] {
   const named = namedByConnection(fields)
   return fields.flatMap(([name, value]) => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants, readdirSync } from 'node:fs'
-import { access, link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
+import { access, link, mkdir, open, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DecodeError } from '../wire/index.ts'
 import { type CallRecord, decodeRecord, encodeRecord } from './record.ts'
@@ -172,18 +172,12 @@ export class Store {
   async #write(record: CallRecord): Promise<string> {
     const path = this.#place(record) + this.#unfinished
     await this.#step('create')
-    const file = await open(path, 'w', 0o600)
     try {
-      await this.#step('write')
-      await file.writeFile(encodeRecord(record))
-      await this.#step('sync')
-      await file.sync()
+      await writeFile(path, encodeRecord(record), { mode: 0o600, flush: true })
     } catch (error) {
       // On a disk that is full it would stand in the way of the next one.
       await unlink(path).catch(() => {})
       throw error
-    } finally {
-      await file.close()
     }
     return path
   }

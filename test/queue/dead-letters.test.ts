@@ -51,7 +51,7 @@ describe('dead letters', () => {
     expect([await bury(letters, 'now', 1), names()]).toEqual([1, ['new', 'now']])
   })
 
-  it('are within their bounds when they are opened, too: the process before may have ended too early', async () => {
+  it('are within their bounds when they are opened: an end may have come too early', async () => {
     for (const [at, name] of ['old', 'newer', 'newest'].entries()) write(name, 1, 1000 + at)
     const letters = new DeadLetters(store, { count: 2, bytes: 1000 })
     expect([await letters.open(), names()]).toEqual([1, ['newer', 'newest']])

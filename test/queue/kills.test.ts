@@ -8,8 +8,8 @@ import { Store } from '../../src/queue/store.ts'
 
 /*
  * A real process that is really killed, at each thing that it does to the disk in turn: no call is lost of
- * which it has said that it is kept. `npm run test:long` kills at every step; steps.test.ts ends there without
- * a process.
+ * which it has said that it is kept. `npm run test:long` kills at every step; steps.test.ts ends at each
+ * without a process.
  */
 
 const LONG = process.env.HOTPOTATO_LONG !== undefined
