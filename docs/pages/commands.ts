@@ -26,7 +26,9 @@ ${ENDS}
 
 On a terminal and in a pipe the commands say the same, but for \`logs\`, which gives JSON in a pipe. What a
 command is at, and what goes wrong, is on standard error; standard output has the result alone. A reader that
-closes the pipe, as \`head\` does, ends the command quietly. \`--config FILE\` chooses the stack file, and
+closes the pipe, as \`head\` does, ends the command quietly. Where standard output is closed from the
+beginning (\`>&-\`), Node puts \`/dev/null\` in its place before a command could see that, and it ends as
+with \`> /dev/null\`. \`--config FILE\` chooses the stack file, and
 \`HOTPOTATO_RUN_DIR\` the run directory by which a command finds the platform that runs.
 
 ${lists.join('\n\n')}

@@ -317,7 +317,7 @@ export class Processes {
   }
 
   #end({ replica, member }: Process, why: string): void {
-    this.#options.log.error({ pid: member.payload.pid, why }, `${replica.name} is killed`)
+    this.#options.log.error({ child: member.payload.pid, why }, `${replica.name} is killed`)
     member.payload.kill(why)
   }
 
@@ -330,7 +330,7 @@ export class Processes {
   }
 
   #exceeds({ replica, member }: Process, why: string): void {
-    this.#options.log.error({ pid: member.payload.pid, why }, `${replica.name} is killed`)
+    this.#options.log.error({ child: member.payload.pid, why }, `${replica.name} is killed`)
     member.payload.killAll(why)
   }
 

@@ -396,7 +396,7 @@ export class Supervisor {
     replica.life.ready(this.#clock.steady())
     replica.settled = true
     replica.broken = undefined
-    this.#options.log.info({ pid: member.payload.pid }, `${replica.name} is ready`)
+    this.#options.log.info({ child: member.payload.pid }, `${replica.name} is ready`)
     this.#sleep.ready(replica)
     this.#expected.settle(replica)
     this.#start.look()

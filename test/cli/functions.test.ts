@@ -90,6 +90,22 @@ describe('in a pipe', () => {
     expect(none!.stderr).toBe('there is no function nobody; there are echo, hello, said\n')
   })
 
+  it('says of a name that nothing can have, in one line, whatever command it is given to', async () => {
+    const lines = ['describe', 'deploy', 'remove', 'drain', 'status', 'logs', 'invoke', 'scale'].flatMap(
+      command =>
+        ['../x', 'nö', 'x'.repeat(300)].map(name => [command, name, ...(command === 'scale' ? ['1'] : [])]),
+    )
+    for (const words of lines) {
+      const { code, stdout, stderr } = await hotpotato(platform.directory, words)
+      expect([code, stdout], words.join(' ')).toEqual([1, ''])
+      expect(stderr).toMatch(
+        /^(there is no function|nothing here can have the name "(\.\.\/x|nö|x{300})": )[^\n]*\n$/,
+      )
+    }
+    // Nor does it hear of a command that nobody has given a name.
+    expect(await hotpotato(platform.directory, ['deploy', ''])).toMatchObject({ code: 1 })
+  })
+
   it('invoke sends what it reads, and prints the answer and nothing else', async () => {
     const [over, clear, asked, byPath] = await Promise.all([
       fed('what is sent', 'invoke', 'said'),

@@ -254,6 +254,13 @@ describe('a reader that closes standard output', () => {
     },
   )
 
+  it('cannot be told from /dev/null where it is closed from the beginning', () => {
+    expect(bash('hotpotato help >&-; hotpotato status >&-; echo $? >&2')).toEqual({
+      stdout: '',
+      stderr: '1\n',
+    })
+  })
+
   it('ends a connection from which it wants no more, and no server', async () => {
     const certs = join(directory, 'certs')
     const args = ['serve', '--port', '0', '--cert', join(certs, 'echo.crt'), '--key', join(certs, 'echo.key')]

@@ -110,7 +110,7 @@ it('there are never fewer or more of them than the configuration says', async ()
   expect([less.code, less.stderr]).toEqual([1, expect.stringContaining('2')])
   expect([more.code, more.stderr]).toEqual([1, expect.stringContaining('3')])
   const unknown = await hotpotato(platform.directory, ['status', 'flies'])
-  expect([unknown.code, unknown.stderr]).toEqual([2, 'there is no function flies; did you mean files?\n'])
+  expect([unknown.code, unknown.stderr]).toEqual([1, 'there is no function flies; did you mean files?\n'])
 })
 
 it('a pool that follows its connections grows with them, and no further than it may', async () => {

@@ -161,7 +161,7 @@ function headersOf({ header = [], callback, async: later }: InvokeOptions): Reco
   for (const text of header) {
     const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)$/.exec(text) ?? []
     if (name === undefined || value === undefined)
-      throw new UsageError(`--header must be "NAME: VALUE", not ${text}`)
+      throw new UsageError(`--header must be "NAME: VALUE", not ${JSON.stringify(text)}`)
     found[name.toLowerCase()] = value
   }
   if (callback === undefined) return found

@@ -74,12 +74,21 @@ function refusalOf(error: Error): Refusal {
   return { error: error.message, ...(error instanceof ConfigError ? { configuration: true } : {}) }
 }
 
+/** The platform was there, and has ended before it answered. */
+export class PlatformEndedError extends CommandError {
+  constructor() {
+    super('the platform ended before it had answered')
+  }
+}
+
+/** Errors of a connection to a socket whose process has ended. */
+const ENDED = new Set(['ECONNRESET', 'EPIPE'])
 /** Errors of a connection to a socket on which no platform listens. */
 const NOT_LISTENING = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED'])
 
 /**
  * Sends an order. @param onStep called with what it is at, while it lasts
- * @returns the answer, or undefined if no platform listens there
+ * @returns the answer, or undefined if no platform listens there @throws PlatformEndedError
  */
 export function sendCommand(
   path: string,
@@ -112,10 +121,10 @@ export function sendCommand(
     })
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (NOT_LISTENING.has(error.code ?? '')) resolve(undefined)
-      else reject(error)
+      else reject(ENDED.has(error.code ?? '') ? new PlatformEndedError() : error)
     })
     socket.on('end', () => {
-      if (answer === undefined) reject(new CommandError('the answer over the control socket was cut off'))
+      if (answer === undefined) reject(new PlatformEndedError())
       else resolve(answer)
     })
   })

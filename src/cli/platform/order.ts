@@ -5,8 +5,9 @@ import { CommandError, STATUS } from '../line/usage-error.ts'
 import { say, warn } from '../terminal/output.ts'
 import { Progress } from '../terminal/progress.ts'
 import { readRunDirectory } from './configuration.ts'
-import { type Command, type Refusal, sendCommand } from './control-socket.ts'
+import { type Command, PlatformEndedError, type Refusal, sendCommand } from './control-socket.ts'
 import { hint } from './hint.ts'
+import { misnamed } from './orders.ts'
 import { controlSocket } from './run-directory.ts'
 
 /** What the user chose: how the answer is shown, and which platform is meant. */
@@ -38,10 +39,17 @@ export async function ask<T extends object>(
   { config }: Pick<Chosen, 'config'>,
   onStep?: (step: Step) => void,
 ): Promise<T> {
-  const answer = (await sendCommand(controlSocket(runDirectoryOf({ config })), command, onStep)) as
-    | T
-    | Refusal
-    | undefined
+  const wrong = misnamed(command)
+  if (wrong !== undefined)
+    throw new CommandError(
+      `nothing here can have the name ${JSON.stringify(wrong)}: a name has at most 63 of a-z, 0-9 and -`,
+    )
+  const answer = (await sendCommand(controlSocket(runDirectoryOf({ config })), command, onStep).catch(
+    (error: unknown) => {
+      if (!(error instanceof PlatformEndedError)) throw error
+      throw new CommandError(`${error.message}; ${hint('up', config, process.env)} starts it again`)
+    },
+  )) as T | Refusal | undefined
   if (answer === undefined) throw new CommandError(notRunning(config))
   if ('error' in answer)
     throw answer.configuration ? new ConfigError(answer.error) : new CommandError(answer.error)

@@ -42,6 +42,13 @@ export function readOrder(line: string): Order | undefined {
   return new RegExp(`^${verb}${ORDERS[verb]}$`).test(line) ? { verb, words } : undefined
 }
 
+/** @returns the first word of a command that nothing can be called, if that keeps it from being an order */
+export function misnamed(command: Command): string | undefined {
+  if (readOrder(command) !== undefined) return undefined
+  const [, ...words] = command.split(' ')
+  return words.find(word => !/^[a-z0-9-]{1,80}$/.test(word)) ?? words.join(' ')
+}
+
 function isVerb(word: string): word is Verb {
   return Object.hasOwn(ORDERS, word)
 }

@@ -2,7 +2,7 @@ import { meant } from '../../platform/nearest.ts'
 import type { Change } from '../../supervisor/diary.ts'
 import { LIFE_CYCLE, type ReplicaState } from '../../supervisor/life-cycle.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
-import { CommandError, UsageError } from '../line/usage-error.ts'
+import { CommandError } from '../line/usage-error.ts'
 import { say } from '../terminal/output.ts'
 import { duration, table } from '../terminal/table.ts'
 import { sendCommand } from './control-socket.ts'
@@ -22,7 +22,7 @@ export interface PoolStatus {
   readonly changes: readonly Change[]
 }
 
-/** Prints what has become of one function's containers. @throws CommandError, UsageError */
+/** Prints what has become of one function's containers. @throws CommandError */
 export async function showPool(
   name: string,
   { json = false, watch, config }: Chosen & { readonly watch: boolean },
@@ -44,12 +44,12 @@ export async function showPool(
   }
 }
 
-/** @throws UsageError there is no such function */
+/** @throws CommandError there is no such function */
 export function poolOf({ functions, members, changes }: PlatformStatus, name: string): PoolStatus {
   const found = functions.find(one => one.name === name)
   if (found === undefined) {
     const names = functions.map(one => one.name)
-    throw new UsageError(
+    throw new CommandError(
       `there is no function ${name}${meant(name, names) || `; there are ${names.join(', ')}`}`,
     )
   }

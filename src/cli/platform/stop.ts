@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { CommandError } from '../line/usage-error.ts'
 import { say } from '../terminal/output.ts'
-import { sendCommand } from './control-socket.ts'
+import { PlatformEndedError, sendCommand } from './control-socket.ts'
 import { runDirectoryOf } from './order.ts'
 import { controlSocket } from './run-directory.ts'
 import type { PlatformStatus } from './status.ts'
@@ -38,8 +38,15 @@ export async function takeDown(config: string | undefined): Promise<void> {
   say('stopped')
 }
 
+/** @returns whether it ran; one that was killed meanwhile has stopped, too */
 async function stop(socket: string): Promise<boolean> {
-  return (await sendCommand(socket, 'stop')) !== undefined
+  return sendCommand(socket, 'stop').then(
+    answer => answer !== undefined,
+    (error: unknown) => {
+      if (error instanceof PlatformEndedError) return true
+      throw error
+    },
+  )
 }
 
 /** Whether it does more than wait for its parent to take note of its end. */

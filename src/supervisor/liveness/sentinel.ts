@@ -51,7 +51,7 @@ export class Sentinel {
       const found = processes.get(id)
       if (found === undefined) continue
       const { replica, member } = found
-      log.error({ pid: member.payload.pid }, `${replica.name} does not respond; it is being killed`)
+      log.error({ child: member.payload.pid }, `${replica.name} does not respond; it is being killed`)
       member.payload.kill('it did not respond')
     }
     this.#lookAtStarting()
@@ -63,7 +63,7 @@ export class Sentinel {
     for (const { replica, member } of processes.all) {
       if (member.peer !== undefined || clock.steady() - member.startedAt < liveness.start) continue
       const late = `${replica.name} was not ready within ${liveness.start / 1000} s; it is being killed`
-      log.error({ pid: member.payload.pid }, late)
+      log.error({ child: member.payload.pid }, late)
       replica.settled = true
       member.payload.kill('it was not ready in time')
     }

@@ -6,7 +6,7 @@ export const command = defineCommand({
   summary: 'move all connections of containers to others of their functions, and end them',
   words: {
     least: 1,
-    most: Number.POSITIVE_INFINITY,
+    most: 64,
     needs: 'the names of one or more containers',
     completes: ['container'],
   },
