@@ -102,7 +102,6 @@ describe('in a pipe', () => {
         /^(there is no function|nothing here can have the name "(\.\.\/x|nö|x{300})": )[^\n]*\n$/,
       )
     }
-    // Nor does it hear of a command that nobody has given a name.
     expect(await hotpotato(platform.directory, ['deploy', ''])).toMatchObject({ code: 1 })
   })
 
