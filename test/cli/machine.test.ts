@@ -7,9 +7,11 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -142,6 +144,42 @@ describe('certificates that cannot be written are refused in one line:', () => {
       })
     })
   })
+})
+
+describe('a disk that is full (needs root, for a tmpfs)', () => {
+  it.skipIf(!ROOT)('leaves nothing half of a function or a secret, and the next try goes well', () =>
+    withDisk('size=64k', async disk => {
+      const fill = join(disk, 'fill')
+      const command = (line: string) =>
+        spawnSync(process.execPath, [MAIN, ...line.split(' ')], {
+          cwd: disk,
+          env: environmentOf(directory),
+          input: 'x'.repeat(9000),
+          encoding: 'utf8',
+        })
+      const tries: readonly (readonly [line: string, room: number, message: RegExp])[] = [
+        ['new greet', 0, /^greet cannot be made \(ENOSPC\)\n$/],
+        // For the folder, and not for the stack file.
+        ['new greet', 8192, /^hotpotato\.yml cannot be written \(ENOSPC\)\n$/],
+        ['secret create word', 0, /^the secret word cannot be kept in \S+secrets \(ENOSPC\)\n$/],
+        ['secret create word', 8192, /^the secret word cannot be kept in \S+secrets \(ENOSPC\)\n$/],
+      ]
+      for (const [line, room, message] of tries) {
+        expect(() => writeFileSync(fill, new Uint8Array(1_000_000))).toThrow(/ENOSPC/)
+        truncateSync(fill, 65_536 - room)
+        const { status, stderr } = command(line)
+        expect([status, stderr], line).toEqual([1, expect.stringMatching(message)])
+        expect(
+          below(disk).filter(name => !/^(fill|secrets(\/\.gitignore)?)$/.test(name)),
+          line,
+        ).toEqual([])
+        rmSync(fill)
+      }
+      expect(command('secret create word').status).toBe(0)
+      expect(readFileSync(join(disk, 'secrets', '.gitignore'), 'utf8')).toBe('*\n')
+      expect(command('new greet').status).toBe(0)
+    }),
+  )
 })
 
 describe('a run directory', () => {

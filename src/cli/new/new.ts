@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { isFunctionName } from '../../platform/function-name.ts'
 import { meant } from '../../platform/nearest.ts'
@@ -7,7 +16,7 @@ import { CommandError, UsageError } from '../line/usage-error.ts'
 import { CONFIGURATION, packageFolder } from '../platform/configuration.ts'
 import { hint, quoted } from '../platform/hint.ts'
 import { programPath } from '../platform/program-path.ts'
-import { say, warn } from '../terminal/output.ts'
+import { isSystemError, say, warn } from '../terminal/output.ts'
 import { readStack, shown, writeWhole } from './files.ts'
 import { StackFile } from './stack-file.ts'
 import { LANGS, TEMPLATES, templateNamed } from './templates.ts'
@@ -52,8 +61,14 @@ export function makeFunction(name: string, { lang, handler, config, next = 'up' 
     throw new CommandError(
       `${shown(folder)} is there already, and has files: choose another name or --handler`,
     )
-  copy(template.name, folder, name)
-  writeWhole(file, text)
+  const wasThere = existsSync(folder)
+  try {
+    copy(template.name, folder, name)
+    writeWhole(file, text)
+  } catch (error) {
+    clear(folder, wasThere)
+    throw isSystemError(error) ? new CommandError(`${shown(folder)} cannot be made (${error.code})`) : error
+  }
   say(`made ${shown(folder)}/ (${readdirSync(folder).sort().join(', ')})`)
   say(isNew ? `made ${shown(file)}` : `added ${name} to ${shown(file)}`)
   if (template.program !== undefined && programPath(template.program) === undefined)
@@ -104,6 +119,13 @@ function copy(template: string, folder: string, name: string): void {
   if (!existsSync(description)) return
   const said = JSON.parse(readFileSync(description, 'utf8')) as object
   writeFileSync(description, `${JSON.stringify({ ...said, name }, undefined, 2)}\n`)
+}
+
+/** Takes away what was made: half a function would be in the way of the next try. */
+function clear(folder: string, wasThere: boolean): void {
+  if (!existsSync(folder)) return
+  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true })
+  if (!wasThere) rmdirSync(folder)
 }
 
 /** As a stack file has it: with a point first, so that it is no name of a shipped function. */

@@ -78,26 +78,37 @@ export class SecretStore {
       throw new SecretError(`a secret has 1 to ${MOST_BYTES} bytes, not ${length === 0 ? 'none' : 'more'}`)
     if (replace && !existsSync(file)) throw missing(name)
     if (!replace && existsSync(file)) throw there(name)
-    if (!existsSync(this.#directory)) {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+    const passing = join(this.#directory, `.${name}.${process.pid}`)
+    try {
+      this.#make()
+      this.#mustBePrivate()
+      try {
+        writeFileSync(passing, value, { mode: 0o600 })
+        chmodSync(passing, 0o600)
+        if (replace) renameSync(passing, file)
+        // Unlike a rename it fails if another command was quicker.
+        else linkSync(passing, file)
+      } finally {
+        rmSync(passing, { force: true })
+      }
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EEXIST') throw there(name)
+      if (code === undefined) throw error
+      throw new SecretError(`the secret ${name} cannot be kept in ${this.#directory} (${code})`)
+    }
+  }
+
+  /** Makes the directory, if it is not there: whole, or not at all. */
+  #make(): void {
+    if (existsSync(this.#directory)) return
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+    try {
       // In a repository nothing of it is to be committed by mistake.
       writeFileSync(join(this.#directory, '.gitignore'), '*\n', { mode: 0o600 })
-    }
-    this.#mustBePrivate()
-    const passing = join(this.#directory, `.${name}.${process.pid}`)
-    writeFileSync(passing, value, { mode: 0o600 })
-    chmodSync(passing, 0o600)
-    if (replace) {
-      renameSync(passing, file)
-      return
-    }
-    try {
-      // Unlike a rename it fails if another command was quicker.
-      linkSync(passing, file)
     } catch (error) {
-      throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? there(name) : error
-    } finally {
-      rmSync(passing)
+      rmSync(this.#directory, { recursive: true })
+      throw error
     }
   }
 
