@@ -1,26 +1,23 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Account, type AccountWishes } from '../../src/acme/account.ts'
 import type { AcmeError } from '../../src/acme/error.ts'
 import { AccountKey } from '../../src/acme/jws.ts'
 import { AcmeServer } from '../../src/acme/server.ts'
-import { AcmeStore } from '../../src/acme/store.ts'
+import type { AcmeStore } from '../../src/acme/store.ts'
+import { AcmeScene, WISHES } from '../support/acme-scene.ts'
 import {
   type AcmeRequest,
   DIRECTORY,
   ORIGIN,
   PROBLEM,
   type Reply,
-  SmallAcmeServer,
+  type SmallAcmeServer,
 } from '../support/acme-server.ts'
-import { HandClock } from '../support/hand-clock.ts'
+import type { HandClock } from '../support/hand-clock.ts'
 
-const WISHES = { email: undefined, agreeToTerms: true }
 const URL_OF_ACCOUNT = `${ORIGIN}/account/1`
 
-let directory: string
+let scene: AcmeScene
 let server: SmallAcmeServer
 let store: AcmeStore
 let clock: HandClock
@@ -37,17 +34,15 @@ const kept = () => store.account(DIRECTORY).load()!
 const problem = (status: number, type: string): Reply => ({ status, json: { type: `${PROBLEM}${type}` } })
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'hotpotato-acme-'))
-  server = new SmallAcmeServer()
-  store = new AcmeStore(directory).open()
-  clock = new HandClock()
+  scene = new AcmeScene()
+  ;({ server, store, clock } = scene)
   server.routes.set('/account', ({ header }) => {
     known = (header!.jwk as { x: string }).x
     return { status: 201, headers: { location: URL_OF_ACCOUNT }, json: {} }
   })
   server.routes.set('/account/1', () => ({ json: { status: 'valid' } }))
 })
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
+afterEach(() => scene.remove())
 
 /** The server has another key from now on. */
 function rolled({ payload }: AcmeRequest): Reply {

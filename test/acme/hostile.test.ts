@@ -1,18 +1,16 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdirSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ObtainOptions, obtain } from '../../src/acme/obtain.ts'
-import { AcmeServer } from '../../src/acme/server.ts'
-import { AcmeStore } from '../../src/acme/store.ts'
 import { makeLeafKey } from '../../src/certificates/leaf-key.ts'
 import { certificateRequest } from '../../src/certificates/request.ts'
-import { DIRECTORY, ORIGIN, PROBLEM, type Reply, SmallAcmeServer } from '../support/acme-server.ts'
+import { AcmeScene } from '../support/acme-scene.ts'
+import { ORIGIN, PROBLEM, type Reply, type SmallAcmeServer } from '../support/acme-server.ts'
 import { type Certified, certify } from '../support/certify.ts'
-import { HandClock } from '../support/hand-clock.ts'
+import type { HandClock } from '../support/hand-clock.ts'
 
 const DAY = 86_400_000
 
+let scene: AcmeScene
 let directory: string
 let server: SmallAcmeServer
 let clock: HandClock
@@ -20,32 +18,16 @@ let options: ObtainOptions
 let order: { readonly certified: Certified }
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'hotpotato-acme-'))
-  clock = new HandClock()
-  server = new SmallAcmeServer()
+  scene = new AcmeScene()
+  ;({ directory, clock, server } = scene)
   const [notBefore, notAfter] = [clock.wall() - DAY, clock.wall() + 89 * DAY]
   order = {
     certified: { names: ['a.test'], notBefore, notAfter, serial: Uint8Array.of(1), keyIdentifier: undefined },
   }
   server.chain = csr => certify(csr, order.certified)
-  options = {
-    server: new AcmeServer({ fetch: server.fetch, clock, directory: DIRECTORY }),
-    store: new AcmeStore(directory).open(),
-    wishes: {
-      email: undefined,
-      agreeToTerms: true,
-      directory: DIRECTORY,
-      keyType: 'ecdsa-p256',
-      challenge: 'http-01',
-      profile: undefined,
-      ca: undefined,
-    },
-    responder: { show: async () => {}, withdraw: async () => {} },
-    clock,
-    chance: () => 0.5,
-  }
+  options = scene.options()
 })
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
+afterEach(() => scene.remove())
 
 /** Real time that an end may take on a busy machine: keys are made meanwhile, in other threads. */
 const LONGEST = 20_000

@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Account } from '../../src/acme/account.ts'
@@ -14,17 +13,11 @@ import { AcmeStore } from '../../src/acme/store.ts'
 import { loadCertificate } from '../../src/certificates/load.ts'
 import { LEAF_KEYS } from '../../src/platform/acme-settings.ts'
 import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
+import { acmeDirectory, WISHES } from '../support/acme-scene.ts'
 import { PEBBLE, PEBBLE_NOTE, Pebble } from '../support/pebble.ts'
 import { run } from '../support/programs.ts'
 
-const WISHES = {
-  email: 'admin@example.com',
-  agreeToTerms: true,
-  keyType: 'ecdsa-p256',
-  challenge: 'http-01',
-  profile: undefined,
-  ca: undefined,
-} as const
+const OURS = { ...WISHES, email: 'admin@example.com' }
 
 const LONG = process.env.HOTPOTATO_LONG === '1'
 const GET = { method: 'GET', headers: {}, redirect: 'manual', signal: new AbortController().signal } as const
@@ -39,7 +32,7 @@ describe.skipIf(!PEBBLE)(`a certificate of ${PEBBLE_NOTE}`, () => {
   beforeAll(async () => {
     pebble = await Pebble.start()
     responder = await Http01Server.listen('127.0.0.1', pebble.http)
-    directory = mkdtempSync(join(tmpdir(), 'hotpotato-acme-'))
+    directory = acmeDirectory()
     options = {
       server: new AcmeServer({
         fetch: httpsFetch(readFileSync(pebble.caFile, 'utf8')),
@@ -47,7 +40,7 @@ describe.skipIf(!PEBBLE)(`a certificate of ${PEBBLE_NOTE}`, () => {
         directory: pebble.url,
       }),
       store: new AcmeStore(directory).open(),
-      wishes: { ...WISHES, directory: pebble.url },
+      wishes: { ...OURS, directory: pebble.url },
       responder,
       clock: SYSTEM_CLOCK,
       chance: () => 0.5,
@@ -144,7 +137,7 @@ describe.skipIf(!PEBBLE)(`an authority that wants an external account binding, b
   beforeAll(async () => {
     pebble = await Pebble.start({ external: { 'kid-1': KEY } })
     responder = await Http01Server.listen('127.0.0.1', pebble.http)
-    directory = mkdtempSync(join(tmpdir(), 'hotpotato-acme-'))
+    directory = acmeDirectory()
   })
   afterAll(async () => {
     responder?.close()
@@ -162,7 +155,7 @@ describe.skipIf(!PEBBLE)(`an authority that wants an external account binding, b
         {
           server: new AcmeServer({ fetch, clock: SYSTEM_CLOCK, directory: pebble.url }),
           store,
-          wishes: { ...WISHES, directory: pebble.url, externalAccount },
+          wishes: { ...OURS, directory: pebble.url, externalAccount },
           responder,
           clock: SYSTEM_CLOCK,
           chance: () => 0.5,

@@ -8,6 +8,8 @@ import { findInMemory } from '../support/memory-search.ts'
 import { freePorts, PEBBLE, PEBBLE_NOTE, Pebble } from '../support/pebble.ts'
 import { eventually, hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 
+const LONG = process.env.HOTPOTATO_LONG === '1'
+
 /** A connection with a client that takes any certificate, and tells which it was. */
 class Client {
   readonly #socket: TLSSocket
@@ -181,6 +183,26 @@ describe.skipIf(!PEBBLE)(`a platform with certificates of ${PEBBLE_NOTE}`, () =>
     expect(platform.log).toContain('showing that new.test is ours, by tls-alpn-01')
   })
 
+  it('lets a command show it so for a name that no function has', async () => {
+    const asked = ['cert', 'issue', 'other', '--domain', 'nowhere.test', '--agree-to-terms']
+    const how = ['--directory', pebble.url, '--ca', pebble.caFile, '--challenge', 'tls-alpn-01']
+    const shown = await platform.total('proofsShown')
+    const { code, stdout, stderr } = await hotpotato(directory, [...asked, ...how], environment())
+    expect([code, stdout, stderr]).toEqual([0, expect.stringMatching(/^other: nowhere\.test until 20/m), ''])
+    expect(await platform.total('proofsShown')).toBeGreaterThan(shown)
+    // What it was shown with is gone, and such a handshake is one like any other again.
+    const port = platform.https
+    const socket = connect({
+      host: '127.0.0.1',
+      port,
+      servername: 'nowhere.test',
+      ALPNProtocols: ['acme-tls/1'],
+    })
+    await new Promise<void>(resolve => socket.once('close', () => resolve()).once('error', () => {}))
+    expect(socket.authorized).toBe(false)
+    expect(readdirSync(join(directory, 'run'))).not.toContain('acme-command.sock')
+  })
+
   it('gives no key of an account or a certificate to the gateway', async () => {
     const certs = join(directory, 'certs')
     const kept = join(certs, 'acme')
@@ -219,5 +241,34 @@ describe.skipIf(!PEBBLE)(`a platform with certificates of ${PEBBLE_NOTE}`, () =>
     expect(renewed).toMatchObject({ code: 0, stderr: '' })
     ;(await another('signed.test', before.serial)).close()
     before.close()
+  })
+
+  it('starts while the authority is away, serves with what it has, and gets one when it is back', async () => {
+    await pebble.stop(true)
+    const other = await makeDirectory(stack(authority()), [])
+    // The ports are those at which the authority looks.
+    await platform.stop()
+    platform = await Platform.start({ directory: other, environment: environment() })
+    rmSync(directory, { recursive: true, force: true })
+    directory = other
+    expect(platform.welcome).toMatch(/made throw-away certificates for echo, hello/)
+    const attempts = async (): Promise<readonly { failures: number; tryAt: number }[]> =>
+      JSON.parse((await hotpotato(directory, ['cert', 'status', '--json'])).stdout)
+    await eventually(async () => {
+      const all = await attempts()
+      return (all.length === 2 && all.every(({ failures, tryAt }) => failures > 0 && tryAt > 0)) || undefined
+    }, platform.log)
+    const before = await Client.open(platform.https, 'web.test')
+    expect(before.issuer).not.toMatch(/Pebble/)
+    expect(await before.ask('/one')).toMatch(/^HTTP\/1.1 200/)
+    before.close()
+    const again = { directory: pebble.directory, port: pebble.port }
+    pebble = await Pebble.start({ http: ports[0]!, tls: ports[1]!, again })
+    // By itself it asks again within a minute or so, which only the long run waits for.
+    if (!LONG) await hotpotato(directory, ['cert', 'renew', '--force'], environment())
+    await issued().catch(() => (LONG ? issued() : Promise.reject(new Error(platform.log))))
+    const after = await Client.open(platform.https, 'web.test')
+    expect(await after.ask('/two')).toMatch(/^HTTP\/1.1 200/)
+    after.close()
   })
 })

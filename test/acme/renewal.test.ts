@@ -1,17 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { look, type ObtainOptions, obtain } from '../../src/acme/obtain.ts'
 import { certificateId, momentIn, nextTry, readWindow, renewalOf } from '../../src/acme/renewal.ts'
 import { dueNow, Renewer } from '../../src/acme/renewer.ts'
-import { AcmeServer } from '../../src/acme/server.ts'
-import { AcmeStore } from '../../src/acme/store.ts'
 import { makeLeafKey } from '../../src/certificates/leaf-key.ts'
 import { certificateRequest } from '../../src/certificates/request.ts'
-import { DIRECTORY, ORIGIN, PROBLEM, SmallAcmeServer } from '../support/acme-server.ts'
+import { AcmeScene } from '../support/acme-scene.ts'
+import { DIRECTORY, ORIGIN, PROBLEM, type SmallAcmeServer } from '../support/acme-server.ts'
 import { certify } from '../support/certify.ts'
-import { HandClock } from '../support/hand-clock.ts'
+import type { HandClock } from '../support/hand-clock.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -22,6 +20,7 @@ const KEY_IDENTIFIER = Uint8Array.from(
 const SERIAL = Uint8Array.from(Buffer.from('87654321', 'hex'))
 const ID = 'aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE'
 
+let scene: AcmeScene
 let clock: HandClock
 let directory: string
 let server: SmallAcmeServer
@@ -30,9 +29,8 @@ let options: ObtainOptions
 const WANTED = { name: 'web', names: ['a.test'] } as const
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'hotpotato-acme-'))
-  clock = new HandClock()
-  server = new SmallAcmeServer()
+  scene = new AcmeScene()
+  ;({ directory, clock, server } = scene)
   server.more = { renewalInfo: `${ORIGIN}/renewal` }
   server.chain = csr =>
     certify(csr, {
@@ -42,24 +40,9 @@ beforeEach(() => {
       serial: SERIAL,
       keyIdentifier: KEY_IDENTIFIER,
     })
-  options = {
-    server: new AcmeServer({ fetch: server.fetch, clock, directory: DIRECTORY }),
-    store: new AcmeStore(directory).open(),
-    wishes: {
-      email: undefined,
-      agreeToTerms: true,
-      directory: DIRECTORY,
-      keyType: 'ecdsa-p256',
-      challenge: 'http-01',
-      profile: undefined,
-      ca: undefined,
-    },
-    responder: { show: async () => {}, withdraw: async () => {} },
-    clock,
-    chance: () => 0.25,
-  }
+  options = scene.options(0.25)
 })
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
+afterEach(() => scene.remove())
 
 function suggest(start: number, end: number, more: object = {}): void {
   const window = { start: new Date(start).toISOString(), end: new Date(end).toISOString() }

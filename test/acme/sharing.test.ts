@@ -1,31 +1,27 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { nextOrder } from '../../src/acme/attempts.ts'
 import { obtain } from '../../src/acme/obtain.ts'
 import { Renewer, type RenewerOptions } from '../../src/acme/renewer.ts'
-import { AcmeServer } from '../../src/acme/server.ts'
-import { AcmeStore } from '../../src/acme/store.ts'
+import type { AcmeStore } from '../../src/acme/store.ts'
 import { certificateStatus, failureOf } from '../../src/cli/cert/status.ts'
-import { DIRECTORY, PROBLEM, SmallAcmeServer } from '../support/acme-server.ts'
+import { AcmeScene } from '../support/acme-scene.ts'
+import { PROBLEM, type SmallAcmeServer } from '../support/acme-server.ts'
 import { certify } from '../support/certify.ts'
-import { HandClock } from '../support/hand-clock.ts'
+import type { HandClock } from '../support/hand-clock.ts'
 
 const DAY = 86_400_000
 const HOUR = DAY / 24
 
+let scene: AcmeScene
 let clock: HandClock
-let directory: string
 let server: SmallAcmeServer
 let store: AcmeStore
 let said: string[]
 let serial: number
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'hotpotato-acme-'))
-  clock = new HandClock()
-  server = new SmallAcmeServer()
+  scene = new AcmeScene()
+  ;({ clock, server, store } = scene)
   said = []
   serial = 0
   server.chain = csr =>
@@ -36,9 +32,8 @@ beforeEach(() => {
       serial: Uint8Array.of(++serial),
       keyIdentifier: undefined,
     })
-  store = new AcmeStore(directory).open()
 })
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
+afterEach(() => scene.remove())
 
 /** What one stack file has of the certificate `web`. */
 function renewer(
@@ -47,20 +42,7 @@ function renewer(
   taken: Readonly<Record<string, string>> = {},
 ): Renewer {
   const options: RenewerOptions = {
-    server: new AcmeServer({ fetch: server.fetch, clock, directory: DIRECTORY }),
-    store,
-    wishes: {
-      directory: DIRECTORY,
-      email: undefined,
-      agreeToTerms: true,
-      keyType: 'ecdsa-p256',
-      challenge: 'http-01',
-      profile: undefined,
-      ca: undefined,
-    },
-    responder: { show: async () => {}, withdraw: async () => {} },
-    clock,
-    chance: () => 0.5,
+    ...scene.options(),
     certificates: [{ name: 'web', names }],
     taken,
     alone: async work => work().then(() => true),
@@ -141,19 +123,7 @@ describe('a certificate that came while no renewer could tell of it', () => {
   it('is told of by the next one, unless functions have it', async () => {
     const first = renewer('first', ['a.test'])
     first.stop()
-    const wishes = { email: undefined, agreeToTerms: true, directory: DIRECTORY, ca: undefined }
-    const kind = { keyType: 'ecdsa-p256', challenge: 'http-01', profile: undefined } as const
-    await obtain(
-      { name: 'web', names: ['a.test'] },
-      {
-        server: new AcmeServer({ fetch: server.fetch, clock, directory: DIRECTORY }),
-        store,
-        wishes: { ...wishes, ...kind },
-        responder: { show: async () => {}, withdraw: async () => {} },
-        clock,
-        chance: () => 0.5,
-      },
-    )
+    await obtain({ name: 'web', names: ['a.test'] }, scene.options())
     // That process ended here, and said nothing.
     const second = renewer('second', ['a.test'], { web: 'what was there before' })
     await second.work()

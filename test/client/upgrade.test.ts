@@ -146,3 +146,12 @@ describe.each(Object.entries(VERSIONS))('another protocol over %s', (name, versi
     expect(descriptors()).toBeLessThanOrEqual(before)
   })
 })
+
+it('a stream with another protocol stays, and goes on, when its client gives its connections away', async () => {
+  const client = new Client({ connector: ways['our TLS']! })
+  const { transport } = await client.upgrade('https://localhost/second', 'websocket', { version: 'h2' })
+  const stayed: string[] = []
+  expect(await client.release((_, why) => stayed.push(why))).toEqual([])
+  expect(stayed).toEqual(['one of its streams speaks another protocol'])
+  expect((await first(transport)) === ANSWER).toBe(true)
+})

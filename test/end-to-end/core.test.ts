@@ -5,6 +5,7 @@ import { utf8 } from '../../src/wire/index.ts'
 import { Client, field, textOf } from '../support/client.ts'
 import { Platform, WITH_RESIZE } from '../support/platform.ts'
 import { isInstalled, missing, run } from '../support/programs.ts'
+import { hotpotato } from '../support/tls-programs.ts'
 
 const NC = isInstalled('nc', ['-h'])
 /** `HOTPOTATO_LONG=1` tries all of them; otherwise each channel, stream and carrier is met. */
@@ -43,6 +44,21 @@ describe.each(ROADS)(
     it('runs what it was asked to run', () => {
       const starting = platform.log.split('\n').find(line => line.includes('"starting"'))
       expect(JSON.parse(starting!)).toMatchObject({ channel, stream })
+    })
+
+    it.runIf(stream === 'raw' && channel === 'native')('counts moves with stress', async () => {
+      const urls = ['echo', 'hello'].map(name => `https://echo.local:${platform.https}/${name}`)
+      const there = ['--resolve', `echo.local:${platform.https}:127.0.0.1`]
+      for (const how of [[], ['--http2', '-m', '1']]) {
+        const words = ['-c', '1', '-n', '20', ...how, ...there, '--ca', platform.caFile, '--json']
+        const { status, stdout, stderr } = await hotpotato(['stress', ...urls, ...words])
+        expect([status, stderr], stdout.toString()).toEqual([0, ''])
+        const { answers, moves, lent, containers, opened } = JSON.parse(stdout)
+        // Each request is for the other one, and the first for where the connection is.
+        expect([how, answers, moves + lent, opened.connections]).toEqual([how, 20, 19, 1])
+        expect(containers).toEqual({ 'echo-1': 10, 'hello-1': 10 })
+        if (how.length === 0) expect(moves).toBe(19)
+      }
     })
 
     it('serves one connection from three processes: curl', async () => {

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Account } from '../../acme/account.ts'
 import { attemptOf } from '../../acme/attempts.ts'
@@ -22,7 +22,8 @@ import { wholeNumber } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { readConfiguration } from '../platform/configuration.ts'
 import { type Command, sendCommand } from '../platform/control-socket.ts'
-import { controlSocket } from '../platform/run-directory.ts'
+import { commandResponder, controlSocket } from '../platform/run-directory.ts'
+import { shortPath } from '../platform/socket-path.ts'
 import { say } from '../terminal/output.ts'
 import { alone } from './alone.ts'
 import { certificateStatus, statusTable } from './status.ts'
@@ -190,6 +191,30 @@ function byGateway(config: Config): Responder {
   }
 }
 
+/** The gateway of the platform that runs passes handshakes for proofs on to this process. */
+async function byGatewaysHandshakes(config: Config): Promise<Responder & { close(): void }> {
+  const short = shortPath(commandResponder(config.runDirectory))
+  rmSync(short.path, { force: true })
+  const server = await TlsAlpnServer.listen(node, SYSTEM_CLOCK, { path: short.path })
+  const shown = new Set<string>()
+  return {
+    async show(proof) {
+      await server.show(proof)
+      shown.add(proof.token)
+      await ordered(config, 'respond on')
+    },
+    async withdraw(proof) {
+      shown.delete(proof.token)
+      if (shown.size === 0) await ordered(config, 'respond off')
+      await server.withdraw(proof)
+    },
+    close() {
+      server.close()
+      short.close()
+    },
+  }
+}
+
 /** What shows it: the platform if one runs, or else a server on that port, until it is closed. */
 async function responderOf(
   config: Config,
@@ -198,9 +223,7 @@ async function responderOf(
 ): Promise<Responder & { close?(): void }> {
   const byTls = challenge === 'tls-alpn-01'
   const runs = (await sendCommand(controlSocket(config.runDirectory), 'status')) !== undefined
-  if (runs && byTls)
-    throw new CommandError('the platform that runs answers tls-alpn-01 for tls.acme of its stack file alone')
-  if (runs) return byGateway(config)
+  if (runs) return byTls ? byGatewaysHandshakes(config) : byGateway(config)
   const port = given === undefined ? (byTls ? 443 : 80) : wholeNumber('port', given, 1, 65_535)
   return byTls ? TlsAlpnServer.listen(node, SYSTEM_CLOCK, { port }) : Http01Server.listen(undefined, port)
 }

@@ -22,6 +22,7 @@ export const ORDERS = {
   renew: `(${FUNCTION})?`,
   show: `${TOKEN} [A-Za-z0-9_.-]{1,1024}`,
   withdraw: TOKEN,
+  respond: ' (on|off)',
 } as const
 
 export type Verb = keyof typeof ORDERS

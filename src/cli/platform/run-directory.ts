@@ -12,6 +12,11 @@ export function controlSocket(runDirectory: string): string {
   return join(runDirectory, 'control.sock')
 }
 
+/** Where a command answers handshakes for proofs, while a platform runs (RFC 8737). */
+export function commandResponder(runDirectory: string): string {
+  return join(runDirectory, 'acme-command.sock')
+}
+
 /**
  * Makes the run directory if it is not there, with the directories above it, and sees to it that it is this
  * user's alone.

@@ -62,5 +62,6 @@ export function ordersFor(
       shown: await renewals.show(token, text),
     })),
     withdraw: running(async ({ renewals }, [token = '']) => ({ withdrawn: await renewals.withdraw(token) })),
+    respond: running(async ({ renewals }, [what]) => ({ responds: await renewals.respond(what === 'on') })),
   }
 }

@@ -11,6 +11,7 @@ import type { Clock, Timer } from '../../time/clock.ts'
 import { NO_PROOFS, type Proofs } from '../../transfer/control.ts'
 import type { RenewerOrder, RenewerReport } from '../cert/renewer.ts'
 import { CommandError } from '../line/usage-error.ts'
+import { commandResponder } from '../platform/run-directory.ts'
 
 /** Bytes of the longest report. */
 const LONGEST = 1_048_576
@@ -72,6 +73,9 @@ export class Renewals {
   #proofs: Proofs = NO_PROOFS
   readonly #others = new Map<string, { readonly content: string; readonly timer: Timer }>()
 
+  /** Runs while a command answers handshakes. */
+  #commands: Timer | undefined
+
   constructor(options: RenewalsOptions) {
     this.#options = options
     this.#taken = new Map(Object.entries(options.taken))
@@ -131,9 +135,20 @@ export class Renewals {
     if (this.#others.delete(token)) await this.#prove()
   }
 
+  /** Whether handshakes for proofs go to the command that asks for a certificate; as long as {@link show}. */
+  async respond(on: boolean): Promise<void> {
+    this.#commands?.stop()
+    const late = (): void => void this.respond(false)
+    this.#commands = on ? this.#options.clock.after(LONGEST_SHOWN, late).unref() : undefined
+    await this.#prove()
+  }
+
   #prove(): Promise<void> {
     const others = [...this.#others].map(([token, { content }]) => ({ token, content }))
-    return this.#options.prove({ ...this.#proofs, pages: [...this.#proofs.pages, ...others] })
+    const pages = [...this.#proofs.pages, ...others]
+    // One process at a time asks for certificates.
+    const path = this.#commands && this.#config && commandResponder(this.#config.runDirectory)
+    return this.#options.prove({ pages, responder: path ?? this.#proofs.responder })
   }
 
   stop(): void {
