@@ -149,6 +149,11 @@ export class H2Connection extends Connection implements StreamOwner {
     this.#wake()
   }
 
+  override close(): void {
+    super.close()
+    this.#greet()
+  }
+
   /** Of one stream: see {@link H2Client.write}. */
   write(id: number, bytes: Uint8Array): number {
     const taken = this.#http.write(id, bytes)

@@ -243,7 +243,7 @@ describe.skipIf(!PEBBLE)(`a platform with certificates of ${PEBBLE_NOTE}`, () =>
     before.close()
   })
 
-  it('starts while the authority is away, serves with what it has, and gets one when it is back', async () => {
+  it('starts while the authority is away, serves, and gets one when it is back', async () => {
     await pebble.stop(true)
     const other = await makeDirectory(stack(authority()), [])
     // The ports are those at which the authority looks.

@@ -147,7 +147,7 @@ describe.each(Object.entries(VERSIONS))('another protocol over %s', (name, versi
   })
 })
 
-it('a stream with another protocol stays, and goes on, when its client gives its connections away', async () => {
+it('a stream with another protocol stays, and goes on, when its client is released', async () => {
   const client = new Client({ connector: ways['our TLS']! })
   const { transport } = await client.upgrade('https://localhost/second', 'websocket', { version: 'h2' })
   const stayed: string[] = []

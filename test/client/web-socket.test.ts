@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { Client, ClientError, type ClientOptions, type NotGranted } from '../../src/client/index.ts'
 import { acceptOf, WebSocketServer as Codec } from '../../src/http/websocket/index.ts'
+import type { Connector } from '../../src/transport/connector.ts'
+import { network } from '../../src/transport/network.ts'
 import { type Credentials, credentials } from '../support/credentials.ts'
 import { RawServer } from './raw-server.ts'
 
@@ -215,6 +217,22 @@ describe('a server that', () => {
     await server.quiet()
     expect(server.open).toBe(0)
   })
+})
+
+it('a server of HTTP/2 that does not greet is waited for no longer than for an answer', async () => {
+  const server = await RawServer.start(socket => void socket.resume())
+  closers.push(() => server.close())
+  const net = network()
+  const connector: Connector = {
+    connect: async (target, options) => ({ ...(await net.connect(target, options)), alpn: 'h2' }),
+  }
+  const late = new Client({ connector, timeouts: { headers: 50 } })
+  const how = { version: 'h2' } as const
+  await expect(late.webSocket(server.url, how)).rejects.toMatchObject({ kind: 'timeout', timeout: 'headers' })
+  late.destroy()
+  const idle = new Client({ connector, timeouts: { headers: 0, idle: 1 } })
+  await expect(idle.webSocket(server.url, how)).rejects.toThrow(/does not take this over HTTP\/2/)
+  idle.destroy()
 })
 
 it('what cannot be asked for is not', async () => {

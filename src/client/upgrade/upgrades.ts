@@ -2,7 +2,7 @@ import { isToken } from '../../http/h1/syntax.ts'
 import { type Field, header } from '../../http/message.ts'
 import { askedProtocols, askingFields, handshakeKey, isAccepted } from '../../http/websocket/index.ts'
 import type { Clock } from '../../time/clock.ts'
-import { onAbort } from '../../transport/attempt.ts'
+import { onAbort, orTooLate } from '../../transport/attempt.ts'
 import type { Transport } from '../../transport/transport.ts'
 import { type Granted, NotGranted, upgraded } from '../../transport/upgrade.ts'
 import { ClientError, timedOut } from '../error.ts'
@@ -134,7 +134,8 @@ export class Upgrades {
     /** The connection has times of its own. */
     const waiting = (): void => void (timeouts.headers > 0 && late.after(timeouts.headers))
     try {
-      const shared = version === 'http/1.1' ? undefined : await this.#shared(url, version, control.signal)
+      const shared =
+        version === 'http/1.1' ? undefined : await this.#shared(url, version, control.signal, waiting)
       if (shared === undefined) return await this.#alone(url, protocol, headers, control.signal, waiting)
       waiting()
       const asked = { method: 'CONNECT', scheme: url.protocol.slice(0, -1), authority: url.host }
@@ -160,11 +161,14 @@ export class Upgrades {
     url: URL,
     version: Protocol | undefined,
     signal: AbortSignal,
+    connected: () => void,
   ): Promise<H2Connection | undefined> {
     const pool = this.#settings.pools.get(url)
     if (version === undefined) return pool.http2?.takesTunnels === true ? pool.http2 : undefined
     const connection = pool.http2 ?? (await pool.openHttp2(signal))
-    await connection?.greeting
+    connected()
+    // Only its SETTINGS say what it takes.
+    if (connection !== undefined) await orTooLate(connection.greeting, signal, () => {})
     if (connection?.takesTunnels !== true)
       throw new ClientError('protocol', `${url.origin} does not take this over HTTP/2`)
     return connection
