@@ -48,6 +48,7 @@ const HEADLINES: Readonly<Record<string, string>> = {
   migration: 'What it costs to move a live TLS connection',
   failover: 'What becomes of connections whose container is killed',
   handover: 'How fast a container hands its connections over',
+  reload: 'What clients with long streams lose at a deploy',
   first: 'How fast the first move of a fresh container is',
   record: 'What the record layer costs',
   handshake: 'What handshakes cost',

@@ -30,6 +30,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   relay: [],
   failover: [],
   handover: [],
+  reload: ['counts'],
   first: [],
   client: [],
   hibernation: ['connections'],
@@ -64,6 +65,17 @@ it('a bench runs in --quick, its JSON fits the schema, its CSV has a line for ea
   )
   expect(lines).toHaveLength(result.measurements.length + 1)
 })
+
+it.skipIf(process.env.HOTPOTATO_LONG !== '1')(
+  'bench:reload sees no stream of ours end (npm run test:long)',
+  async () => {
+    await bench('reload', ['--of', 'hotpotato', '--clients', '6'])
+    const result = resultOf('reload')
+    expect(faultsOf(result)).toEqual([])
+    const none = { lost: 0, again: 0, handshakes: 0, wrong: 0 }
+    expect(result).toMatchObject({ counts: { hotpotato: { deploys: 1, left: 0, ...none, slumber: none } } })
+  },
+)
 
 it('a command line that makes no sense is refused with the usage', async () => {
   const refused = run(process.execPath, [script('record'), '--rounds', 'many'])
