@@ -1,16 +1,23 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { BenchError } from '../harness/run.ts'
 import { Child } from '../rig/child.ts'
+import { cpuTime } from '../rig/cpu.ts'
 import { Platform } from '../rig/platform.ts'
+import { descendants } from '../rig/processes.ts'
 import { FUNCTION, HOST, type Order, type Report, type Role } from './orders.ts'
 
 const CLIENT = fileURLToPath(new URL('./peer.js', import.meta.url))
 const HANDLER = fileURLToPath(new URL('./chat.js', import.meta.url))
-/** Milliseconds that a gateway has to let go of what it does not need any more, and that a pool fills in. */
+/** Milliseconds that a gateway has to let go of what it does not need any more, and in which a pool is filled. */
 const REST = 1500
+/** Milliseconds between two looks whether all processes rest, until then at most, and of CPU time that is rest. */
+const LOOK = 250
+const RESTLESS = 20_000
+const STILL = 5
 
 /** Bytes, see {@link Scene.memory}. */
 export interface Memory {
@@ -66,7 +73,20 @@ export class Scene {
     await this.#platform.supervisor.rollOuts.scale(FUNCTION, 0)
     const found = (await this.#gateway()).counters.hibernating
     if (found !== connections) throw new BenchError(`${found} of ${connections} connections hibernate`)
-    await new Promise(resolve => setTimeout(resolve, REST))
+    await setTimeout(REST)
+    await this.#rest()
+  }
+
+  /** Waits until what waits in the pool has warmed up, which takes as long as the machine is slow. */
+  async #rest(): Promise<void> {
+    const { pid } = this.#client
+    const used = (): number =>
+      cpuTime(...descendants([process.pid]).filter(one => one !== process.pid && one !== pid)) ?? 0
+    for (let left = RESTLESS / LOOK; left > 0; left--) {
+      const before = used()
+      await setTimeout(LOOK)
+      if ((used() - before) / 1000 < STILL) return
+    }
   }
 
   /**

@@ -2,10 +2,10 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Child } from '../rig/child.ts'
 import type { Identity } from '../rig/identity.ts'
+import { CpuMeter, isAlive, memoryOf } from '../rig/processes.ts'
 import type { Contender } from './contenders/contender.ts'
 import { HOST, type Order, type Report, type Role, type Seen } from './orders.ts'
 import { KINDS, type Kind, PERIOD } from './pieces.ts'
-import { CpuMeter, isAlive, memoryOf } from './processes.ts'
 
 const CROWD = fileURLToPath(new URL('./crowd.js', import.meta.url))
 /** Milliseconds that an old process has after a deploy. */

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { Child } from '../../rig/child.ts'
-import { isAlive } from '../processes.ts'
+import { isAlive } from '../../rig/processes.ts'
 import type { ServerOrder, ServerReport } from '../server.ts'
 
 const SERVER = fileURLToPath(new URL('../server.js', import.meta.url))

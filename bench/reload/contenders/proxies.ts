@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { BenchError } from '../../harness/run.ts'
 import type { Identity } from '../../rig/identity.ts'
-import { descendants } from '../processes.ts'
+import { descendants } from '../../rig/processes.ts'
 
 /** Milliseconds that a proxy has to start, or to read its file anew. */
 const PATIENCE = 20_000

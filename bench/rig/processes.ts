@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { cpuTime } from '../rig/cpu.ts'
+import { cpuTime } from './cpu.ts'
 
 /** Milliseconds between two looks at the CPU time of processes, which is gone with them. */
 const LOOK = 200
