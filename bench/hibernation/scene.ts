@@ -12,9 +12,9 @@ import { FUNCTION, HOST, type Order, type Report, type Role } from './orders.ts'
 
 const CLIENT = fileURLToPath(new URL('./peer.js', import.meta.url))
 const HANDLER = fileURLToPath(new URL('./chat.js', import.meta.url))
-/** Milliseconds that a gateway has to let go of what it does not need any more, and in which a pool is filled. */
+/** Milliseconds in which a gateway lets go of what it does not need any more, and a pool is filled. */
 const REST = 1500
-/** Milliseconds between two looks whether all processes rest, until then at most, and of CPU time that is rest. */
+/** Milliseconds between two looks whether all processes rest, in all, and of CPU time that is rest. */
 const LOOK = 250
 const RESTLESS = 20_000
 const STILL = 5

@@ -23,7 +23,10 @@ export interface Seen {
   readonly handshakes: number
   /** Pieces that were not those that had to come. */
   readonly wrong: number
-  /** Milliseconds that each piece came later than one period after the one before; of WebSockets, to an answer. */
+  /**
+   * Milliseconds that each piece came later than one period after the one before;
+   * of WebSockets, from a message to its answer.
+   */
   readonly pauses: readonly number[]
 }
 
