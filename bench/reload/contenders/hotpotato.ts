@@ -20,7 +20,8 @@ export class Hotpotato implements Contender {
     const platform = await Platform.start({
       certificate: identity,
       functions: { [NAME]: { handler: HANDLER, hosts: [HOST], idle: '1h' } },
-      settings: { warmPool: 1, rehearsals: 0 },
+      // As the platform does where nothing is configured.
+      settings: { warmPool: 1, rehearsalSeconds: 10 },
     })
     const contender = new Hotpotato(platform)
     await contender.#look()
