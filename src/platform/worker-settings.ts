@@ -19,7 +19,7 @@ export interface WorkerSettings extends MemberSettings {
   /** What it keeps, if it is the queue of asynchronous calls. */
   readonly queue?: QueueSettings | undefined
   /** Where the gateway takes requests without TLS; told by the supervisor. */
-  readonly frontDoor?: { readonly host: string; readonly port: number }
+  readonly frontDoor?: FrontDoorSettings
   /** The template that it is written for, as `node22`; undefined: the platform's own contract. */
   readonly lang: string | undefined
   /** The directory in memory with its secrets; undefined: it has none. */
@@ -72,6 +72,14 @@ export interface WorkerSettings extends MemberSettings {
   readonly http2: boolean
   /** Requests that a client may have open at once on one connection of HTTP/2. */
   readonly streams: number
+}
+
+/** Where the platform's own processes send requests, and the mark by which the others know theirs. */
+export interface FrontDoorSettings {
+  readonly host: string
+  readonly port: number
+  /** A secret of this platform's processes, as long as it runs. */
+  readonly mark: string
 }
 
 /** Where a container finds its certificate: `NAME.crt` and `NAME.key`. */

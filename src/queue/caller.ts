@@ -13,12 +13,15 @@ import { concat, EMPTY } from '../wire/index.ts'
 import { type CallbackRule, flaw } from './callbacks.ts'
 import { fieldsAlong } from './fields.ts'
 import type { Outcome } from './life.ts'
+import { CLIENT_FIELD, tellClient } from './origin.ts'
 import type { CallRecord } from './record.ts'
 
 /** Where the platform takes requests of this machine. */
 export interface FrontDoor {
   readonly host: string
   readonly port: number
+  /** By which its processes know each other. */
+  readonly mark: string
 }
 
 export interface CallerOptions {
@@ -49,9 +52,14 @@ export class HttpCaller implements Caller {
   }
 
   call(record: CallRecord, timeout: number): Promise<Outcome> {
-    const { host, port } = this.#options.frontDoor
+    const { host, port, mark } = this.#options.frontDoor
     const path = `/function/${record.functionName}${record.target}`
-    const headers = { ...fieldsOf(record.headers), host: 'localhost', 'x-call-id': record.id }
+    const headers = {
+      ...fieldsOf(record.headers),
+      host: 'localhost',
+      'x-call-id': record.id,
+      [CLIENT_FIELD]: tellClient(mark, record.id, record.client ?? { tls: 0, address: '' }),
+    }
     const { answerBytes } = this.#options
     const to = { secure: false, host, port, path, method: record.method, headers, body: record.body }
     return this.#ask(to, timeout, response => gather(response, record.callback === '' ? 0 : answerBytes))

@@ -85,6 +85,7 @@ export async function accept(request: RequestView, context: Context, parts: Part
     target: owner.functionPath + (query === '' ? '' : `?${query}`),
     headers: fieldsAlong(headers),
     ...{ acceptedAt: now, phase: 'calling', failures: 0, dueAt: now, reason: '', lost: 0, answer: undefined },
+    client: { tls: context.connection.tls ? 1 : 0, address: context.connection.remoteAddress ?? '' },
   }
   let accepted: Accepted
   try {

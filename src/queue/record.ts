@@ -33,6 +33,15 @@ export type Answer = TypeOf<typeof Answer>
 export const Phase = enumeration('Phase', uint8, { calling: 1, telling: 2, dead: 3 })
 export type Phase = TypeOf<typeof Phase>
 
+/** Who sent a request for an asynchronous call. */
+export const Client = struct('Client', {
+  /** Whether it came over TLS: 1 or 0. */
+  tls: uint8,
+  /** The IP address; empty: it is unknown. */
+  address: text(0, 255),
+})
+export type Client = TypeOf<typeof Client>
+
 /** One asynchronous call as it lies on the disk. */
 export const CallRecord = struct('CallRecord', {
   /** Of X-Call-Id. */
@@ -57,12 +66,18 @@ export const CallRecord = struct('CallRecord', {
   /** Whether the function has been given up: then only its callback has to hear of that. */
   lost: uint8,
   answer: optional(Answer),
+  /** Undefined: an earlier version has not kept it. */
+  client: optional(Client),
 })
 export type CallRecord = TypeOf<typeof CallRecord>
 
 /** The first bytes of a file: what it is, and of which form. */
-const MAGIC = Uint8Array.from([0x68, 0x70, 0x71, 0x01])
+const MAGIC = Uint8Array.from([0x68, 0x70, 0x71, 0x02])
+/** The form before, without the client at its end. */
+const FORMER = 0x01
 const CHECKSUM = 4
+/** That an optional value is not there. */
+const NONE = Uint8Array.of(0)
 
 /** A record as the content of a file: what it is, the record, and a checksum of both. */
 export function encodeRecord(record: CallRecord): Uint8Array {
@@ -75,10 +90,12 @@ export function encodeRecord(record: CallRecord): Uint8Array {
 /** @throws DecodeError it is not whole, or something else */
 export function decodeRecord(file: Uint8Array): CallRecord {
   const end = file.length - CHECKSUM
-  if (end < MAGIC.length || MAGIC.some((byte, at) => file[at] !== byte))
-    throw new DecodeError('this is no call of a queue', 0)
+  const form = file[MAGIC.length - 1]
+  const isOurs = MAGIC.every((byte, at) => file[at] === byte || (at === 3 && form === FORMER))
+  if (end < MAGIC.length || !isOurs) throw new DecodeError('this is no call of a queue', 0)
   const { buffer, byteOffset } = file
   const told = new DataView(buffer, byteOffset + end, CHECKSUM).getUint32(0)
   if (crc32(file.subarray(0, end)) !== told) throw new DecodeError('the checksum is wrong', end)
-  return decode(CallRecord, file.subarray(MAGIC.length, end))
+  const content = file.subarray(MAGIC.length, end)
+  return decode(CallRecord, form === FORMER ? concat(content, NONE) : content)
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { Log } from '../platform/log.ts'
 import type { Plan } from '../stack/plan.ts'
@@ -176,7 +177,11 @@ export class Supervisor {
       { port: https, variable: 'HOTPOTATO_HTTPS_PORT', key: 'gateway.https' },
     ])
     this.#bound = [bound!, boundSecure!]
-    this.#processes.frontDoor = { host: reachable(host), port: bound!.port }
+    this.#processes.frontDoor = {
+      host: reachable(host),
+      port: bound!.port,
+      mark: randomBytes(32).toString('base64url'),
+    }
     const started = this.#start.over()
     this.#heartbeat = this.#clock.every(liveness.period, () => {
       this.#sentinel.look()

@@ -32,7 +32,16 @@ module.exports = async (event, context) =>
   context.status(200).headers({ 'content-type': 'text/plain' }).succeed(shout(event.body.name))
 `
 
-const certificates = ['slow', 'greeter'].map(name => ({ name, hosts: [`${name}.local`] }))
+/** Answers those of this machine alone, by the address of the connection. */
+const GUARDED = `
+export default {
+  handle({ headers }, { connection: { remoteAddress = '', tls } }) {
+    return { status: 200, body: JSON.stringify({ remoteAddress, tls }) }
+  },
+}
+`
+
+const certificates = ['slow', 'guarded', 'greeter'].map(name => ({ name, hosts: [`${name}.local`] }))
 
 function configOf(directory: string): string {
   return `
@@ -46,6 +55,7 @@ functions:
     handler: ./slow.mjs
     environment: { CALLS: ${join(directory, 'calls.txt')} }
     async: { retries: 3, firstSeconds: 50ms, mostSeconds: 500ms }
+  guarded: { handler: ./guarded.mjs }
   greeter: { lang: node22, handler: ./greeter, environment: { max_inflight: 100 } }
 `
 }
@@ -77,6 +87,7 @@ beforeAll(async () => {
   mkdirSync(join(directory, 'greeter/node_modules/shout'), { recursive: true })
   const files = {
     'slow.mjs': SLOW,
+    'guarded.mjs': GUARDED,
     'greeter/handler.js': HANDLER,
     'greeter/package.json': '{ "name": "greeter", "main": "handler.js" }',
     'greeter/node_modules/shout/index.js': 'exports.shout = text => text.toUpperCase() + "!"\n',
@@ -94,18 +105,22 @@ interface Asked {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
   readonly port?: number
+  readonly localAddress?: string
 }
 
-function ask(path: string, { headers = {}, body = '', port = platform.http }: Asked = {}) {
+function ask(path: string, { headers = {}, body = '', port = platform.http, localAddress }: Asked = {}) {
   return new Promise<{ status: number; headers: IncomingHttpHeaders; text: string }>((resolve, reject) => {
     const method = body === '' ? 'GET' : 'POST'
-    const asked = request({ port, path, method, headers, agent: false }, answer => {
-      let text = ''
-      answer.on('data', data => {
-        text += data
-      })
-      answer.on('end', () => resolve({ status: answer.statusCode!, headers: answer.headers, text }))
-    })
+    const asked = request(
+      { host: '127.0.0.1', localAddress, port, path, method, headers, agent: false },
+      answer => {
+        let text = ''
+        answer.on('data', data => {
+          text += data
+        })
+        answer.on('end', () => resolve({ status: answer.statusCode!, headers: answer.headers, text }))
+      },
+    )
     asked.on('error', reject)
     asked.end(body)
   })
@@ -144,6 +159,20 @@ describe('/async-function/NAME', () => {
     expect(headers).toMatchObject({ 'x-function-name': 'slow', 'x-function-status': '201', 'x-kind': 'slow' })
     expect(headers['x-duration-seconds']).toMatch(/^\d+\.\d{6}$/)
     await empty('calls')
+  })
+
+  it('comes from its client, and not from this machine, whatever the client says of itself', async () => {
+    const forged = {
+      'x-forwarded-for': '127.0.0.1',
+      'x-hotpotato-client': 'a http 127.0.0.1',
+      'x-callback-url': hook(),
+    }
+    // Another address of this machine stands for a client elsewhere.
+    const id = await send('guarded', { body: 'x', headers: forged, localAddress: '127.0.0.9' })
+    const connection = { remoteAddress: '127.0.0.9', tls: false }
+    expect(JSON.parse((await heard(id)).body)).toEqual(connection)
+    const direct = await ask('/function/guarded', { body: 'x', headers: forged, localAddress: '127.0.0.9' })
+    expect(JSON.parse(direct.text)).toEqual(connection)
   })
 
   it('tries again what failed, and gives up in the end: a dead letter that can be sent anew', async () => {

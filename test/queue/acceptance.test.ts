@@ -61,7 +61,7 @@ it.each<[path: string, headers: readonly (readonly [string, string])[], length: 
     cancel: async () => false,
   }
   const request = { method: 'POST', path: functionPath, query: '', headers, body: new Uint8Array(length) }
-  const context = { functionPath, callId: 'a' } as Partial<Context> as Context
+  const context = { functionPath, callId: 'a', connection: {} } as unknown as Partial<Context> as Context
   const callbacks = new CallbackRule(settings.callbacks)
   const parts = { queue, settings, callbacks, clock: new HandClock(), log: pino({ level: 'silent' }) }
   const answer = await accept(request as never, context, parts)
@@ -90,7 +90,7 @@ it.each<[path: string, status: number, asked: readonly string[]]>([
     },
   }
   const request = { method: 'DELETE', path: functionPath, query: '', headers: [], body: new Uint8Array(0) }
-  const context = { functionPath, callId: 'a' } as Partial<Context> as Context
+  const context = { functionPath, callId: 'a', connection: {} } as unknown as Partial<Context> as Context
   const callbacks = new CallbackRule([])
   const parts = { queue, settings, callbacks, clock: new HandClock(), log: pino({ level: 'silent' }) }
   const answer = await accept(request as never, context, parts)
@@ -112,7 +112,11 @@ it('a call has no field that is for the connection it came on, nor what Connecti
     ['x-yours', 'b'],
   ]
   const request = { method: 'POST', path: '/plain', query: '', headers, body: new Uint8Array(0) }
-  const context = { functionPath: '/plain', callId: 'a' } as Partial<Context> as Context
+  const context = {
+    functionPath: '/plain',
+    callId: 'a',
+    connection: {},
+  } as unknown as Partial<Context> as Context
   const callbacks = new CallbackRule([])
   const parts = { queue, settings, callbacks, clock: new HandClock(), log: pino({ level: 'silent' }) }
   await accept(request as never, context, parts)

@@ -70,7 +70,7 @@ beforeEach(() => void heard.splice(0))
 
 const callerOf = (...hosts: string[]): HttpCaller =>
   new HttpCaller({
-    frontDoor: { host: '127.0.0.1', port },
+    frontDoor: { host: '127.0.0.1', port, mark: 'mark' },
     callbacks: new CallbackRule(hosts),
     clock: SYSTEM_CLOCK,
     answerBytes: 1000,
@@ -113,7 +113,7 @@ describe('a call', () => {
   })
 
   it('fails when it takes too long, or is not taken', async () => {
-    const frontDoor = { host: '127.0.0.1', port: 1 }
+    const frontDoor = { host: '127.0.0.1', port: 1, mark: 'mark' }
     const nowhere = new HttpCaller({
       ...{ frontDoor, callbacks: new CallbackRule([]), clock: SYSTEM_CLOCK, answerBytes: 1 },
     })

@@ -1,9 +1,10 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type CallRecord, decodeRecord, encodeRecord } from '../../src/queue/record.ts'
 import { nameOf, type Shelf, Store } from '../../src/queue/store.ts'
-import { utf8 } from '../../src/wire/index.ts'
+import { concat, utf8 } from '../../src/wire/index.ts'
 import { answered, call, QUICK_PLACE } from '../support/calls.ts'
 
 let directory: string
@@ -25,11 +26,25 @@ async function all(store: Store, shelf: Shelf): Promise<CallRecord[]> {
   return found
 }
 
-const FULL = call({ callback: 'https://a.example/b', phase: 'telling', answer: answered(500).answer })
+const FULL = call({
+  client: { tls: 1, address: '2001:db8::1' },
+  callback: 'https://a.example/b',
+  phase: 'telling',
+  answer: answered(500).answer,
+})
 
 describe('a record', () => {
   it('is read as it was written', () => {
     for (const record of [call(), FULL]) expect(decodeRecord(encodeRecord(record))).toEqual(record)
+  })
+
+  it('of the form before is read as well', () => {
+    const bytes = encodeRecord(call())
+    const content = bytes.slice(0, bytes.length - 5)
+    content[3] = 1
+    const checksum = new Uint8Array(4)
+    new DataView(checksum.buffer).setUint32(0, crc32(content))
+    expect(decodeRecord(concat(content, checksum))).toEqual(call())
   })
 
   it('is refused when it is cut at any byte, or any byte is another one', () => {

@@ -10,6 +10,7 @@ export function call(more: Partial<CallRecord> = {}): CallRecord {
     ...{ id: 'a', functionName: 'f', method: 'POST', target: '/x?y', body: utf8('body'), callback: '' },
     headers: [{ name: 'content-type', value: 'text/plain' }],
     ...{ acceptedAt: 1, phase: 'calling', failures: 0, dueAt: 1, reason: '', lost: 0, answer: undefined },
+    client: undefined,
     ...more,
   } as CallRecord
 }

@@ -38,6 +38,8 @@ export interface HostOptions {
   readonly maxInflight?: number | undefined
   /** Told of each call when it is over; undefined: nothing is. */
   readonly accessLog?: AccessLog | undefined
+  /** By which it knows the queue of asynchronous calls. */
+  readonly queueMark?: string | undefined
   /** Functions with whose containers this one keeps seats: see `seats.ts`. */
   readonly warm?: readonly string[] | undefined
 }

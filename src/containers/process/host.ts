@@ -79,6 +79,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly counters = noneCounted()
   readonly traffic: Traffic
   readonly accessLog: AccessLog | undefined
+  readonly queueMark: string | undefined
   #retries: ReadonlyMap<string, Retries>
   #routes: Routes
   readonly #connections = new Residents<Connection>()
@@ -118,7 +119,7 @@ export class Host implements ConnectionHost<Connection> {
     this.signing = options.signing
     this.memory = new MemoryBudget(options.memoryBytes)
     this.traffic = new Traffic(options.maxInflight)
-    this.accessLog = options.accessLog
+    ;({ accessLog: this.accessLog, queueMark: this.queueMark } = options)
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
     this.#leavers = new Leavers(this)

@@ -174,6 +174,7 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
         memoryBytes: settings.memoryBytes,
         maxInflight: settings.maxInflight,
         accessLog: AccessLog.of(settings.accessLog, log, clock),
+        queueMark: settings.frontDoor?.mark,
         warm: settings.warm,
       })
     } catch (error) {

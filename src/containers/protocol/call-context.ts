@@ -18,6 +18,7 @@ import { isCallId } from '../../http/field-values.ts'
 import { type Field, header, type RequestHead } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
+import { CLIENT_FIELD, clientTold } from '../../queue/origin.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Traffic } from './traffic.ts'
@@ -43,6 +44,8 @@ export interface Callee {
   readonly accessLog?: AccessLog | undefined
   /** Its container is about to go. */
   readonly draining?: boolean
+  /** By which the queue is known that calls for a client; undefined: it is not. */
+  readonly queueMark?: string | undefined
   /** Keeps the container from stopping before the work is done. */
   waitUntil(work: Promise<unknown>): void
 }
@@ -89,8 +92,8 @@ export class CallContext implements Context, Endings {
     this.#informant = informant
     this.functionName = callee.functionName
     this.functionPath = functionPath
-    this.#connection = connection
     this.#head = head
+    this.#connection = typeof connection === 'function' ? connection : this.#clients(connection)
     if (head.key === undefined) return
     // No other function has any use for one.
     if (callee.module.sealed) giveKey(this, head.key)
@@ -99,8 +102,19 @@ export class CallContext implements Context, Endings {
 
   /** Known as long as the connection is here: a call that goes on asks at its beginning. */
   get connection(): ConnectionInfo {
-    if (typeof this.#connection === 'function') this.#connection = this.#connection()
+    if (typeof this.#connection === 'function') this.#connection = this.#clients(this.#connection())
     return this.#connection
+  }
+
+  /** What is told of the client's connection where the queue calls, which has one of its own. */
+  #clients(connection: ConnectionInfo): ConnectionInfo {
+    const { queueMark } = this.#callee
+    const told = queueMark === undefined ? undefined : header(this.#head.headers, CLIENT_FIELD)
+    const client = told === undefined ? undefined : clientTold(queueMark!, this.callId, told)
+    if (client === undefined) return connection
+    const { remoteAddress: _, ...own } = connection
+    const address = client.address === '' ? {} : { remoteAddress: client.address }
+    return { ...own, tls: client.tls === 1, ...address }
   }
 
   get store(): Store | undefined {

@@ -24,6 +24,7 @@ const OURS: ReadonlySet<string> = new Set([
   'x-forwarded-for',
   'x-forwarded-host',
   'x-forwarded-proto',
+  'x-hotpotato-client',
   'x-real-ip',
 ])
 

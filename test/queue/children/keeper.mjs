@@ -45,7 +45,7 @@ const accept = (id, { callback = '', dueAt = Date.now() } = {}) =>
   queue.accept({
     ...{ id, functionName: 'f', method: 'POST', target: '/', headers: [], body: new Uint8Array(100) },
     ...{ callback, acceptedAt: Date.now(), phase: 'calling', failures: 0, dueAt, reason: '', lost: 0 },
-    answer: undefined,
+    ...{ answer: undefined, client: undefined },
   })
 for (const name of ['1', '2', 'dead', 'told', 'told-dead']) {
   const id = `${run}-${name}`
