@@ -1,4 +1,5 @@
 import { Opcode, writeFrame } from '../../http/websocket/index.ts'
+import type { Clock } from '../../time/clock.ts'
 import type { Session } from '../../tls13/index.ts'
 import type { Envelope } from '../../transfer/envelope.ts'
 import { freshEnvelope, SESSION_ID_LENGTH } from '../../transfer/envelope.ts'
@@ -14,7 +15,7 @@ import { containerTls } from './shapes.ts'
 import { pretended } from './signing.ts'
 import { practisedSessions } from './warm-up.ts'
 
-/** How many connections wake, one after the other; and milliseconds for each. */
+/** How many connections wake, one after the other; and milliseconds for each, by default. */
 const ROUNDS = 40
 const PATIENCE = 500
 const MASK = Uint8Array.of(1, 2, 3, 4)
@@ -23,9 +24,14 @@ const STATE = utf8('{"count":1}')
 /**
  * Wakes connections with a message for a WebSocket, or a request, as a container does that a function has
  * been woken with: the first real one does not pay for what the engine has not seen before.
- * @param late whether a function waits for this process already @returns how many were answered
+ * @param late whether a function waits for this process already @param patience milliseconds for each
+ * @returns how many were answered
  */
-export async function warmWakes(options: RehearsalOptions, late: () => boolean): Promise<number> {
+export async function warmWakes(
+  options: RehearsalOptions,
+  late: () => boolean,
+  patience = PATIENCE,
+): Promise<number> {
   const { provider, certificates } = options.tls
   const own = containerTls({ provider, certificates: pretended(certificates), alpn: ['http/1.1'] })
   const host = makeHost(options, NAMES[0]!, makeKeyRing(options))
@@ -35,8 +41,9 @@ export async function warmWakes(options: RehearsalOptions, late: () => boolean):
     const sessionId = new Uint8Array(SESSION_ID_LENGTH).fill(round + 1)
     const fresh = freshEnvelope(sessionId, 1000, server.release())
     const socket = round % 3 > 0
-    if (await wake(host, client, socket ? asWebSocket(fresh) : fresh, socket ? MESSAGE : REQUEST, options))
-      answered++
+    const envelope = socket ? asWebSocket(fresh) : fresh
+    const time = { clock: options.clock, patience }
+    if (await wake(host, client, envelope, socket ? MESSAGE : REQUEST, time)) answered++
   }
   await host.stop()
   return answered
@@ -68,7 +75,7 @@ function wake(
   client: Session,
   envelope: Envelope,
   says: Uint8Array,
-  { clock }: Pick<RehearsalOptions, 'clock'>,
+  { clock, patience }: { readonly clock: Clock; readonly patience: number },
 ): Promise<boolean> {
   const [mine, theirs] = openPair() as Pair
   const { sessionId } = envelope
@@ -91,7 +98,7 @@ function wake(
       resolve(answered)
     }
     const failed = (): void => end(false)
-    const timer = clock.after(PATIENCE, failed)
+    const timer = clock.after(patience, failed)
     stream.read({ bytes: () => end(true), end: failed, error: failed })
     const refused = kept && host.thawed(kept, { sessionId, generation: 1 }, theirs)
     if (kept === undefined || refused !== undefined) theirs.close()

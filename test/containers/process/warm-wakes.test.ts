@@ -23,7 +23,7 @@ const limits = connectionLimits({
 const options = { tls, limits, clock: SYSTEM_CLOCK, kind: 'fetch' } as const
 
 it.runIf(probe().available)('every wake that is practised is one: its client has an answer', async () => {
-  const woken = await warmWakes(options, () => false)
+  const woken = await warmWakes(options, () => false, 60_000)
   expect(woken).toBe(40)
 })
 
