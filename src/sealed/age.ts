@@ -39,12 +39,15 @@ export async function wrapKey(dataKey: Uint8Array, recipients: readonly string[]
 /**
  * Decrypts a data key, as `age -d -i` does.
  * @param identities as `AGE-SECRET-KEY-1…` @returns undefined if it is for none of them
- * @throws AgeError one is no identity @throws SealedError `damaged` @throws MissingPackageError
+ * @throws AgeError one is no identity @throws SealedError `wrapping_damaged`
+ * @throws MissingPackageError
  */
 export async function unwrapKey(
   wrapped: Uint8Array,
   identities: readonly string[],
 ): Promise<Uint8Array | undefined> {
+  // It is wrapped for none: age takes that for damage.
+  if (wrapped.length === 0) return undefined
   const { Decrypter } = await load()
   const decrypter = new Decrypter()
   for (const identity of identities) {
@@ -59,7 +62,7 @@ export async function unwrapKey(
   } catch (error) {
     const message = error instanceof Error ? error.message : ''
     if (/no identity matched/i.test(message)) return undefined
-    throw new SealedError('damaged', 'the wrapped key of the bundle has been changed')
+    throw new SealedError('wrapping_damaged', 'the wrapped key of the bundle has been changed')
   }
 }
 

@@ -142,6 +142,15 @@ export function fits({ header }: Bundle, dataKey: Uint8Array, crypto: SealedCryp
 }
 
 /**
+ * For a key that an identity has unwrapped: the identity is right, so that another key is damage.
+ * @throws SealedError `damaged`
+ */
+export function mustBeOf(bundle: Bundle, unwrapped: Uint8Array, crypto: SealedCrypto): void {
+  if (fits(bundle, unwrapped, crypto)) return
+  throw new SealedError('damaged', 'the bundle is damaged: its wrapped key is that of another bundle')
+}
+
+/**
  * Opens a bundle and verifies all of it.
  * @param bytes of the bundle
  * @returns its header, and its clear content in memory that no other thing shares, to be wiped

@@ -25,7 +25,8 @@ describe('a data key', () => {
     const { identity, recipient } = await newIdentity()
     const wrapped = await wrapKey(key, [recipient])
     wrapped[wrapped.length - 1]! ^= 1
-    await expect(unwrapKey(wrapped, [identity])).rejects.toMatchObject({ reason: 'damaged' })
+    await expect(unwrapKey(wrapped, [identity])).rejects.toMatchObject({ reason: 'wrapping_damaged' })
+    expect(await unwrapKey(new Uint8Array(), [identity])).toBeUndefined()
     const secret = identity.replace('1', '2')
     for (const attempt of [unwrapKey(wrapped, [secret]), wrapKey(key, [secret]), recipientOf(secret)])
       await expect(attempt).rejects.toThrow(/^(?!.*SECRET-KEY-2).*(no identity|no recipient) of age/s)

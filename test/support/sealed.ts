@@ -7,9 +7,11 @@ import { type SealedModule, sealedFunction } from '../../src/functions/sealed/se
 import { secretsIn } from '../../src/functions/secrets.ts'
 import { toWebRequest } from '../../src/functions/web.ts'
 import type { ForkSettings } from '../../src/platform/program-settings.ts'
+import { wrapKey } from '../../src/sealed/age.ts'
 import { writeArchive } from '../../src/sealed/archive.ts'
 import { newDataKey, sealBundle } from '../../src/sealed/bundle.ts'
 import { writeDataKey } from '../../src/sealed/credential.ts'
+import type { Clock } from '../../src/time/clock.ts'
 import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
@@ -21,12 +23,18 @@ export const RIGHT_KEY = writeDataKey(dataKey)
 const entry = pathToFileURL(join(import.meta.dirname, '../../dist/src/containers/sealed/main.js'))
 const note = (): void => {}
 
+/** Wraps the key of what {@link bundleOf} makes. */
+export const wrappedFor = (recipients: readonly string[]): Promise<Uint8Array> => wrapKey(dataKey, recipients)
+
 /** A bundle with one module, or with files by their paths, of which the first one is the function. */
-export function bundleOf(source: string | Readonly<Record<string, string>>): Uint8Array {
+export function bundleOf(
+  source: string | Readonly<Record<string, string>>,
+  wrappedKey: Uint8Array = EMPTY,
+): Uint8Array {
   const named = typeof source === 'string' ? { 'a.mjs': source } : source
   const files = Object.entries(named).map(([path, text]) => ({ path, content: utf8(text) }))
   const content = writeArchive({ entry: files[0]!.path, files })
-  return sealBundle({ name: 'vault', version: '', content, dataKey, wrappedKey: EMPTY }, node)
+  return sealBundle({ name: 'vault', version: '', content, dataKey, wrappedKey }, node)
 }
 
 const FORK: ForkSettings = {
@@ -43,6 +51,7 @@ const FORK: ForkSettings = {
 interface Ways {
   readonly cacheMilliseconds?: number
   readonly warm?: number
+  readonly clock?: Clock
   /** Its language, with what runs it. */
   readonly lang?: string
   readonly python?: Interpreted
@@ -54,7 +63,7 @@ interface Ways {
 
 /** The function of a bundle, whose workers are real processes. */
 export function functionOf(bundle: Uint8Array, ways: Ways = {}): SealedModule {
-  const { cacheMilliseconds = 0, warm = 0, lang, python, onLog, onLaunch } = ways
+  const { cacheMilliseconds = 0, warm = 0, clock = SYSTEM_CLOCK, lang, python, onLog, onLaunch } = ways
   const said = (...words: unknown[]): void => onLog?.(String(words.at(-1)))
   const kept = new Map<string, Uint8Array>()
   return sealedFunction({
@@ -67,7 +76,7 @@ export function functionOf(bundle: Uint8Array, ways: Ways = {}): SealedModule {
     warm,
     timeout: 0,
     crypto: node,
-    clock: SYSTEM_CLOCK,
+    clock,
     log: { debug: said, info: said, warn: said, error: said },
     keeper: {
       load: async name => kept.get(hex(name)),

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AgeError, identitiesOf, unwrapKey } from '../../sealed/age.ts'
 import { type Archive, readArchive } from '../../sealed/archive.ts'
-import { type Bundle, openBundle, readBundle } from '../../sealed/bundle.ts'
+import { type Bundle, mustBeOf, openBundle, readBundle } from '../../sealed/bundle.ts'
 import { writeDataKey } from '../../sealed/credential.ts'
 import { SealedError } from '../../sealed/error.ts'
 import { node } from '../../tls13/crypto/node.ts'
@@ -43,7 +43,10 @@ async function keyFor(bundle: Bundle, options: OpenOptions): Promise<Uint8Array>
   const identities = files.flatMap(one => identitiesOf(Buffer.from(read(one)).toString('utf8')))
   try {
     const dataKey = await unwrapKey(bundle.wrappedKey, identities)
-    if (dataKey !== undefined) return dataKey
+    if (dataKey !== undefined) {
+      mustBeOf(bundle, dataKey, node)
+      return dataKey
+    }
   } catch (error) {
     if (error instanceof AgeError) throw new CommandError(`${files.join(', ')}: ${error.message}`)
     throw error

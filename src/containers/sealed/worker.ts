@@ -12,7 +12,7 @@ import type { Log, LogMethod } from '../../platform/log.ts'
 import { thrown } from '../../platform/thrown.ts'
 import { AgeError, unwrapKey } from '../../sealed/age.ts'
 import { type Archive, readArchive } from '../../sealed/archive.ts'
-import { openBundle, readBundle } from '../../sealed/bundle.ts'
+import { mustBeOf, openBundle, readBundle } from '../../sealed/bundle.ts'
 import type { SealedCrypto } from '../../sealed/crypto.ts'
 import { SealedError } from '../../sealed/error.ts'
 import type { Clock } from '../../time/clock.ts'
@@ -93,11 +93,12 @@ export class Worker {
   }
 
   /** @throws SealedError @throws AgeError */
-  async #dataKeyOf({ credential, bundle }: Opening, key: Uint8Array): Promise<Uint8Array> {
+  async #dataKeyOf({ credential, bundle: bytes }: Opening, key: Uint8Array): Promise<Uint8Array> {
     if (credential === 'data_key') return key
-    const identity = Buffer.from(key).toString('latin1')
-    const dataKey = await unwrapKey(readBundle(bundle).wrappedKey, [identity])
+    const bundle = readBundle(bytes)
+    const dataKey = await unwrapKey(bundle.wrappedKey, [Buffer.from(key).toString('latin1')])
     if (dataKey === undefined) throw new SealedError('wrong_key', 'the bundle is for other identities')
+    mustBeOf(bundle, dataKey, this.#crypto)
     return dataKey
   }
 
@@ -148,11 +149,18 @@ export class Worker {
   }
 }
 
+const REASONS: Readonly<Record<SealedError['reason'], Refused['reason']>> = {
+  malformed: 'damaged',
+  damaged: 'damaged',
+  wrapping_damaged: 'wrapping-damaged',
+  wrong_key: 'wrong-key',
+}
+
 function refusalOf(error: unknown): Refused {
   if (error instanceof AgeError) return { reason: 'wrong-key', detail: error.message }
   const detail = error instanceof Error ? error.message : String(error)
   if (!(error instanceof SealedError)) return { reason: 'unloadable', detail }
-  return { reason: error.reason === 'wrong_key' ? 'wrong-key' : 'damaged', detail }
+  return { reason: REASONS[error.reason], detail }
 }
 
 /** What the function and this process have to say, for the log of their container. */

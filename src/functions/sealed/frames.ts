@@ -57,7 +57,8 @@ export interface Frame {
 
 /** Why a worker cannot serve. */
 export interface Refused {
-  readonly reason: 'wrong-key' | 'damaged' | 'unloadable'
+  /** `wrapping-damaged`: whether the identity is a right one cannot be told; `damaged`: the key is right. */
+  readonly reason: 'wrong-key' | 'wrapping-damaged' | 'damaged' | 'unloadable'
   readonly detail: string
 }
 

@@ -3,8 +3,7 @@ import type { ForkSettings } from '../../platform/program-settings.ts'
 import { type Bundle, fits, readBundle } from '../../sealed/bundle.ts'
 import { type Credential, readCredential } from '../../sealed/credential.ts'
 import { type SealedCrypto, suiteOf } from '../../sealed/crypto.ts'
-import type { Clock, Timer } from '../../time/clock.ts'
-import { equal } from '../../wire/index.ts'
+import type { Clock } from '../../time/clock.ts'
 import type { Context, Environment } from '../contract.ts'
 import { type FunctionModule, functionModule } from '../module.ts'
 import { WarmPool } from '../warm-pool.ts'
@@ -20,16 +19,13 @@ import {
 } from './answers.ts'
 import { copyOf, KeyCache } from './key-cache.ts'
 import type { Launched } from './launch.ts'
+import { type Place, Places } from './places.ts'
 import { takeKey } from './request-key.ts'
 import { type Keeper, SealedWorker, WorkerRefusal } from './sealed-worker.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
 /** What stands for a key that its connection has left behind. */
 const STAR = 0x2a
-/** Workers that one container has at a time, each with the function open. */
-const WORKERS = 16
-/** Milliseconds for which requests join a worker that is there; a later one gets a worker of its own. */
-const JOINED = 60_000
 
 export interface SealedOptions {
   readonly functionName: string
@@ -51,17 +47,6 @@ export interface SealedOptions {
   readonly log: Log
   readonly keeper: Keeper
   readonly launch: () => Launched
-}
-
-/** A worker, and the requests that use it. */
-interface Place {
-  readonly worker: SealedWorker
-  readonly opened: Promise<unknown>
-  readonly since: number
-  /** A copy of what it was opened with, by which the next request is known. Wiped with the worker. */
-  readonly credential: Credential
-  readonly timer: Timer
-  uses: number
 }
 
 /** A function whose workers can be ended. */
@@ -91,7 +76,7 @@ class SealedFunction {
   readonly #bundle: Bundle
   readonly #wrong: WrongKeys
   readonly #cache: KeyCache
-  readonly #places = new Set<Place>()
+  readonly #places: Places<SealedWorker>
   readonly #pool: WarmPool<Launched>
 
   constructor(options: SealedOptions) {
@@ -100,6 +85,7 @@ class SealedFunction {
     suiteOf(options.crypto, this.#bundle.header.cipherSuite)
     this.#wrong = new WrongKeys(options.clock)
     this.#cache = new KeyCache(options.clock, options.cacheMilliseconds)
+    this.#places = new Places(options.clock, options.cacheMilliseconds)
     this.#pool = new WarmPool(options.warm, options.launch, options.clock, options.log)
   }
 
@@ -112,10 +98,11 @@ class SealedFunction {
       value?.fill(0)
       credential?.key.fill(0)
       await place.opened.catch(error => {
-        this.#end(place)
-        throw this.#judge(error)
+        this.#places.end(place)
+        throw this.#judge(error, context)
       })
-      return await place.worker.call(request, context, this.#options.timeout, this.#releaseOf(place))
+      const release = (): void => this.#places.release(place)
+      return await place.worker.call(request, context, this.#options.timeout, release)
     } catch (error) {
       const denied = isWrong(error) ? this.#wrongKey(context, credential !== undefined) : error
       if (denied instanceof Denied) return denied.response
@@ -128,7 +115,7 @@ class SealedFunction {
 
   /** Ends all workers, and forgets all keys. */
   stop(): void {
-    for (const place of this.#places) this.#end(place)
+    this.#places.endAll()
     for (const process of this.#pool.close()) process.kill()
     this.#cache.wipe()
   }
@@ -139,41 +126,32 @@ class SealedFunction {
     credential: Credential | undefined,
     env: Environment,
     context: Context,
-  ): Place {
-    const { functionName, crypto, clock } = this.#options
+  ): Place<SealedWorker> {
+    const { functionName } = this.#options
     const { tls, remoteAddress } = context.connection
     if (!tls) throw keyInClear(functionName, value !== undefined)
     if (value === undefined || value.length === 0) throw keyMissing(functionName)
     if (value.every(byte => byte === STAR)) throw keyForgotten(functionName)
     const wait = this.#wrong.wait(remoteAddress)
     if (wait > 0) throw tooManyKeys(wait)
-    // A wrong data key is told apart here, because a process costs more.
-    const wrong = credential?.kind === 'data-key' && !fits(this.#bundle, credential.key, crypto)
-    if (credential === undefined || wrong)
+    if (credential === undefined || !this.#mayFit(credential))
       throw new WorkerRefusal({ reason: 'wrong-key', detail: 'it does not fit' })
-    const place = this.#placeFor(credential, clock.steady()) ?? this.#start(credential, env, context)
-    place.timer.stop()
-    place.uses++
-    return place
+    return this.#places.join(credential) ?? this.#start(credential, env, context)
   }
 
-  #placeFor({ kind, key }: Credential, now: number): Place | undefined {
-    for (const place of this.#places) {
-      const { credential, worker, since } = place
-      if (credential.kind !== kind || worker.ended || now - since > JOINED) continue
-      if (equal(credential.key, key)) return place
-    }
-    return undefined
+  /** Tells apart here what can be, because a worker costs a process. */
+  #mayFit({ kind, key }: Credential): boolean {
+    if (kind === 'data-key') return fits(this.#bundle, key, this.#options.crypto)
+    return this.#bundle.wrappedKey.length > 0
   }
 
-  #start(credential: Credential, env: Environment, context: Context): Place {
+  #start(credential: Credential, env: Environment, context: Context): Place<SealedWorker> {
     const { functionName, lang, fork, bundle, clock, log, keeper, launch } = this.#options
-    for (const place of this.#places) if (place.worker.ended) this.#end(place)
-    if (this.#places.size >= WORKERS) throw tooBusy(functionName)
+    if (!this.#places.makeRoom()) throw tooBusy(functionName)
     const worker = new SealedWorker(this.#pool.take() ?? launch(), { clock, log, keeper })
     const known = credential.kind === 'age-identity' ? this.#cache.get(credential.key) : undefined
     const wrapped = credential.kind === 'age-identity' && known === undefined
-    const own = { ...credential, key: copyOf(credential.key) }
+    const identity = copyOf(credential.key)
     const opened = worker
       .open(known ?? credential.key, {
         functionName,
@@ -187,35 +165,14 @@ class SealedFunction {
         bundle,
       })
       .then(told => {
-        if (told === undefined) return
-        this.#cache.keep(own.key, told)
-        told.fill(0)
+        if (told !== undefined) this.#cache.keep(identity, told)
+        told?.fill(0)
       })
+      .finally(() => identity.fill(0))
     known?.fill(0)
     // The requests that wait for it hear of it, if there still are any.
     opened.catch(() => {})
-    const timer = clock.timer(() => this.#end(place)).unref()
-    const place: Place = { worker, opened, since: clock.steady(), credential: own, timer, uses: 0 }
-    this.#places.add(place)
-    return place
-  }
-
-  /** What one request calls when it is over: the last one ends the worker. */
-  #releaseOf(place: Place): () => void {
-    const { cacheMilliseconds } = this.#options
-    return () => {
-      place.uses--
-      if (place.uses > 0) return
-      if (cacheMilliseconds === 0 || place.worker.ended) this.#end(place)
-      else place.timer.after(cacheMilliseconds)
-    }
-  }
-
-  #end(place: Place): void {
-    place.timer.stop()
-    place.credential.key.fill(0)
-    this.#places.delete(place)
-    place.worker.end()
+    return this.#places.add(worker, opened, credential)
   }
 
   #wrongKey({ connection }: Context, spelled: boolean): Denied {
@@ -223,11 +180,14 @@ class SealedFunction {
     return keyWrong(this.#options.functionName, spelled)
   }
 
-  #judge(error: unknown): unknown {
+  #judge(error: unknown, { connection }: Context): unknown {
     if (!(error instanceof WorkerRefusal) || error.reason === 'wrong-key') return error
     const { functionName, log, file } = this.#options
     log.error({ functionName, file, reason: error.reason }, `the bundle cannot be used: ${error.message}`)
-    return error.reason === 'damaged' ? bundleDamaged(functionName) : error
+    if (error.reason === 'unloadable') return error
+    // Where no identity can be told from another, each one costs a process.
+    if (error.reason === 'wrapping-damaged') this.#wrong.count(connection.remoteAddress)
+    return bundleDamaged(functionName)
   }
 }
 
