@@ -1,3 +1,4 @@
+import { KEY_FIELD } from '../http/key-field.ts'
 import type { Field } from '../http/message.ts'
 import { ClientError } from './error.ts'
 import type { Outgoing } from './outgoing.ts'
@@ -12,12 +13,13 @@ const ABOUT_CONTENT: ReadonlySet<string> = new Set([
   'content-type',
 ])
 
-/** Fields that are for one origin alone. */
+/** Fields that are for one origin alone: its name, port and scheme, so that none goes from TLS into clear. */
 const FOR_ONE_ORIGIN: ReadonlySet<string> = new Set([
   'authorization',
   'cookie',
   'host',
   'proxy-authorization',
+  KEY_FIELD,
 ])
 
 /** Whether a status asks to go elsewhere, where Location says so. */

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { dirname, extname, isAbsolute } from 'node:path'
 import type { Config, FunctionConfig } from './config.ts'
 import type { Confinement } from './spec.ts'
@@ -36,9 +37,10 @@ export function confinement(one: FunctionConfig, config: Config, files: readonly
   }
 }
 
-/** The directory of a file; a path without an ending is taken for a directory. */
+/** The directory of a file. Of what is not there (yet), a path without an ending is taken for a directory. */
 function folderOf(path: string): string {
-  return extname(path) === '' ? path : dirname(path)
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? extname(path) === ''
+  return isFolder ? path : dirname(path)
 }
 
 /** Whether a path is that of a folder, or lies in it. */

@@ -106,7 +106,10 @@ export const FUNCTION_KEYS = {
   annotations: key('Words for tools.', labels),
   limits: key('The most memory and processor time of one container.', resources),
   requests: key('Memory and processor time of one container that are set aside.', resources),
-  readonly_root_filesystem: key('Whether it may write to files.', truth(undefined)),
+  readonly_root_filesystem: key(
+    'Whether its file system is read-only but for /tmp: it is at sandbox and oci, whatever this says.',
+    truth(undefined),
+  ),
   idle: key('Without work for so long, it sleeps: it has no process; 0: never.', seconds(0, 604_800, 0)),
   isolation: key('How its containers are kept apart from the rest.', oneOf(ISOLATIONS, 'process')),
   carrier: key('How its connections reach it; by default as all do.', oneOf(CARRIERS, undefined)),
@@ -164,6 +167,7 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
   const given: ReadonlyMap<unknown, unknown> = asMap(value, place)
   const read = keys(value, { ...place, functionName: name })
   sealedAlone(read, given, place)
+  remarkOnRoot(read, place)
   const files = read.environment_file.flatMap((file, index) => variablesOf(file, index, place))
   const scale = scaleLabels(read.labels, below(place, 'labels').path, MOST_REPLICAS)
   const environment = Object.fromEntries([
@@ -187,6 +191,23 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
     sealedFork: isSealedPython(read) ? program?.fork : undefined,
     filed,
   }
+}
+
+/** What a level does for all is not a function's to choose. */
+function remarkOnRoot(
+  {
+    readonly_root_filesystem: asked,
+    isolation,
+  }: Pick<FunctionConfig, 'readonly_root_filesystem' | 'isolation'>,
+  place: Place,
+): void {
+  const isReadOnly = isolation === 'sandbox' || isolation === 'oci'
+  if (asked === undefined || asked === isReadOnly) return
+  const { path } = below(place, 'readonly_root_filesystem')
+  const why = isReadOnly
+    ? 'where the file system is always read-only, but for /tmp'
+    : 'where a function may write as its user may; isolation: sandbox or oci keeps it from that'
+  place.warnings.push({ path, text: `${path}: ${asked} has no effect at the level ${isolation}, ${why}` })
 }
 
 /** @throws ConfigError the function `files` has nothing to show */

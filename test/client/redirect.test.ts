@@ -8,6 +8,7 @@ const FIELDS = [
   ['Cookie', 'a=b'],
   ['content-type', 'text/plain'],
   ['x-other', 'y'],
+  ['X-Hotpotato-Key', 'data-key AAAA'],
 ] as const
 
 const request = (method: string, content?: Outgoing['content']): Outgoing => ({
@@ -25,15 +26,15 @@ function followed(method: string, status: number, location: string): string {
   return `${next.method} ${next.url.href} [${names}] ${next.content === undefined ? 'without' : 'with'}`
 }
 
-const ALL = 'authorization cookie content-type x-other'
+const ALL = 'authorization cookie content-type x-other x-hotpotato-key'
 
 describe('a redirect', () => {
   it.each([
     ['GET', 302, '/two', `GET https://a.test/two [${ALL}] without`],
-    ['POST', 301, '/two', 'GET https://a.test/two [authorization cookie x-other] without'],
-    ['POST', 302, 'two', 'GET https://a.test/two [authorization cookie x-other] without'],
+    ['POST', 301, '/two', 'GET https://a.test/two [authorization cookie x-other x-hotpotato-key] without'],
+    ['POST', 302, 'two', 'GET https://a.test/two [authorization cookie x-other x-hotpotato-key] without'],
     ['PUT', 302, '/two', `PUT https://a.test/two [${ALL}] with`],
-    ['PUT', 303, '/two', 'GET https://a.test/two [authorization cookie x-other] without'],
+    ['PUT', 303, '/two', 'GET https://a.test/two [authorization cookie x-other x-hotpotato-key] without'],
     ['POST', 307, '/two', `POST https://a.test/two [${ALL}] with`],
     ['POST', 308, '/two#own', `POST https://a.test/two [${ALL}] with`],
     ['GET', 302, 'https://b.test/', 'GET https://b.test/ [content-type x-other] without'],

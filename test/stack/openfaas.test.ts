@@ -64,9 +64,29 @@ functions:
 
   it('is told once which of its keys mean nothing', () => {
     const keys = 'configuration, image, skip_build, build_args, constraints'
-    expect(warnings).toHaveLength(1)
-    expect(warnings[0]).toMatch(/^stack\.yml:\d+:\d+: .* are keys of OpenFaaS that mean nothing here$/)
-    for (const key of keys.split(', ')) expect(warnings[0]).toContain(key)
+    expect(warnings).toHaveLength(2)
+    expect(warnings[1]).toMatch(/^stack\.yml:\d+:\d+: .* are keys of OpenFaaS that mean nothing here$/)
+    for (const key of keys.split(', ')) expect(warnings[1]).toContain(key)
+  })
+
+  it('is told where its readonly_root_filesystem has no effect', () => {
+    expect(warnings[0]).toBe(
+      'stack.yml:23:5: functions.greeter.readonly_root_filesystem: true has no effect at the level ' +
+        'process, where a function may write as its user may; isolation: sandbox or oci keeps it from that',
+    )
+    const said = (level: string, value: boolean) =>
+      read(`functions: { fn: { isolation: ${level}, readonly_root_filesystem: ${value} } }`).warnings
+    expect(said('user', true)).toEqual([
+      expect.stringMatching(/^stack\.yml:1:\d+: .*true has no effect.* user,/),
+    ])
+    for (const level of ['sandbox', 'oci']) {
+      expect(said(level, true)).toEqual([])
+      expect(said(level, false)).toEqual([
+        `stack.yml:1:${level === 'oci' ? 36 : 40}: functions.fn.readonly_root_filesystem: false has no ` +
+          `effect at the level ${level}, where the file system is always read-only, but for /tmp`,
+      ])
+    }
+    for (const level of ['process', 'user']) expect(said(level, false)).toEqual([])
   })
 
   it('may say its version as text', () => {

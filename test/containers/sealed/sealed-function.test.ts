@@ -72,7 +72,7 @@ describe('the worker of a sealed function', () => {
 
 const MINUTE = 60_000
 
-it('joins one worker for as long as requests are less than T apart, and it ends T after the last', async () => {
+it('is one worker while requests are less than T apart, and it ends T after the last', async () => {
   const clock = new HandClock()
   const launched: Launched[] = []
   const onLaunch = (one: Launched): void => void launched.push(one)
