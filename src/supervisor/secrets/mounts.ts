@@ -5,8 +5,10 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  rmdirSync,
   rmSync,
   statfsSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -23,7 +25,7 @@ const PREFIX = 'hotpotato-secrets-'
  */
 export class SecretMounts {
   #base: string | undefined
-  readonly #mounted = new Map<number, string>()
+  readonly #mounted = new Map<number, { readonly directory: string; readonly names: readonly string[] }>()
 
   /**
    * @param id of the process that it is for @param name of the container, for people
@@ -37,7 +39,7 @@ export class SecretMounts {
     const directory = join(this.#base, `${name}-${id}`)
     const secrets = new SecretStore(store)
     mkdirSync(directory, { mode: 0o700 })
-    this.#mounted.set(id, directory)
+    this.#mounted.set(id, { directory, names })
     for (const one of names) {
       const value = secrets.read(one)
       writeFileSync(join(directory, one), value, { mode: 0o400 })
@@ -52,17 +54,35 @@ export class SecretMounts {
     this.#base = undefined
   }
 
+  /** Removes what was made here, and follows nothing that the container may have put there. */
   unmount(id: number): void {
-    const directory = this.#mounted.get(id)
-    if (directory !== undefined) rmSync(directory, { recursive: true, force: true })
+    const { directory, names } = this.#mounted.get(id) ?? { names: [] }
+    if (directory === undefined) return
+    for (const name of names) quietly(() => unlinkSync(join(directory, name)))
+    quietly(() => rmdirSync(directory))
     this.#mounted.delete(id)
   }
 }
 
-/** Gives the secrets of a container to the user that it has, who alone can read them then. */
+/** What a process of our own user has removed or added itself stays so until the platform ends. */
+function quietly(remove: () => void): void {
+  try {
+    remove()
+  } catch {}
+}
+
+/**
+ * Lets the user of a container read its secrets, and no other. They stay ours, with their directory: that
+ * user changes none, and adds nothing that would be followed when they are removed.
+ */
 export function giveSecrets(directory: string, uid: number): void {
-  for (const name of readdirSync(directory)) chownSync(join(directory, name), uid, uid)
-  chownSync(directory, uid, uid)
+  const own = process.getuid!()
+  for (const file of readdirSync(directory).map(name => join(directory, name))) {
+    chownSync(file, own, uid)
+    chmodSync(file, 0o440)
+  }
+  chownSync(directory, own, uid)
+  chmodSync(directory, 0o750)
 }
 
 function makeBase(): string {

@@ -3,7 +3,16 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { lookup } from 'node:dns'
-import { openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { pathToFileURL } from 'node:url'
@@ -199,8 +208,15 @@ const ATTACKS = {
     const all = Object.entries(folders)
     return {
       ...Object.fromEntries(all.map(([key, folder]) => [key, found(folder)])),
-      changed: trying(() => writeFileSync(`${folders.usual}/${name}`, 'x')),
-      added: trying(() => writeFileSync(`${folders.usual}/more`, 'x')),
+      ...Object.fromEntries(
+        all.flatMap(([key, folder]) => [
+          [`${key} changed`, trying(() => writeFileSync(`${folder}/${name}`, 'x'))],
+          [`${key} opened`, trying(() => chmodSync(`${folder}/${name}`, 0o600))],
+          [`${key} removed`, trying(() => unlinkSync(`${folder}/${name}`))],
+          [`${key} added`, trying(() => writeFileSync(`${folder}/more`, 'x'))],
+          [`${key} linked`, trying(() => symlinkSync('/', `${folder}/more`))],
+        ]),
+      ),
       others: readdirSync('/dev/shm').filter(
         one => /^hotpotato-secrets/.test(one) && deep(`/dev/shm/${one}`) > 1,
       ).length,

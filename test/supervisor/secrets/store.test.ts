@@ -1,8 +1,18 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { SecretMounts } from '../../../src/supervisor/secrets/mounts.ts'
+import { giveSecrets, SecretMounts } from '../../../src/supervisor/secrets/mounts.ts'
 import { SecretStore } from '../../../src/supervisor/secrets/store.ts'
 import { utf8 } from '../../../src/wire/index.ts'
 
@@ -58,6 +68,50 @@ describe('the secrets of a container', () => {
     expect(() => statSync(join(directory, 'other'))).toThrow('ENOENT')
     mounts.unmount(7)
     expect(() => statSync(directory)).toThrow('ENOENT')
+  })
+
+  const root = process.getuid?.() === 0
+  it.skipIf(!root)(
+    `that has a user of its own are its to read alone${root ? '' : ' (SKIPPED: no root)'}`,
+    () => {
+      const directory = mounts.mount(9, 'echo-2', { store: join(folder, 'mounted'), names: ['token'] })
+      giveSecrets(directory, 58_123)
+      const asUser = (script: string, uid = 58_123): string => {
+        const { stdout } = spawnSync('sh', ['-c', script], {
+          cwd: directory,
+          uid,
+          gid: uid,
+          encoding: 'utf8',
+        })
+        return stdout
+      }
+      expect(asUser('cat token; ls')).toBe('s3crettoken\n')
+      for (const script of [
+        'chmod 600 token',
+        'echo x > token',
+        'rm -f token',
+        'mv token other',
+        'mkdir more',
+        'ln -s /etc more',
+        'chmod 777 .',
+      ])
+        expect(asUser(`${script} 2> /dev/null && echo done`), script).toBe('')
+      expect(asUser('cat token 2> /dev/null', 58_124)).toBe('')
+      mounts.unmount(9)
+      expect(() => statSync(directory)).toThrow('ENOENT')
+    },
+  )
+
+  it('are removed by their names, whatever else its processes have put there', () => {
+    const directory = mounts.mount(10, 'echo-3', {
+      store: join(folder, 'mounted'),
+      names: ['token', 'other'],
+    })
+    rmSync(join(directory, 'other'), { force: true })
+    mkdirSync(join(directory, 'other'))
+    writeFileSync(join(directory, 'more'), 'left behind')
+    mounts.unmount(10)
+    expect([existsSync(join(directory, 'token')), existsSync(join(directory, 'more'))]).toEqual([false, true])
   })
 
   it('that are not there keep it from starting', () => {
