@@ -200,6 +200,15 @@ describe('from new to call', () => {
       1,
       expect.stringContaining('key-missing'),
     ])
+    // A new version is sealed over the old one, and served when it is deployed.
+    writeFileSync(join(directory, 'next.mjs'), "export default () => new Response('the next version')")
+    const next = ['next.mjs', '-r', recipient, '--name', 'greet', '--output', 'greet.potato']
+    expect((await words('seal', ...next)).code).toBe(0)
+    rmSync(join(directory, 'next.mjs'))
+    const call = () => hotpotato(directory, ['invoke', 'greet', '--data', 'x', '--key', key()])
+    expect((await call()).stdout.trim()).toBe('{"hello":"x"}')
+    expect(await hotpotato(directory, ['deploy', 'greet'])).toMatchObject({ code: 0 })
+    expect((await call()).stdout.trim()).toBe('the next version')
   })
 
   it.skipIf(!PYTHON)(`works with Python as well${missing(PYTHON, 'python3', 'python3')}`, async () => {
