@@ -1,39 +1,23 @@
-import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { takeSeat } from '../platform/seat/seat.ts'
 import type { Clock } from '../time/clock.ts'
 
 /** Milliseconds between two looks whether the directory is free. */
 const LOOK = 200
+/** The socket of the one that calls. */
+const SOCKET = 'owner.sock'
 
 /**
- * Waits until no other process calls out of that directory. What is owned is an abstract socket, which the
- * kernel takes back with the process, however that ends. Its name is a secret of the directory.
+ * Waits until no other process calls out of that directory. What is owned is a seat in it: no other user can
+ * take it, and that of a process that was killed is in no process's way.
  */
 export async function own(directory: string, clock: Clock): Promise<void> {
-  const name = nameOf(directory)
   for (;;) {
     const server = createServer(socket => socket.destroy())
-    try {
-      server.listen(`\0hotpotato-queue-${name}`)
-      await once(server, 'listening')
+    if ((await takeSeat(directory, SOCKET, server)) !== undefined) {
       server.unref()
       return
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
     }
     await new Promise<void>(resolve => clock.after(LOOK, resolve))
   }
-}
-
-function nameOf(directory: string): string {
-  const file = join(directory, 'owner')
-  try {
-    writeFileSync(file, randomBytes(16).toString('hex'), { flag: 'wx', mode: 0o600 })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
-  return readFileSync(file, 'latin1')
 }

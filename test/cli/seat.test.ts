@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sendCommand, serveControl } from '../../src/cli/platform/control-socket.ts'
-import { type Seat, takeSeat } from '../../src/cli/platform/seat.ts'
+import { type Seat, takeSeat } from '../../src/platform/seat/seat.ts'
 
-const BUILT = new URL('../../dist/src/cli/platform/seat.js', import.meta.url).href
+const BUILT = new URL('../../dist/src/platform/seat/seat.js', import.meta.url).href
 const NAME = 'control.sock'
 
 let directory: string

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { takeSeat } from '../platform/seat.ts'
+import { takeSeat } from '../../platform/seat/seat.ts'
 
 const SEAT = 'order.sock'
 

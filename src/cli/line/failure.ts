@@ -10,6 +10,7 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['ConfigError', STATUS.configuration],
   ['CommandError', STATUS.failed],
   ['CertificateError', STATUS.failed],
+  ['SocketPathError', STATUS.failed],
   ['MissingPackageError', STATUS.failed],
 ])
 

@@ -1,12 +1,12 @@
 import { connect, createServer } from 'node:net'
 import { basename, dirname } from 'node:path'
+import { type Seat, takeSeat } from '../../platform/seat/seat.ts'
+import { shortPath } from '../../platform/seat/socket-path.ts'
 import { ConfigError } from '../../stack/readers.ts'
 import type { Report, Step } from '../../supervisor/roll-out.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { CommandError } from '../line/usage-error.ts'
 import { type Command, type Order, readOrder } from './orders.ts'
-import { type Seat, takeSeat } from './seat.ts'
-import { shortPath } from './socket-path.ts'
 
 export type { Command } from './orders.ts'
 

@@ -1,11 +1,15 @@
 import { closeSync, constants, existsSync, openSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { CommandError } from '../line/usage-error.ts'
 
 /**
  * Bytes of the longest path of a Unix socket: what `sun_path` holds besides the zero at its end (unix(7)).
  */
 const LONGEST = 107
+
+/** A directory has a path that is too long for the sockets in it. */
+export class SocketPathError extends Error {
+  override readonly name = 'SocketPathError'
+}
 
 /** A directory that sockets are in, under a name that is short enough for them. */
 export interface ShortDirectory {
@@ -18,13 +22,13 @@ export interface ShortDirectory {
  * A name of a directory that is short enough for the sockets in it: its own, or that of an open descriptor of
  * it.
  * @param longest bytes of the longest name of a socket in it
- * @throws CommandError it is too long, and there is no /proc
+ * @throws SocketPathError it is too long, and there is no /proc
  * @throws Error (of `node:fs`) it cannot be opened
  */
 export function shortDirectory(directory: string, longest: number): ShortDirectory {
   if (Buffer.byteLength(directory) + 1 + longest <= LONGEST) return { path: directory, close() {} }
   if (!existsSync('/proc/self/fd'))
-    throw new CommandError(
+    throw new SocketPathError(
       `${directory} is too long for the sockets in it (${LONGEST - 1 - longest} bytes without /proc); ` +
         'choose another HOTPOTATO_RUN_DIR',
     )
