@@ -4,6 +4,7 @@ import { methodNotAllowed, problem } from '../shipped/lib/answers.ts'
 import { answer } from './answer.ts'
 import { changeTag } from './flow.ts'
 import { isHtml, kindOf, textType } from './kinds.ts'
+import { Listings } from './listings.ts'
 import { colour, headingOf, markdown } from './markup.ts'
 import { type Content, escaped, indexPage, PAGE_END, page, pageStart, textContent } from './pages.ts'
 import { filePath } from './path.ts'
@@ -15,6 +16,8 @@ import { Shelf } from './shelf.ts'
 const MOST_IN_MEMORY = 2 * 1024 * 1024
 /** Bytes by which a file's kind is judged. */
 const HEAD = 8192
+/** Of the directories that are being shown. */
+const listings = new Listings<Awaited<ReturnType<typeof listBelow>>>()
 /** Milliseconds after its last change in which a file may change again unseen, by its size and time alone. */
 const FRESH = 2000
 /** Files that explain a directory, below its list. */
@@ -84,7 +87,10 @@ async function directory(
       if (index?.stats.isFile()) return await file(request, settings, [...names, 'index.html'], index)
       await index?.handle.close()
     }
-    const { entries, more } = await listBelow(settings.directory, names, opened)
+    const { directory } = settings
+    const { entries, more } = await listings.share([directory, ...names].join('/'), () =>
+      listBelow(directory, names, opened),
+    )
     const readme = await explanation(settings, names, more ? undefined : entries)
     const html = page(indexPage(names, entries, more, readme), names, names.length)
     return await answer(request, pageOf(html, undefined))
