@@ -136,7 +136,7 @@ describe.skipIf(LACKING !== '')(`README's commands, typed in a pseudo-terminal${
     const [connection] = table(listed.said, 'CONNECTION')
     expect(connection).toMatchObject({ CONTAINER: 'echo-1', 'SERVER NAME': 'echo.local' })
     const id = connection!.CONNECTION!.slice(0, 8)
-    const moved = await shell.run(said('npx --no hotpotato move').replace('ID', id))
+    const moved = await shell.run(said('npx --no hotpotato move').replace('CONNECTION', id))
     expect(moved.said).toMatch(/moved [0-9a-f]+ from echo-1 to echo-2/)
     expect(await ask('/echo')).toBe('echo-2')
   })
