@@ -1,5 +1,5 @@
 import type { Field, RequestHead, ResponseView } from '../http/message.ts'
-import { header, namedByConnection } from '../http/message.ts'
+import { HOP_FIELDS, header, namedByConnection } from '../http/message.ts'
 import { prepare } from '../web/globals.ts'
 import { native } from '../web/native.ts'
 import { type Caller, LightRequest } from '../web/request.ts'
@@ -106,16 +106,7 @@ function judgedBy(head: RequestHead, front: string): Request {
  * Fields that are about one connection (RFC 9110 §7.6.1) or about framing, which is the sender's
  * business. Trailer stays where trailers follow. Their lengths stand in {@link isDropped}.
  */
-const DROPPED = new Set([
-  'connection',
-  'content-length',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
+const DROPPED = new Set(HOP_FIELDS)
 
 /**
  * Takes a Response object apart if its body is there as a whole.

@@ -62,6 +62,18 @@ export function header(headers: readonly Field[], name: string): string | undefi
   return undefined
 }
 
+/** Fields that are about one connection (RFC 9110 §7.6.1), or about framing; names in lower case. */
+export const HOP_FIELDS: readonly string[] = [
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]
+
 /** What all Connection fields name, in lower case: it is for one hop (RFC 9110 §7.6.1). */
 export function namedByConnection(fields: readonly Field[]): ReadonlySet<string> {
   const named = new Set<string>()

@@ -1,20 +1,13 @@
-import { type Field, namedByConnection } from '../http/message.ts'
+import { type Field, HOP_FIELDS, namedByConnection } from '../http/message.ts'
 import type { CallRecord } from './record.ts'
 
 /** Fields that are about one connection, or that are written anew. */
 const OWN: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
+  ...HOP_FIELDS,
   'date',
   'expect',
   'host',
-  'keep-alive',
   'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
   'x-call-id',
   'x-callback-url',
   'x-duration-seconds',

@@ -1,20 +1,13 @@
-import { type Field, namedByConnection } from '../../http/message.ts'
+import { type Field, HOP_FIELDS, namedByConnection } from '../../http/message.ts'
 import { addField, lowerName } from '../../web/headers.ts'
 
 /** What was between the client and the platform only (RFC 9110 §7.6.1), or is said anew. */
 const OF_ONE_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
+  ...HOP_FIELDS,
   'expect',
   'http2-settings',
-  'keep-alive',
   'proxy-authenticate',
   'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
 ])
 
 /** What a client may not say of itself: the platform is the first that knows. */
