@@ -1,7 +1,6 @@
-import { randomFillSync } from 'node:crypto'
 import type { Clock } from '../time/clock.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
-import { DecodeError, decode, encode, utf8 } from '../wire/index.ts'
+import { DecodeError, encode } from '../wire/index.ts'
 import { type Channel, SUPERVISOR } from './channel.ts'
 import { Introductions } from './channels/introductions.ts'
 import { Arrivals } from './consignments/arrivals.ts'
@@ -12,13 +11,13 @@ import {
   openConsignment,
 } from './consignments/consignments.ts'
 import type { Return } from './consignments/return.ts'
+import { Tickets } from './consignments/tickets.ts'
 import {
   type Consignment,
   type ControlMessage,
   decodeControl,
   isConsignment,
   maySay,
-  PARCEL_TICKET_LENGTH,
   type Peer,
   type Speaker,
   type Verdict,
@@ -28,18 +27,14 @@ import type { Release } from './custody.ts'
 import type { Envelope } from './envelope.ts'
 import { Hibernated } from './hibernated.ts'
 import { Keeper } from './keeper.ts'
-import { KEYS } from './keys/ring.ts'
+import { Sharing, type SharingHandlers } from './keys/sharing.ts'
 import { TakeOver } from './leg.ts'
 import { Lending } from './loans/lending.ts'
 import type { LoanAnswer, LoanRequest } from './loans/loan.ts'
 import { sealEnvelope, sealReturn } from './parcel.ts'
 import { RelayedState } from './relay-state.ts'
 import { type SealAssociated, SealError, type Sealer } from './seal.ts'
-import { SlotFileOffer } from './slot.ts'
 import type { Descriptor } from './stream.ts'
-
-/** What a file of slots is sealed for, in the place of a session: its id is a label. */
-const SLOTS = { sessionId: utf8('hotpotato slot/1'), generation: 0 } as const
 
 const ACCEPTED: Verdict = { outcome: 'accepted' }
 
@@ -47,11 +42,7 @@ const ACCEPTED: Verdict = { outcome: 'accepted' }
 const [TOLD, NONSENSE] = [64, 1024]
 
 /** What a process does with what its peers say. */
-export interface CourierHandlers extends ConsignmentHandlers {
-  /**
-   * A gateway's file of slots, as its descriptor, which is the handler's from now on; whose it is is certain.
-   */
-  slots?(file: Descriptor, slots: number, from: number): void
+export interface CourierHandlers extends ConsignmentHandlers, SharingHandlers {
   introduced(peer: Peer): void
   /** The same of a container that is still starting. */
   expected?(peer: Peer): void
@@ -60,8 +51,6 @@ export interface CourierHandlers extends ConsignmentHandlers {
    * Nothing can be said to that peer any more, and nothing comes from it: it is about to end, or has turned.
    */
   lost?(id: number, reason: string): void
-  /** Keys that a peer shares with us; its id is certain. Whether it may is for the handler to say. */
-  keys?(bytes: Uint8Array, from: number): void
   /** A request that a peer lends; its id is certain. The answer may be given later, once. */
   loan?(request: LoanRequest, from: number, settle: (answer: LoanAnswer) => void): void
   /** Any other message. */
@@ -87,11 +76,9 @@ export class Courier {
   /** How much of what each peer said made no sense. */
   readonly #nonsense = new Map<number, number>()
   readonly #loans: Lending
-  /**
-   * The tickets of messages that wait in the channel, by their bytes: to know a parcel that was never sent.
-   */
-  readonly #tickets: Uint8Array
-  #ticketsLeft = 0
+  readonly #tickets = new Tickets()
+  /** Keys and slots that peers share with each other. */
+  readonly #sharing: Sharing
 
   constructor(channel: Channel, sealer: Sealer, handlers: CourierHandlers, clock: Clock = SYSTEM_CLOCK) {
     this.#channel = channel
@@ -103,7 +90,10 @@ export class Courier {
       lent: (...loan) => handlers.loan?.(...loan),
       senseless: (from, reason) => this.#senseless(from, reason),
     })
-    this.#tickets = new Uint8Array(PARCEL_TICKET_LENGTH * 128)
+    this.#sharing = new Sharing(sealer, handlers, {
+      tell: (to, message, descriptors) => this.tell(to, message, descriptors),
+      senseless: (from, reason) => this.#senseless(from, reason),
+    })
     channel.onGather = () => this.#arrivals.gather()
     channel.onGathered = () => this.#arrivals.gathered()
     channel.onMessage = (from, payload, descriptors) => this.#receive(from, payload, descriptors)
@@ -212,7 +202,7 @@ export class Courier {
     descriptors: readonly Descriptor[],
     settle: (release: Release) => void,
   ): void {
-    const ticket = this.#nextTicket()
+    const ticket = this.#tickets.next()
     // First: a message of its own, after which another connection may leave, and what is sealed is borrowed.
     this.#arrivals.leaves(sessionId)
     let sealed: Uint8Array
@@ -245,23 +235,12 @@ export class Courier {
 
   /** Seals keys to a peer and sends them. @returns false if that peer is not there */
   share(target: number, keys: Uint8Array): boolean {
-    try {
-      return this.tell(target, { kind: 'keys', sealed: this.#sealer.seal(target, KEYS, keys) })
-    } catch (error) {
-      if (error instanceof SealError) return false
-      throw error
-    }
+    return this.#sharing.keys(target, keys)
   }
 
   /** Gives a peer our file of slots; it stays ours, too. @returns false if that peer is not there */
   shareSlots(target: number, file: Descriptor, slots: number): boolean {
-    try {
-      const sealed = this.#sealer.seal(target, SLOTS, encode(SlotFileOffer, { slots }))
-      return this.tell(target, { kind: 'slots', sealed }, [file])
-    } catch (error) {
-      if (error instanceof SealError) return false
-      throw error
-    }
+    return this.#sharing.slots(target, file, slots)
   }
 
   /**
@@ -270,7 +249,7 @@ export class Courier {
    * which says nothing about how far it has come
    */
   lend(target: number, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
-    this.#loans.lend(target, request, this.#nextTicket(), settle)
+    this.#loans.lend(target, request, this.#tickets.next(), settle)
   }
 
   /** A process has ended: what it had not answered for is lost, and nothing more is sent to it. */
@@ -297,15 +276,6 @@ export class Courier {
   close(): void {
     this.#keeper.close()
     this.#channel.close()
-  }
-
-  #nextTicket(): Uint8Array {
-    if (this.#ticketsLeft === 0) {
-      randomFillSync(this.#tickets)
-      this.#ticketsLeft = this.#tickets.length / PARCEL_TICKET_LENGTH
-    }
-    const end = this.#ticketsLeft-- * PARCEL_TICKET_LENGTH
-    return this.#tickets.slice(end - PARCEL_TICKET_LENGTH, end)
   }
 
   #receive(from: number, payload: Uint8Array, descriptors: Descriptor[]): void {
@@ -345,7 +315,7 @@ export class Courier {
             this.#senseless(from, 'a verdict that is not awaited', true)
         break
       case 'keys':
-        this.#keys(from, message.sealed)
+        this.#sharing.keysCame(from, message.sealed)
         break
       case 'loan':
         this.#loans.lent(from, message.ticket, message.sealed)
@@ -354,7 +324,7 @@ export class Courier {
         this.#loans.answered(from, message.ticket, message.sealed)
         break
       case 'slots':
-        this.#slots(from, message.sealed, descriptors)
+        this.#sharing.slotsCame(from, message.sealed, descriptors)
         return
       case 'introduce':
       case 'expect':
@@ -369,30 +339,6 @@ export class Courier {
         this.#handlers.control(message, from)
     }
     for (const descriptor of descriptors) descriptor.close()
-  }
-
-  #keys(from: number, sealed: Uint8Array): void {
-    try {
-      this.#handlers.keys?.(this.#sealer.open(from, KEYS, sealed), from)
-    } catch (error) {
-      if (error instanceof DecodeError) this.#senseless(from, error.message)
-      else if (!(error instanceof SealError)) throw error
-      // Of two that are being introduced one may not know the other yet: it will ask by sending its own.
-      else if (error.reason !== 'unknown_peer') this.#senseless(from, error.message)
-    }
-  }
-
-  #slots(from: number, sealed: Uint8Array, [file, ...others]: readonly Descriptor[]): void {
-    for (const other of others) other.close()
-    try {
-      const { slots } = decode(SlotFileOffer, this.#sealer.open(from, SLOTS, sealed))
-      if (file === undefined || this.#handlers.slots === undefined) file?.close()
-      else this.#handlers.slots(file, slots, from)
-    } catch (error) {
-      file?.close()
-      if (!(error instanceof SealError || error instanceof DecodeError)) throw error
-      this.#senseless(from, error.message)
-    }
   }
 
   /**

@@ -3,17 +3,14 @@ import type { FunctionModule } from '../../functions/module.ts'
 import type { Secrets } from '../../functions/secrets.ts'
 import { noneExceeded } from '../../http/h2/index.ts'
 import { MemoryBudget } from '../../http/memory-budget.ts'
-import { reasonOf } from '../../http/serving.ts'
 import type { Log } from '../../platform/log.ts'
 import { ownerOfPath, type PathOwner } from '../../platform/path.ts'
 import type { Retries } from '../../platform/retries.ts'
-import { Roster } from '../../platform/roster.ts'
+import type { Roster } from '../../platform/roster.ts'
 import { Routes } from '../../platform/routes.ts'
 import type { RouteTable } from '../../platform/routing/route-table.ts'
-import { Wishes } from '../../platform/routing/wishes.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Answer, Question, ServerConfig } from '../../tls13/index.ts'
-import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
 import type { Arrival } from '../../transfer/consignments/consignments.ts'
 import type { Return } from '../../transfer/consignments/return.ts'
@@ -27,7 +24,6 @@ import { lendOnward } from '../../transfer/loans/onward.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
 import type { Descriptor } from '../../transfer/stream.ts'
-import { Guard } from '../../transport/guard.ts'
 import { LOOP } from '../../transport/turn.ts'
 import type { Connection } from '../connection/connection.ts'
 import type {
@@ -41,7 +37,7 @@ import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { Offering } from '../move/offering.ts'
 import { type Seat, Seats, vacate } from '../move/seats.ts'
 import type { AccessLog } from '../protocol/access-log.ts'
-import { serveBorrowed } from '../protocol/borrowed.ts'
+import { borrowed } from '../protocol/borrowed.ts'
 import { Traffic } from '../protocol/traffic.ts'
 import { Resting } from '../survival/resting.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
@@ -50,6 +46,7 @@ import type { HostOptions } from './host-options.ts'
 import { keepsAwake } from './idleness.ts'
 import type { KeyRing } from './key-ring.ts'
 import { Leavers } from './leavers.ts'
+import { Neighbours } from './neighbours.ts'
 import { Reception } from './reception.ts'
 import { Residents } from './residents.ts'
 import type { Signing } from './signing.ts'
@@ -88,14 +85,8 @@ export class Host implements ConnectionHost<Connection> {
   readonly #warm: ReadonlySet<string>
   readonly #reception: Reception
   readonly #work = new Set<Promise<unknown>>()
-  /** The other containers, of all functions. */
-  readonly #others = new Roster()
+  readonly #neighbours: Neighbours
   readonly resting: Resting
-  /** Containers of this function that have our keys for certain. */
-  readonly #greeted = new Set<number>()
-  readonly #wishes: Wishes
-  /** Those that keep our ring, too, for when none of us lives. */
-  readonly #signers = new Set<number>()
   #draining = false
   readonly #leavers: Leavers
   /** The means to send parcels, once it is connected. */
@@ -127,14 +118,17 @@ export class Host implements ConnectionHost<Connection> {
       given: () => this.counters.hibernated++,
       settled: () => this.#leavers.more(),
     })
-    this.#wishes = new Wishes(options.clock, functionName =>
-      this.courier?.tell(SUPERVISOR, { kind: 'wake', functionName }),
-    )
+    this.#neighbours = new Neighbours(this)
     this.#warm = new Set(options.warm)
     this.#retries = options.retries ?? new Map()
     this.#routes = new Routes(options.routes ?? [])
     const [connections, seats, others] = [this.#connections, this.#seats, this.#others]
     this.#reception = new Reception(this, { connections, seats, others })
+  }
+
+  /** The other containers, of all functions. */
+  get #others(): Roster {
+    return this.#neighbours.others
   }
 
   /** Connections that live here now. */
@@ -152,32 +146,14 @@ export class Host implements ConnectionHost<Connection> {
     this.courier = courier
   }
 
-  /**
-   * Tells all containers of this function, and the signer, the keys that they share; those that hear of new
-   * ones tell them on.
-   */
+  /** Tells all containers of this function, and the signer, the keys that they share. */
   shareKeys(): void {
-    const siblings = this.#others.of(this.functionName).map(({ id }) => id)
-    for (const id of [...siblings, ...this.#signers]) this.courier?.share(id, this.keyRing.share())
+    this.#neighbours.shareKeys()
   }
 
-  /** Keys from a peer. Those of other functions are none of ours. @returns whether a signer sent them */
+  /** Keys from a peer: see {@link Neighbours.keys}. */
   keys(bytes: Uint8Array, from: number): boolean {
-    const signer = this.#signers.has(from)
-    if (!signer && !this.#others.isOf(from, this.functionName)) {
-      this.log.warn({ from }, 'a container of another function sent keys')
-      return false
-    }
-    this.keyRing.merge(bytes)
-    if (!signer) this.#greet(from)
-    return signer
-  }
-
-  #greet(from: number): void {
-    // A peer that was introduced to us only now has not understood what we sent before.
-    if (this.#greeted.has(from)) return
-    this.#greeted.add(from)
-    this.courier?.share(from, this.keyRing.share())
+    return this.#neighbours.keys(bytes, from)
   }
 
   ask(question: Question, settle: (answer: Answer) => void): void {
@@ -198,23 +174,15 @@ export class Host implements ConnectionHost<Connection> {
 
   introduced(peer: Peer): void {
     if (peer.role === 'gateway') this.resting.introduced(peer.id)
-    if (peer.role === 'signer') {
-      this.#signers.add(peer.id)
-      this.courier?.share(peer.id, this.keyRing.share())
-    }
-    if (peer.role !== 'container') return
-    this.#others.add(peer)
-    this.#wishes.granted(peer.functionName)
-    if (peer.functionName === this.functionName) this.courier?.share(peer.id, this.keyRing.share())
-    else for (const connection of [...this.#connections]) connection.available()
+    this.#neighbours.introduced(peer)
+    if (peer.role === 'container' && peer.functionName !== this.functionName)
+      for (const connection of [...this.#connections]) connection.available()
   }
 
   gone(id: number): void {
     this.#seats.gone(id)
-    this.#greeted.delete(id)
     this.resting.gone(id)
-    this.#others.remove(id)
-    this.#signers.delete(id)
+    this.#neighbours.gone(id)
     this.signing?.gone(id)
     this.slots.remove(id)
   }
@@ -284,7 +252,7 @@ export class Host implements ConnectionHost<Connection> {
   reaches(functionName: string): boolean {
     if (this.courier === undefined) return false
     const there = this.#others.has(functionName)
-    if (!there) this.#wishes.wish(functionName)
+    if (!there) this.#neighbours.wishes.wish(functionName)
     return there
   }
 
@@ -309,20 +277,7 @@ export class Host implements ConnectionHost<Connection> {
       return
     }
     const functionPath = this.ownerOf(request.path, request.host)?.functionPath ?? request.path
-    const served = new Promise<void>(resolve => {
-      const guard = new Guard(error => {
-        this.log.error({ err: error }, 'a borrowed request failed')
-        resolve()
-        settle({ outcome: 'refused', reason: 'broken', detail: reasonOf(error).slice(0, 255) })
-      })
-      guard.run(() =>
-        serveBorrowed(request, this, functionPath, answer => {
-          resolve()
-          settle(answer)
-        }),
-      )
-    })
-    this.waitUntil(served)
+    this.waitUntil(borrowed(request, this, functionPath, settle))
   }
 
   /** See {@link Reception}. */
@@ -345,7 +300,7 @@ export class Host implements ConnectionHost<Connection> {
       only === undefined ? this.#others.choose(functionName, undefined, home) : this.#others.find(only)
     if (courier === undefined) return false
     if (first === undefined) {
-      if (functionName !== this.functionName) this.#wishes.wish(functionName)
+      if (functionName !== this.functionName) this.#neighbours.wishes.wish(functionName)
       else if (only === undefined) return this.resting.give(freeze, settle)
       return false
     }
@@ -422,7 +377,7 @@ export class Host implements ConnectionHost<Connection> {
   /** The same, but a gateway keeps what no sibling takes. */
   sleep(): void {
     // Without a signer the key is gone with the last of us.
-    if (this.#signers.size > 0) this.resting.begin()
+    if (this.#neighbours.signed) this.resting.begin()
     this.drain()
   }
 

@@ -3,9 +3,10 @@ import { prepareTrailers } from '../../http/h2/outgoing.ts'
 import type { Account, Holder, MemoryBudget } from '../../http/memory-budget.ts'
 import type { Field, ResponseView } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
-import type { ResponseSink } from '../../http/serving.ts'
+import { type ResponseSink, reasonOf } from '../../http/serving.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loans/loan.ts'
+import { Guard } from '../../transport/guard.ts'
 import { concat, EMPTY, utf8 } from '../../wire/index.ts'
 import type { ConnectionLimits } from '../connection/connection-host.ts'
 import { timeoutProblem } from '../connection/timeout.ts'
@@ -14,17 +15,20 @@ import type { Callee } from './call-context.ts'
 import { FunctionCall } from './function-call.ts'
 import { ownAnswer } from './own-answers.ts'
 
+/** The container that serves it. */
+interface Borrower extends Callee {
+  readonly container: string
+  readonly limits: Pick<ConnectionLimits, 'timers' | 'handlerKey'>
+  readonly memory: MemoryBudget
+}
+
 /**
  * Serves a request that another container has lent to this one. @param settle called once, perhaps before
  * this returns
  */
 export function serveBorrowed(
   request: LoanRequest,
-  callee: Callee & {
-    readonly container: string
-    readonly limits: Pick<ConnectionLimits, 'timers' | 'handlerKey'>
-    readonly memory: MemoryBudget
-  },
+  callee: Borrower,
   functionPath: string,
   settle: (answer: LoanAnswer) => void,
 ): void {
@@ -74,6 +78,31 @@ export function serveBorrowed(
     const what = timeoutProblem('handler', limits, { within })
     call.cancel(Object.assign(new Error(what.detail), { status: what.status }))
     gathered.reply(problem(what))
+  })
+}
+
+/**
+ * The same, whatever is thrown over it: one request's fault is its own. @returns fulfilled when it was
+ * answered
+ */
+export function borrowed(
+  request: LoanRequest,
+  host: Borrower,
+  functionPath: string,
+  settle: (answer: LoanAnswer) => void,
+): Promise<void> {
+  return new Promise(resolve => {
+    const guard = new Guard(error => {
+      host.log.error({ err: error }, 'a borrowed request failed')
+      resolve()
+      settle({ outcome: 'refused', reason: 'broken', detail: reasonOf(error).slice(0, 255) })
+    })
+    guard.run(() =>
+      serveBorrowed(request, host, functionPath, answer => {
+        resolve()
+        settle(answer)
+      }),
+    )
   })
 }
 
