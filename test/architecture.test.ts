@@ -6,7 +6,7 @@ import { rolldown } from 'rolldown'
 import { describe, expect, it } from 'vitest'
 
 /*
- * Imports go one way: wire, time <- tls13, http <- web, transport <- transfer <- client, platform <-
+ * Imports go one way: wire, time <- tls13, http <- trace, web, transport <- transfer <- client, platform <-
  * functions, stack <- containers, gateway, keys, supervisor <- acme, cli. Those four are processes, and
  * siblings: none knows another.
  * What is more than that is written down here by name, so that a new exception is a change to this file.
@@ -37,6 +37,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   time: [],
   tls13: ['wire', 'time'],
   http: ['wire'],
+  trace: ['wire', 'tls13'],
   web: ['wire', 'http'],
   transport: ['wire', 'time', 'tls13', 'http'],
   transfer: ['wire', 'time', 'tls13', 'http', 'transport'],
@@ -52,7 +53,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   keys: ['wire', 'time', 'tls13', 'transfer', 'platform', 'certificates'],
   supervisor: [...CORE.filter(layer => !FOR_CONTAINERS.has(layer)), 'stack'],
   acme: ['wire', 'time', 'tls13', 'transport', 'client', 'platform', 'certificates'],
-  cli: [...CORE, 'client', 'sealed', 'acme', 'stack', 'supervisor'],
+  cli: [...CORE, 'client', 'sealed', 'acme', 'stack', 'supervisor', 'trace'],
 }
 
 /** The gateway holds no key: of TLS it knows how to read a ClientHello and how to refuse one. */

@@ -134,6 +134,15 @@ const ROWS = (Object.entries(EXTENSIONS) as [ExtensionName, Omit<Row, 'name'>][]
 )
 const BY_TYPE = new Map(ROWS.map(row => [row.type, row]))
 
+/** An extension as one kind of message has it: its name, and the form of what it says if that is known. */
+export function extensionForm(
+  message: ExtensionMessage,
+  type: number,
+): { readonly name: ExtensionName; readonly form: AnyCodec | undefined } | undefined {
+  const row = BY_TYPE.get(type)
+  return row && { name: row.name, form: row.in[message] }
+}
+
 /**
  * Opens the extensions of a message and holds them against the table (RFC 8446 §4.2).
  * @param offered in a response, the numbers of the extensions that the request had; undefined in a request

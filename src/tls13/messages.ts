@@ -1,4 +1,5 @@
 import {
+  type AnyCodec,
   type Codec,
   concat,
   DecodeError,
@@ -163,6 +164,11 @@ const BODIES: Readonly<Record<MessageType, Struct<never>>> = {
   new_session_ticket: NewSessionTicket,
   key_update: KeyUpdate,
 } as unknown as Readonly<Record<MessageType, Struct<never>>>
+
+/** The form of a message's body, to annotate it by. */
+export function messageForm(type: MessageType): AnyCodec {
+  return BODIES[type] as AnyCodec
+}
 
 /** Bytes of the header of a handshake message: a type and a 24-bit length. */
 export const HANDSHAKE_HEADER_LENGTH = 4

@@ -112,6 +112,19 @@ describe('connect, to serve', () => {
     expect((await connect(TLS)).stderr).not.toMatch(/[0-9a-f]{64}/)
   })
 
+  it('traces every record, message and secret of a connection', async () => {
+    const log = files.file('trace-keys.log')
+    const { status, stderr } = await connect(TLS, '--trace', '--key-update', '--key-log', log)
+    expect(status).toBe(0)
+    const messages = [...stderr.matchAll(/^ {2}([a-z_]+), \d+ bytes, RFC 8446/gm)].map(([, type]) => type)
+    expect(messages.slice(0, 3)).toEqual(['client_hello', 'server_hello', 'encrypted_extensions'])
+    expect(messages.filter(type => type === 'key_update').length).toBe(2)
+    expect(stderr).not.toMatch(/not understood|does not follow/)
+    for (const [, secret] of readFileSync(log, 'utf8').matchAll(/^\S+ [0-9a-f]{64} ([0-9a-f]{64})$/gm))
+      expect(stderr).toContain(`    = ${secret}\n`)
+    expect(stderr).toMatch(/GET \/tls HTTP/)
+  })
+
   it('trusts no server without a reason', async () => {
     const target = `localhost:${server.port}`
     const refused = await hotpotato(['connect', target])

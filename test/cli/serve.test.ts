@@ -257,6 +257,29 @@ describe.skipIf(!has('openssl'))('serve with several certificates (Debian packag
   })
 })
 
+describe('serve --trace', () => {
+  it('tells each connection line by line, with its number in front', async () => {
+    const traced = await serve(...identity(), '--trace')
+    await curl(url('/tls', traced))
+    await curl('--http1.1', url('/', traced))
+    await expect.poll(traced.said).toMatch(/^2\| {3}finished[\s\S]*^2\| {3}finished/m)
+    const lines = traced.said().split('\n')
+    for (const number of [1, 2]) {
+      const own = lines.filter(line => line.startsWith(`${number}| `)).map(line => line.slice(3))
+      const messages = own.flatMap(line => /^ {2}([a-z_]+), \d+ bytes/.exec(line)?.[1] ?? [])
+      const begin = [
+        'client_hello',
+        'server_hello',
+        'encrypted_extensions',
+        'certificate',
+        'certificate_verify',
+      ]
+      expect(messages.slice(0, 7)).toEqual([...begin, 'finished', 'finished'])
+      expect(own.filter(line => /not understood|does not follow/.test(line))).toEqual([])
+    }
+  })
+})
+
 describe('the command line of serve', () => {
   it.each<[string[], RegExp]>([
     [[], /^serve needs --cert and --key \(npx --no hotpotato certs makes some\), or --psk\n$/],

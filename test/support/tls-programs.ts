@@ -48,11 +48,14 @@ export function hotpotato(args: readonly string[], input = '', env: NodeJS.Proce
 /** A program that serves until it is ended. */
 export class Server {
   readonly port: number
+  /** What it has said so far, on both of its outputs. */
+  readonly said: () => string
   readonly #child: ChildProcess
 
-  private constructor(child: ChildProcess, port: number) {
+  private constructor(child: ChildProcess, port: number, said: () => string) {
     this.#child = child
     this.port = port
+    this.said = said
   }
 
   /** Starts `hotpotato serve` on a port of its own. @throws Error with what it said, if it does not listen */
@@ -83,7 +86,7 @@ export class Server {
       const hear = (bytes: Buffer): void => {
         said += bytes.toString()
         const found = ready.exec(said)
-        if (found !== null) resolve(new Server(child, Number(found[1] ?? known)))
+        if (found !== null) resolve(new Server(child, Number(found[1] ?? known), () => said))
       }
       child.stdout.on('data', hear)
       child.stderr.on('data', hear)

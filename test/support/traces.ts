@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { fromHex } from '../../src/wire/index.ts'
+import { fromHex, hex } from '../../src/wire/index.ts'
 
 export type Actor = 'client' | 'server'
 
@@ -70,4 +70,25 @@ export function records(of: Trace, actor: Actor): { payload: Uint8Array; record:
     payload: field(step, 'payload'),
     record: field(step, 'complete record'),
   }))
+}
+
+/** A secret of RFC 8446 §7.1 as the trace prints it, in hexadecimal. */
+export function printedSecret(one: Trace, name: string): string {
+  const extract = /^(early|handshake|master)_secret$/.exec(name)
+  if (extract !== null) {
+    const [step] = steps(one, undefined, `extract secret "${extract[1]}"`)
+    return hex(field(step!, 'secret'))
+  }
+  const label = {
+    client_early_traffic_secret: 'c e traffic',
+    early_exporter_master_secret: 'e exp master',
+    client_handshake_traffic_secret: 'c hs traffic',
+    server_handshake_traffic_secret: 's hs traffic',
+    client_application_traffic_secret_0: 'c ap traffic',
+    server_application_traffic_secret_0: 's ap traffic',
+    exporter_master_secret: 'exp master',
+    resumption_master_secret: 'res master',
+  }[name]
+  const [step] = steps(one, undefined, `derive secret "tls13 ${label}"`)
+  return hex(field(step!, 'expanded'))
 }

@@ -15,7 +15,17 @@ import { suiteOf } from '../../src/tls13/transition.ts'
 import { concat, equal, fromHex, hex } from '../../src/wire/index.ts'
 import { providers } from '../support/providers.ts'
 import { script } from '../support/random.ts'
-import { type Actor, field, messages, records, steps, type Trace, trace, traces } from '../support/traces.ts'
+import {
+  type Actor,
+  field,
+  messages,
+  printedSecret,
+  records,
+  steps,
+  type Trace,
+  trace,
+  traces,
+} from '../support/traces.ts'
 
 const ROLES: readonly Actor[] = ['client', 'server']
 const NOW = 1_700_000_000_000
@@ -297,26 +307,6 @@ function expectSameExtensions(
   const left = readExtensions(carrier, ours.extensions) as Record<string, unknown>
   const right = readExtensions(carrier, theirs.extensions) as Record<string, unknown>
   for (const name of names) expect([name, left[name]]).toEqual([name, right[name]])
-}
-
-function printedSecret(one: Trace, name: string): string {
-  const extract = /^(early|handshake|master)_secret$/.exec(name)
-  if (extract !== null) {
-    const [step] = steps(one, undefined, `extract secret "${extract[1]}"`)
-    return hex(field(step!, 'secret'))
-  }
-  const label = {
-    client_early_traffic_secret: 'c e traffic',
-    early_exporter_master_secret: 'e exp master',
-    client_handshake_traffic_secret: 'c hs traffic',
-    server_handshake_traffic_secret: 's hs traffic',
-    client_application_traffic_secret_0: 'c ap traffic',
-    server_application_traffic_secret_0: 's ap traffic',
-    exporter_master_secret: 'exp master',
-    resumption_master_secret: 'res master',
-  }[name]
-  const [step] = steps(one, undefined, `derive secret "tls13 ${label}"`)
-  return hex(field(step!, 'expanded'))
 }
 
 function printedPsk(one: Trace): string {

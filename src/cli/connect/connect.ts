@@ -18,8 +18,10 @@ import type { ConnectError } from '../../transport/connector.ts'
 import { dial } from '../../transport/dial.ts'
 import type { FlagValues } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
+import { printable } from '../terminal/output.ts'
 import { textOf } from '../tls/file.ts'
 import { commonConfig } from '../tls/tls-flags.ts'
+import { ConnectionTrace, tapSocket } from '../tls/trace.ts'
 import type { CONNECT_FLAGS } from './flags.ts'
 import { HelloReader } from './hello.ts'
 import { certificateLines, handshakeLines, publicKeyOf, secretLine } from './report.ts'
@@ -129,7 +131,7 @@ class Client {
     const hello = new HelloReader()
     socket.on('data', bytes => hello.see(new Uint8Array(bytes)))
     this.#chain = []
-    const connection = clientOver(socket, { ...this.#config, ...config })
+    const connection = clientOver(socket, { ...this.#config, ...config, ...this.#traced(socket) })
     connection.once('earlyData', accepted => {
       if (send === undefined) return
       this.#note(`early data: ${accepted ? 'accepted' : 'rejected, sent again'}`)
@@ -150,6 +152,15 @@ class Client {
     const sent = connection.sendEarly(data)
     this.#note(`early data: ${sent} of ${data.length} bytes sent`)
     if (sent < data.length) connection.write(data.subarray(sent))
+  }
+
+  #traced(socket: Socket): Pick<ClientConfig, 'onSecret'> {
+    if (!this.#values.trace) return {}
+    const trace = new ConnectionTrace(this.#config.provider, 'client', line => {
+      process.stderr.write(`${printable(line)}\n`)
+    })
+    tapSocket(socket, trace)
+    return { onSecret: trace.onSecret(this.#config.onSecret) }
   }
 
   #note(line: string): void {

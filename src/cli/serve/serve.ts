@@ -21,11 +21,13 @@ import type { TlsLayer } from '../../transport/layer.ts'
 import type { Listener } from '../../transport/listener.ts'
 import { secure } from '../../transport/secure.ts'
 import { runServer } from '../../transport/server.ts'
+import type { Transport } from '../../transport/transport.ts'
 import { type FlagValues, wholeNumber } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { note, outlastOutput, say } from '../terminal/output.ts'
 import { textOf } from '../tls/file.ts'
 import { commonConfig } from '../tls/tls-flags.ts'
+import { ConnectionTrace, Tapped } from '../tls/trace.ts'
 import { application } from './application.ts'
 import type { SERVE_FLAGS } from './flags.ts'
 import { Handshake } from './handshake.ts'
@@ -49,7 +51,7 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
   const { address } = await runServer({
     transport: listening(host, port),
     clock: SYSTEM_CLOCK,
-    tls: noted(config),
+    tls: noted(config, values.trace ? tracing(config) : transport => ({ transport, config })),
     limits: LIMITS,
     memory,
     failed: ({ stage, error }) => {
@@ -79,18 +81,36 @@ async function listening(host: string, port: number): Promise<Listener> {
 /** What is answered on the connections that there are: each tells of its own handshake. */
 const APPLICATIONS = new WeakMap<Session, HttpHandlers>()
 
+/** What carries one connection, and how its session is made. */
+interface Below {
+  readonly transport: Transport
+  readonly config: ServerConfig
+}
+
 /** Our TLS, with notes of its handshakes. */
-function noted(config: ServerConfig): TlsLayer {
+function noted(config: ServerConfig, below: (transport: Transport) => Below): TlsLayer {
   return () =>
     async ({ transport }, options) => {
       const handshake = new Handshake()
       const shape = (message: HandshakeMessage) => handshake.see(message)
-      const carrier = await secure(transport, { ...config, shape }, options)
+      const { transport: carried, config: own } = below(transport)
+      const carrier = await secure(carried, { ...own, shape }, options)
       const { session } = carrier
       const described = { ...handshake.describe(session), provider: config.provider.name }
       APPLICATIONS.set(session, application(described))
       return carrier
     }
+}
+
+/** Each line of a trace begins with the number of its connection, because they go on side by side. */
+function tracing(config: ServerConfig): (transport: Transport) => Below {
+  let connections = 0
+  return transport => {
+    const number = ++connections
+    const trace = new ConnectionTrace(config.provider, 'server', line => note(`${number}| ${line}`))
+    const onSecret = trace.onSecret(config.onSecret)
+    return { transport: new Tapped(transport, trace), config: { ...config, onSecret } }
+  }
 }
 
 async function serverConfig(values: FlagValues<typeof SERVE_FLAGS>): Promise<ServerConfig> {

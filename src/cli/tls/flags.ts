@@ -25,6 +25,10 @@ export const TLS_FLAGS = {
     value: 'BYTES',
     help: 'the largest records to accept, 64 to 16385 (RFC 8449)',
   },
+  trace: {
+    kind: 'switch',
+    help: 'print every record, message, secret and key as it comes; secrets are shown',
+  },
   'key-log': {
     kind: 'text',
     value: 'FILE',
