@@ -1,15 +1,15 @@
 import { carriedHead } from '../../http/h1/index.ts'
-import type { H2Exchange } from '../../http/h2/exchange.ts'
+import type { H2Exchange } from '../../http/h2/exchanges/exchange.ts'
 import type { H2Serving } from '../../http/h2/serving.ts'
 import type { Problem } from '../../http/problem.ts'
 import { unavailable } from '../move/unavailable.ts'
+import { admitSocket } from '../socket/socket-admission.ts'
+import { Tunnel, type TunnelOwner } from '../socket/tunnel.ts'
 import type { Http2Call } from './calls.ts'
 import { FunctionCall } from './function-call.ts'
 import { Loan } from './loan.ts'
 import { logOwn, ownAnswer } from './own-answers.ts'
 import type { ProtocolOwner } from './protocol.ts'
-import { admitSocket } from './socket-admission.ts'
-import { Tunnel, type TunnelOwner } from './tunnel.ts'
 import type { Waiting } from './waiting.ts'
 
 /**

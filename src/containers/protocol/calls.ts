@@ -1,11 +1,11 @@
 import { carried } from '../../http/h1/index.ts'
-import type { H2Exchange } from '../../http/h2/exchange.ts'
+import type { H2Exchange } from '../../http/h2/exchanges/exchange.ts'
 import type { H2Serving } from '../../http/h2/serving.ts'
 import type { ApplicationState, FrozenCall } from '../../transfer/envelope.ts'
 import { concat } from '../../wire/index.ts'
 import type { Rates } from '../connection/rates.ts'
+import { Tunnel } from '../socket/tunnel.ts'
 import { FunctionCall } from './function-call.ts'
-import { Tunnel } from './tunnel.ts'
 
 export type Http2Call = Extract<ApplicationState, { protocol: 'http2_responses' }>['calls'][number]
 

@@ -1,10 +1,10 @@
 import { CLIENT_PREFACE } from '../../http/h2/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import { EMPTY, equal, utf8 } from '../../wire/index.ts'
+import { WebSocket } from '../socket/web-socket.ts'
 import { Http1 } from './http1.ts'
 import { Http2 } from './http2.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
-import { WebSocket } from './web-socket.ts'
 
 /** In place of a state that no container can go on with: the protocol is in the middle of something. */
 export const NO_APPLICATION: ApplicationState = { protocol: 'http1', requestsServed: 0, inbound: EMPTY }

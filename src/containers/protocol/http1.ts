@@ -6,7 +6,6 @@ import type { Scheme } from '../../http/origin.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import {
   CLOSED_TUNNEL,
-  type ContentSink,
   type HttpFault,
   type HttpHandlers,
   type HttpRequest,
@@ -15,22 +14,15 @@ import {
 } from '../../http/serving.ts'
 import { asksForWebSocket } from '../../http/websocket/index.ts'
 import type { ApplicationState, FrozenCall } from '../../transfer/envelope.ts'
-import { EMPTY } from '../../wire/index.ts'
 import { type Timeout, timeoutProblem } from '../connection/timeout.ts'
 import type { ConnectionTimers } from '../connection/timers.ts'
 import { CARRIED_REQUEST_BYTES } from '../move/policy.ts'
 import { unavailable } from '../move/unavailable.ts'
+import { NOWHERE, Upgrade } from '../socket/upgrade.ts'
 import { bytesOf } from './calls.ts'
 import { FunctionCall } from './function-call.ts'
 import { logOwn, ownAnswer } from './own-answers.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
-import { admitSocket } from './socket-admission.ts'
-import { WebSocket } from './web-socket.ts'
-
-type SocketState = Extract<ApplicationState, { protocol: 'websocket' }>
-
-/** For content that no function gets. */
-const NOWHERE: ContentSink = { data() {}, end() {}, broken() {} }
 
 /**
  * HTTP/1.0 and 1.1 on one connection: which request is for here, what answers it, and when the connection may
@@ -47,10 +39,8 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   #behind = false
   /** The path of the request that is let in next, without what chose the function. */
   #functionPath = ''
-  /** What the WebSocket is told of its beginning that the request asks for. */
-  #opening: Pick<SocketState, 'target' | 'headers' | 'host' | 'subprotocol'> | undefined
-  /** What its function gave when it was asked. */
-  #admitted: unknown
+  /** Made for the first request that asks for a WebSocket. */
+  #upgrading: Upgrade | undefined
   /** A request was given up unanswered: there is nothing that another container could go on from. */
   #broken = false
   /** The function whose containers the request that was announced waits for. */
@@ -339,32 +329,14 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
 
   /** From here on the connection is a WebSocket. */
   tunnel(rest: Uint8Array): HttpTunnel {
-    const owner = this.#owner
-    const socket = { inbound: rest, outbound: EMPTY, partial: undefined, closeSent: false }
-    const { requestsServed } = this.#serving.http
-    const opening = this.#opening!
-    const state = { protocol: 'websocket', requestsServed, ...opening, socket, state: undefined } as const
-    owner.switchProtocol(new WebSocket(owner, state, this.#admitted))
+    this.#owner.switchProtocol(this.#upgrading!.begin(rest, this.#serving.http.requestsServed))
     return CLOSED_TUNNEL
   }
 
   #upgrade(request: HttpRequest, response: HttpResponse): void {
-    const { head, length, index } = request
-    if (length !== 0) {
-      const detail = 'the request for a WebSocket has no content'
-      this.#refuse(request, response, { name: 'bad-request', status: 400, detail })
-      return
-    }
-    const { host, guard } = this.#owner
-    const connection = () => this.#owner.info(index)
-    const asked = { head, functionPath: this.#functionPath, connection, response, guard }
-    admitSocket(host, asked, ({ fields, protocol, admitted }) => {
-      const headers = head.headers.map(([name, value]) => ({ name, value }))
-      this.#opening = { target: head.target, headers, host: head.host, subprotocol: protocol }
-      this.#admitted = admitted
-      response.upgrade(fields, NOWHERE)
-      this.#owner.pump()
-    })
+    this.#upgrading ??= new Upgrade(this.#owner)
+    const refused = this.#upgrading.ask(request, response, this.#functionPath)
+    if (refused !== undefined) this.#refuse(request, response, refused)
   }
 
   #refuse(request: HttpRequest, response: HttpResponse, answer: Problem): void {

@@ -11,13 +11,12 @@ import type { Guard } from '../../transport/guard.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { type Timeout, timeoutProblem } from '../connection/timeout.ts'
 import type { ConnectionTimers } from '../connection/timers.ts'
-import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, MovePolicy } from '../move/policy.ts'
-import { unavailable } from '../move/unavailable.ts'
+import { CARRIED_BYTES, CARRIED_REQUEST_BYTES } from '../move/policy.ts'
+import type { TunnelOwner } from '../socket/tunnel.ts'
 import { Acceptance } from './acceptance.ts'
 import { Calls, type Http2Call } from './calls.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
-import type { TunnelOwner } from './tunnel.ts'
-import { WaitingRequests } from './waiting.ts'
+import { Triage, type TriageOwner } from './triage.ts'
 
 /** Bytes of output beyond which a client that does not take it is not heard any more: as much as may move. */
 const OUTPUT = CARRIED_BYTES
@@ -30,27 +29,20 @@ const TICK = 1000
  * other functions wait unaccepted, and so are part of the exported state, until `policy.ts` says that the
  * connection moves or that they are lent. What is said on it is the matter of {@link H2Serving}.
  */
-export class Http2 implements Protocol, H2Owner, TunnelOwner {
+export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
   readonly #owner: ProtocolOwner
-  readonly #policy: MovePolicy
   readonly #serving: H2Serving
   readonly #calls: Calls
   readonly #acceptance: Acceptance
-  readonly #waiting = new WaitingRequests()
-  /**
-   * The functions whose containers did not take the connection: what waits for them is answered with that.
-   */
-  #refusal: Refusal | undefined
-  #held = false
+  readonly #triage: Triage
   #failed = false
   #leaving = false
   #told: number
 
-  /** @param state undefined on a connection that begins */
   /** Responses that go on here, as soon as the connection is served. */
   #resuming: readonly Http2Call[]
 
-  /** @param resuming of responses in the state */
+  /** @param state undefined on a connection that begins @param resuming of responses in the state */
   constructor(
     owner: ProtocolOwner,
     state: H2Served | undefined,
@@ -59,11 +51,10 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   ) {
     this.#resuming = resuming
     this.#owner = owner
-    this.#policy = new MovePolicy(owner.host.limits.quietMilliseconds)
     this.#serving = new H2Serving(this, owner.host.limits.http2, state, owner.host.exceeded)
     this.#calls = new Calls(this.#serving)
     this.#acceptance = new Acceptance(owner, this, this.#serving)
-    this.#refusal = refusal
+    this.#triage = new Triage(this, owner, this.#acceptance, refusal)
     this.#told = this.now()
   }
 
@@ -84,7 +75,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
       return false
     }
     if (this.#serving.step()) return true
-    this.#refusal = undefined
+    this.#triage.refusal = undefined
     if (this.http.shouldClose) this.#owner.goodbye()
     return false
   }
@@ -92,8 +83,10 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   settle(): void {
     this.#calls.wait()
     this.#tell()
+    const decided = this.#triage.decide()
     // The connection is another container's now, or was restored anew.
-    if (this.#decide()) return
+    if (decided === true) return
+    if (decided !== false) this.wakeBy(decided.at)
     // Room for output may be room for content, which is reported as an event.
     do while (this.goesOn() && this.step());
     while (this.#give())
@@ -110,10 +103,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     const what = timeoutProblem(timer, limits)
     this.#owner.host.log.debug({ timer }, what.detail)
     if (timer === 'container') {
-      const reachable = new Set(this.#waiting.reachable(this.#owner))
-      const lost = [...this.#waiting.values()].filter(one => !reachable.has(one))
-      for (const one of this.#waiting.take(lost, this.#owner))
-        this.#acceptance.answer(one, timeoutProblem(timer, limits, one))
+      this.#triage.expired()
       return
     }
     // The beginning of a head lets nothing else come: the connection is of no use any more.
@@ -138,11 +128,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   }
 
   shed(what: Problem): void {
-    const answer = (streamId: number): void => {
-      const one = this.#waiting.get(streamId)
-      this.#waiting.delete(streamId)
-      if (one !== undefined) this.#acceptance.answer(one, what)
-    }
+    const answer = (streamId: number): void => this.#triage.giveUp(streamId, what)
     const before = this.held
     if (!this.#serving.shed(what, answer)) {
       this.#failed = true
@@ -150,7 +136,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
       this.cancel(new Error(what.detail))
     } else if (this.held < before) return
     // What is left are tables, which only the end of the connection gives back.
-    if (this.#failed || (this.quiet && this.#waiting.size === 0)) this.#owner.goodbye()
+    if (this.#failed || (this.quiet && this.#triage.waiting.size === 0)) this.#owner.goodbye()
     else this.drain()
   }
 
@@ -181,7 +167,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   }
 
   withdraw(): void {
-    this.#calls.withdraw(this.#owner.timers.rates, this.#waiting)
+    this.#calls.withdraw(this.#owner.timers.rates, this.#triage.waiting)
   }
 
   get calling(): boolean {
@@ -189,7 +175,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   }
 
   get watched(): boolean {
-    return this.#calls.timed || this.#waiting.size > 0 || this.http.input.inHeaders
+    return this.#calls.timed || this.#triage.waiting.size > 0 || this.http.input.inHeaders
   }
 
   get stays(): string | undefined {
@@ -205,47 +191,40 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     // What is held back has not been looked at.
     if (!this.wantsInput) return
     this.#serving.inputEnded()
-    if (this.#calls.size === 0 && this.#waiting.size === 0) this.#owner.goodbye()
+    if (this.#calls.size === 0 && this.#triage.waiting.size === 0) this.#owner.goodbye()
   }
 
   /** A stream that is a WebSocket cannot go along. */
   hold(mustLeave: boolean): string | undefined {
     if (mustLeave) this.#calls.drain()
     else if (this.#calls.tunnelled) return `${this.#calls.stays} cannot move`
-    this.#held = true
+    this.#triage.held = true
     const room = CARRIED_REQUEST_BYTES - this.http.unsent
     if (!this.#owner.host.resting?.underway) this.#calls.freezeSoon(room, () => this.#owner.pump())
     return undefined
   }
 
   unhold(): void {
-    this.#held = false
+    this.#triage.held = false
     this.#calls.thaw()
-    this.#acceptOwn()
+    this.#triage.acceptOwn()
     this.#owner.pump()
   }
 
   drain(): void {
-    this.#held = false
+    this.#triage.held = false
     this.#calls.thaw()
     if (!this.#leaving && !this.#failed) this.http.shutdown()
     if (!this.#leaving) this.#calls.drain()
     this.#leaving = true
-    this.#acceptOwn()
+    this.#triage.acceptOwn()
     this.#owner.pump()
-  }
-
-  /** What was held back is served here after all. */
-  #acceptOwn(): void {
-    const { host } = this.#owner
-    const own = [...this.#waiting.values()].filter(one => one.functionName === host.functionName)
-    for (const one of this.#waiting.take(own, this.#owner)) this.#acceptance.accept(one)
   }
 
   /** Requests that no function has seen may be sent again elsewhere, and the client is told so. */
   farewell(): void {
-    for (const streamId of this.#waiting.keys()) this.http.reset(streamId, ErrorCode.REFUSED_STREAM)
-    this.#waiting.clear()
+    for (const streamId of this.#triage.waiting.keys()) this.http.reset(streamId, ErrorCode.REFUSED_STREAM)
+    this.#triage.waiting.clear()
     if (!this.#failed) {
       this.http.shutdown()
       this.http.shutdown()
@@ -306,7 +285,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     return this.#owner.guard
   }
   get unaccepted(): Iterable<number> {
-    return this.#waiting.keys()
+    return this.#triage.waiting.keys()
   }
   now(): number {
     return this.#owner.host.clock.steady()
@@ -330,7 +309,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     this.#owner.responded()
   }
   reset(streamId: number): void {
-    this.#waiting.delete(streamId)
+    this.#triage.waiting.delete(streamId)
   }
   overdue(timer: Timeout, within?: number): Problem {
     return timeoutProblem(timer, this.#owner.host.limits, { within })
@@ -341,7 +320,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
 
   failed(code: number, reason: string): void {
     this.#failed = true
-    this.#waiting.clear()
+    this.#triage.waiting.clear()
     this.#owner.host.log.debug({ code, reason }, 'the HTTP/2 connection failed')
     this.#owner.goodbye()
   }
@@ -353,55 +332,8 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     else this.fail(cause)
   }
 
-  /** It is accepted here, or waits for another container. */
   announced(request: Announced, head: RequestHead): void {
-    const { host } = this.#owner
-    const functionName = host.ownerOf(head.path, head.host)?.functionName ?? host.functionName
-    const interrupted = this.#owner.refuse(head.method, functionName, false)
-    if (interrupted !== undefined) {
-      this.#acceptance.answer({ request, head }, interrupted)
-      return
-    }
-    const one = { request, head, functionName, since: this.now() }
-    const elsewhere = functionName !== host.functionName
-    if (elsewhere && this.#refusal?.functionName === functionName) {
-      this.#acceptance.answer({ request, head }, this.#refusal.answer)
-      return
-    }
-    if (elsewhere) this.#policy.foreign(functionName)
-    else this.#policy.own(this.#waiting.size > 0)
-    if (elsewhere || this.#held) this.#waiting.set(request.streamId, one)
-    else this.#acceptance.accept(one)
-  }
-
-  /**
-   * What becomes of the requests that wait: see `policy.ts`. @returns whether the connection is not ours any
-   * more
-   */
-  #decide(): boolean {
-    if (!this.#owner.open) return true
-    const reachable = this.#waiting.reachable(this.#owner)
-    const first = reachable[0]
-    if (first === undefined) return false
-    const busy = !this.quiet || this.#waiting.ballast(this.http, first.functionName) > CARRIED_BYTES
-    const waited = this.now() - first.since
-    // Requests are held back for a move that is on its way; they are lent if it takes too long.
-    const decision = this.#held
-      ? busy && waited >= this.#policy.bound
-        ? 'lend'
-        : 'wait'
-      : this.#policy.decide(busy, waited)
-    if (decision === 'wait') {
-      if (busy) this.wakeBy(first.since + this.#policy.bound + 1)
-      return false
-    }
-    if (decision === 'move' && this.#owner.move(first.functionName)) return true
-    const some = reachable.filter(one => decision === 'lend' || one.functionName === first.functionName)
-    for (const one of this.#waiting.take(some, this.#owner)) {
-      if (decision === 'lend') this.#acceptance.lend(one)
-      else this.#acceptance.answer(one, unavailable(one.functionName, 'none ready'))
-    }
-    return this.#decide()
+    this.#triage.announced(request, head)
   }
 
   /**

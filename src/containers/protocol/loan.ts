@@ -1,5 +1,5 @@
 import type { ConnectionInfo } from '../../functions/contract.ts'
-import type { H2Exchange } from '../../http/h2/exchange.ts'
+import type { H2Exchange } from '../../http/h2/exchanges/exchange.ts'
 import type { Field } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import type { ContentSink } from '../../http/serving.ts'

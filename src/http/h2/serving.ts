@@ -4,13 +4,13 @@ import { type Problem, problem } from '../problem.ts'
 import { answerTo } from '../serving.ts'
 import type { Exceeded } from './error.ts'
 import type { H2Event } from './event.ts'
-import { H2Exchange } from './exchange.ts'
+import { H2Exchange } from './exchanges/exchange.ts'
+import { withLength } from './exchanges/unsent.ts'
 import type { H2Limits } from './limits.ts'
 import type { Announced, ExchangeOwner, H2Owner } from './owner.ts'
 import { requestHead } from './request-head.ts'
 import { H2Server } from './server.ts'
 import type { H2State } from './state.ts'
-import { withLength } from './unsent.ts'
 
 /** Bytes that a stream may hold and be spared when others of its connection are given up. */
 const SPARED = 16_384

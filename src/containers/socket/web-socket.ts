@@ -2,7 +2,7 @@ import { carriedHead } from '../../http/h1/index.ts'
 import type { Problem } from '../../http/problem.ts'
 import { CloseCode } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
-import type { Protocol, ProtocolOwner } from './protocol.ts'
+import type { Protocol, ProtocolOwner } from '../protocol/protocol.ts'
 import { SocketCall } from './socket-call.ts'
 
 type State = Extract<ApplicationState, { protocol: 'websocket' }>

@@ -5,8 +5,8 @@ import { problem } from '../../http/problem.ts'
 import type { HttpResponse } from '../../http/serving.ts'
 import { askedProtocols, judgeHandshake } from '../../http/websocket/index.ts'
 import type { Guard } from '../../transport/guard.ts'
-import type { Callee } from './call-context.ts'
-import { logOwn } from './own-answers.ts'
+import type { Callee } from '../protocol/call-context.ts'
+import { logOwn } from '../protocol/own-answers.ts'
 import { OneSocketContext } from './socket-call.ts'
 
 /** A WebSocket that is granted. */

@@ -1,7 +1,7 @@
-import { expectationIn, expectsContinue, lengthOf } from '../field-values.ts'
-import { HeadView } from '../head-view.ts'
-import { type Field, header, type RequestHead, type ResponseView } from '../message.ts'
-import { type Problem, problem } from '../problem.ts'
+import { expectationIn, expectsContinue, lengthOf } from '../../field-values.ts'
+import { HeadView } from '../../head-view.ts'
+import { type Field, header, type RequestHead, type ResponseView } from '../../message.ts'
+import { type Problem, problem } from '../../problem.ts'
 import {
   answerTo,
   CLOSED_TUNNEL,
@@ -11,25 +11,24 @@ import {
   type HttpResponse,
   type HttpTunnel,
   reasonOf,
-} from '../serving.ts'
-import { type Expiry, HttpTimers, type TimerName } from '../timers.ts'
-import { ErrorCode } from './error.ts'
-import { prepareTrailers } from './outgoing.ts'
-import type { Announced, ExchangeOwner } from './owner.ts'
+} from '../../serving.ts'
+import { type Expiry, HttpTimers, type TimerName } from '../../timers.ts'
+import { ErrorCode } from '../error.ts'
+import { prepareTrailers } from '../outgoing.ts'
+import type { Announced, ExchangeOwner } from '../owner.ts'
+import { type ContentOwner, RequestContent } from './content.ts'
 import { lengthFirst, marked, Unsent, withLength } from './unsent.ts'
 
 /** Bytes of content that are copied rather than kept until the client takes them. */
 const LARGE = 65_536
 
 /** One request and its response: a stream. */
-export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
+export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, ContentOwner {
   readonly head: RequestHead
   readonly announced: Announced
   readonly early: boolean
   readonly index: number
   onGone: ((reason: Error) => void) | undefined
-  /** Where its content goes. */
-  sink: ContentSink | undefined
   /** Sent with its response. */
   fields: readonly Field[]
   /** It is another protocol's, in which nothing is overdue. */
@@ -39,15 +38,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
   readonly #serving: ExchangeOwner
   /** Made when something is waited for. */
   #timers: HttpTimers | undefined
-  /** Bytes of content that have come. */
-  #bytes = 0
-  /** Content that the application has not asked for yet, or that waits for a sink that is busy. */
-  #held: Uint8Array[] | undefined
-  #blocked = false
-  /** Bytes of content for which the client gets a window when the sink takes more again. */
-  #uncredited = 0
-  #trailers: readonly Field[] | undefined
-  #told = false
+  readonly #content: RequestContent
   /** Made when content is written in pieces. */
   #unsent: Unsent | undefined
   #ending: { readonly trailers: readonly Field[] | undefined } | undefined
@@ -63,19 +54,19 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
     resumed = false,
   ) {
     super()
-    this.begun = this.#told = resumed
+    this.begun = resumed
     this.#serving = serving
     this.announced = announced
     this.head = head
     this.index = index
     this.early = serving.owner.early
     this.fields = serving.owner.fields
-    if (announced.endStream) this.#trailers = []
+    this.#content = new RequestContent(this, resumed ? 'told' : announced.endStream ? 'none' : 'comes')
   }
 
   /** Whether all of the request has come. */
   get whole(): boolean {
-    return this.#trailers !== undefined
+    return this.#content.whole
   }
   get protocol(): string | undefined {
     return this.announced.protocol
@@ -86,18 +77,20 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
     return length === undefined ? undefined : lengthOf(length)
   }
 
-  /** Whether the client is waited for: it has been asked for more content, and not said all. */
-  get #wantsContent(): boolean {
-    const { sink } = this
-    return sink !== undefined && !this.#blocked && !this.whole && sink.full !== true
+  /** Where its content goes. */
+  get sink(): ContentSink | undefined {
+    return this.#content.sink
+  }
+  set sink(sink: ContentSink) {
+    this.#content.sink = sink
   }
 
   content(sink: ContentSink): void {
     if (this.sink !== undefined) throw new Error('the content has a sink already')
     if (this.over) return
     this.sink = sink
-    if (!this.whole && this.#bytes === 0 && this.#expectsContinue) this.inform(100, [])
-    this.#give()
+    if (!this.whole && this.#content.bytes === 0 && this.#expectsContinue) this.inform(100, [])
+    this.#content.give()
     if (!this.whole) this.#serving.owner.wake()
   }
 
@@ -108,87 +101,28 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
   /** Content has come. */
   data(bytes: Uint8Array, ends: boolean): void {
     if (this.over) return
-    this.#bytes += bytes.length
+    this.#content.bytes += bytes.length
     this.#timers?.stop('handler')
     if (this.#timers?.content(bytes.length, this.#serving.owner.now()) === false) {
       this.#expire('request-rate')
       return
     }
     // What is said in a tunnel is no request's content.
-    if (!this.#tunnel && this.#bytes > this.#serving.owner.bodyBytes) {
+    if (!this.#tunnel && this.#content.bytes > this.#serving.owner.bodyBytes) {
       this.tooLarge()
       return
     }
-    if (ends) this.#trailers = []
-    if (bytes.length > 0) {
-      this.#held ??= []
-      this.#held.push(bytes)
-    }
-    this.#give()
+    this.#content.data(bytes, ends)
   }
 
   ended(trailers: readonly Field[]): void {
-    this.#trailers = trailers
-    this.#give()
-  }
-
-  /** Gives the sink what there is, and the client a window as large as what the sink has taken. */
-  #give(): void {
-    const { sink } = this
-    if (sink === undefined || this.over) return
-    const held = this.#held
-    while (held !== undefined && held.length > 0 && !this.#blocked && !this.over) {
-      const bytes = held.shift()!
-      let taken: Promise<void> | void
-      try {
-        taken = sink.data(bytes)
-      } catch (cause) {
-        this.failed(cause)
-        return
-      }
-      if (taken === undefined) this.#credit(bytes.length)
-      else this.#wait(taken, bytes.length)
-    }
-    if (this.#blocked || this.over || this.#told || this.#trailers === undefined) return
-    this.#told = true
-    try {
-      sink.end(this.#trailers)
-      if (this.#half === 'ended' && !this.over) this.#finish()
-    } catch (cause) {
-      this.failed(cause)
-    }
-  }
-
-  #wait(taken: Promise<void>, count: number): void {
-    this.#blocked = true
-    taken
-      .then(
-        () => this.#taken(count),
-        cause => this.failed(cause),
-      )
-      .catch(error => this.#serving.owner.fail(error))
-  }
-
-  #taken(count: number): void {
-    this.#blocked = false
-    if (this.over) return
-    this.#credit(count)
-    this.#give()
-    this.#serving.owner.wake()
+    this.#content.ended(trailers)
   }
 
   resume(): void {
     if (this.over) return
-    this.#credit(0)
+    this.#content.credit(0)
     this.#serving.owner.wake()
-  }
-
-  /** The client may send so much more, unless the sink is full. */
-  #credit(count: number): void {
-    this.#uncredited += count
-    if (this.#uncredited === 0 || this.sink?.full === true || this.over) return
-    this.#serving.http.consume(this.announced.streamId, this.#uncredited)
-    this.#uncredited = 0
   }
 
   inform(status: number, headers: readonly Field[]): void {
@@ -206,7 +140,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
     this.begin({ status: 200, headers: kept, length: undefined })
     this.#tunnel = true
     // The application gets what has come when it has the tunnel in its hands.
-    if (this.#bytes > 0 || this.whole) this.#wait(Promise.resolve(), 0)
+    if (this.#content.bytes > 0 || this.whole) this.#content.wait(Promise.resolve(), 0)
     this.content(sink)
     return { write: data => this.write(data), endOutput: () => this.#endHalf(), end: () => this.end() }
   }
@@ -299,7 +233,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
       if (error instanceof RangeError) this.#finish()
       throw error
     }
-    if (this.#half !== 'ends' || this.#told) this.#finish()
+    if (this.#half !== 'ends' || this.#content.over) this.#finish()
     else {
       this.#half = 'ended'
       owner.wake()
@@ -309,7 +243,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
   /** Nothing more can be done for now: starts the timers of what is waited for. */
   settle(): void {
     if (this.over || this.#tunnel) return
-    if (this.#wantsContent) this.#await('request-body')
+    if (this.#content.wanted) this.#await('request-body')
     else this.#timers?.stop('request-body')
     if (!this.begun && this.sink?.started !== false) this.#await('handler', this.sink?.answerWithin)
   }
@@ -357,9 +291,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
 
   /** Bytes that are kept: content that no application has taken to itself, and what waits for a window. */
   get held(): number {
-    let bytes = this.sink?.held ?? 0
-    if (this.#held !== undefined) for (const { length } of this.#held) bytes += length
-    return bytes + (this.#unsent?.length ?? 0)
+    return (this.sink?.held ?? 0) + this.#content.held + (this.#unsent?.length ?? 0)
   }
 
   /** Content that the client's windows have not let through. */
@@ -401,7 +333,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
     this.over = true
     this.#unsent?.release()
     try {
-      if (!this.#told) this.sink?.broken(reason)
+      if (!this.#content.over) this.sink?.broken(reason)
       this.onGone?.(reason)
     } catch (cause) {
       this.failed(cause)
@@ -431,6 +363,21 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
     this.#serving.responded(streamId)
   }
 
+  // For its content.
+
+  credit(bytes: number): void {
+    this.#serving.http.consume(this.announced.streamId, bytes)
+  }
+  wake(): void {
+    this.#serving.owner.wake()
+  }
+  fail(error: unknown): void {
+    this.#serving.owner.fail(error)
+  }
+  told(): void {
+    if (this.#half === 'ended' && !this.over) this.#finish()
+  }
+
   get #mute(): boolean {
     return this.over || this.#serving.owner.gone
   }
@@ -439,7 +386,8 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse {
     this.over = true
     this.#unsent?.release()
     try {
-      if (!this.#told && this.sink !== undefined) this.sink.broken(new Error('the response has ended'))
+      if (!this.#content.over && this.sink !== undefined)
+        this.sink.broken(new Error('the response has ended'))
     } catch (cause) {
       this.failed(cause)
     }

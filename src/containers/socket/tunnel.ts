@@ -1,10 +1,10 @@
-import type { H2Exchange } from '../../http/h2/exchange.ts'
+import type { H2Exchange } from '../../http/h2/exchanges/exchange.ts'
 import type { Field } from '../../http/message.ts'
 import { CLOSED_TUNNEL, type ContentSink, type HttpTunnel } from '../../http/serving.ts'
 import { CloseCode } from '../../http/websocket/index.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { concat } from '../../wire/index.ts'
-import type { Callee } from './call-context.ts'
+import type { Callee } from '../protocol/call-context.ts'
 import { SocketCall, type SocketOpening } from './socket-call.ts'
 
 /** Bytes that wait for the function, beyond which the client gets no more window. */

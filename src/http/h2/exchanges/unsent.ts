@@ -1,5 +1,5 @@
-import { EMPTY, sharedUtf8 } from '../../wire/index.ts'
-import type { Field, ResponseView } from '../message.ts'
+import { EMPTY, sharedUtf8 } from '../../../wire/index.ts'
+import type { Field, ResponseView } from '../../message.ts'
 
 /** Content of a response that waits for a window, and those that wait until all of it has gone. */
 export class Unsent {

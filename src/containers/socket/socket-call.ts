@@ -6,7 +6,7 @@ import type { Timer } from '../../time/clock.ts'
 import { STATE_BYTES } from '../../transfer/consignments/responses.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { utf8 } from '../../wire/index.ts'
-import { CallContext, type Callee } from './call-context.ts'
+import { CallContext, type Callee } from '../protocol/call-context.ts'
 
 /** Bytes that wait for the client, beyond which it is not heard: what it says would only make them more. */
 const OUTPUT = 65_536
