@@ -26,7 +26,9 @@ export class Triage {
   readonly waiting: WaitingRequests = new WaitingRequests()
   /** Those for here are held back, too: the connection is about to leave. */
   held = false
-  /** The functions whose containers did not take the connection: what waits for them is answered with that. */
+  /**
+   * The functions whose containers did not take the connection: what waits for them is answered with that.
+   */
   refusal: Refusal | undefined
   readonly #protocol: TriageOwner
   readonly #owner: ProtocolOwner
@@ -86,7 +88,8 @@ export class Triage {
 
   /**
    * What becomes of the requests that wait: see `policy.ts`.
-   * @returns whether the connection is not ours any more, and otherwise when to ask again, if at a certain time
+   * @returns whether the connection is not ours any more, and otherwise when to ask again, if at a certain
+   * time
    */
   decide(): boolean | { readonly at: number } {
     if (!this.#owner.open) return true

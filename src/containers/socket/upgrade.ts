@@ -43,7 +43,10 @@ export class Upgrade {
     return undefined
   }
 
-  /** The WebSocket that was granted. @param rest what has come of it @param requestsServed this one among them */
+  /**
+   * The WebSocket that was granted. @param rest what has come of it @param requestsServed this one among
+   * them
+   */
   begin(rest: Uint8Array, requestsServed: number): WebSocket {
     const socket = { inbound: rest, outbound: EMPTY, partial: undefined, closeSent: false }
     const opening = this.#opening!
