@@ -48,20 +48,39 @@ export function annotate(
   }
 }
 
-/** An annotation as lines of text: offset, length, name, notation, value. */
-export function formatAnnotation({ fields, error }: Annotation): string {
+/** What {@link formatAnnotation} shows beside the values. */
+export interface AnnotationStyle {
+  /** What was annotated: the bytes of numbers, names and texts stand beside them then. */
+  readonly bytes?: Uint8Array
+  /** What a number in a field of that name stands for; its digits by default. */
+  readonly number?: (field: string, value: number) => string
+}
+
+/** Bytes that stand beside a field; a longer text has its beginning there. */
+const BESIDE = 8
+
+/** An annotation as lines of text: offset, length, bytes if they are given, notation, value. */
+export function formatAnnotation({ fields, error }: Annotation, style: AnnotationStyle = {}): string {
   const lines = fields.map(field => {
     const where = `${String(field.offset).padStart(5)} ${String(field.length).padStart(5)}`
-    return `${where}  ${'  '.repeat(field.depth)}${field.notation} = ${show(field.value)}`
+    const beside = style.bytes === undefined ? '' : `  ${beginning(field, style.bytes).padEnd(2 * BESIDE)}`
+    return `${where}${beside}  ${'  '.repeat(field.depth)}${field.notation} = ${show(field, style)}`
   })
   if (error !== undefined) lines.push(`${String(error.offset).padStart(5)}        stopped: ${error.message}`)
   return lines.join('\n')
 }
 
-function show(value: unknown): string {
+/** Of what is no struct and no secret; the value of a field of bytes says them itself. */
+function beginning({ offset, length, value }: TraceEntry, bytes: Uint8Array): string {
+  if (typeof value === 'object' || typeof value === 'symbol' || value === undefined) return ''
+  return hex(bytes.subarray(offset, offset + Math.min(length, BESIDE)))
+}
+
+function show({ name, value }: TraceEntry, { number }: AnnotationStyle): string {
   if (value === SECRET) return '(secret)'
   if (value instanceof Uint8Array) return hex(value)
-  if (Array.isArray(value)) return `${value.length} items`
+  if (typeof value === 'number') return number?.(name, value) ?? String(value)
+  if (Array.isArray(value)) return `${value.length} ${value.length === 1 ? 'item' : 'items'}`
   if (typeof value === 'object' && value !== null) return '{…}'
   return String(value)
 }

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../support/peers/ports.ts'
 import { refused } from '../support/refusal.ts'
@@ -123,6 +123,21 @@ describe('connect, to serve', () => {
     for (const [, secret] of readFileSync(log, 'utf8').matchAll(/^\S+ [0-9a-f]{64} ([0-9a-f]{64})$/gm))
       expect(stderr).toContain(`    = ${secret}\n`)
     expect(stderr).toMatch(/GET \/tls HTTP/)
+  })
+
+  it('dumps the session for inspect, to a file of its owner alone', async () => {
+    const file = files.file('session.bin')
+    const log = files.file('dump-keys.log')
+    expect((await connect(TLS, '--dump', file, '--key-log', log)).status).toBe(0)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    const { stdout } = await hotpotato(['inspect', file, '--as', 'session', '--secrets'])
+    const [, secret] = /^SERVER_TRAFFIC_SECRET_0 [0-9a-f]{64} ([0-9a-f]{64})$/m.exec(
+      readFileSync(log, 'utf8'),
+    )!
+    expect(stdout).toMatch(/Role role = client$/m)
+    expect(stdout).toContain(`opaque traffic_secret<32..48> = ${secret}`)
+    const { status, stderr } = await connect(TLS, '--dump', files.file('none/session.bin'), '--quiet')
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^--dump .* cannot be written \(ENOENT\)\n$/)])
   })
 
   it('trusts no server without a reason', async () => {

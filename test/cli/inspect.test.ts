@@ -28,7 +28,8 @@ it.each([2, 3, 4])('dumps an envelope of version %i with every field, and masks 
   writeFileSync(file, fromHex(vectorOf(version)))
   const { status, stdout } = run(['inspect', file])
   expect(status).toBe(0)
-  expect(stdout).toContain(`    0     2  uint16 format_version = ${version}`)
+  expect(stdout).toMatch(new RegExp(`^ {4}0 {5}2 {2}000${version} +uint16 format_version = ${version}$`, 'm'))
+  expect(stdout).toMatch(/ 1301 +uint16 cipher_suite = TLS_AES_128_GCM_SHA256 \(0x1301\)$/m)
   expect(stdout).toContain('opaque traffic_secret<32..48> = (secret)')
   expect(stdout).not.toContain('a1a1')
 })
@@ -37,6 +38,24 @@ it('shows secrets when asked, from standard input and from hexadecimal', () => {
   const { status, stdout } = run(['inspect', '-', '--secrets'], envelope)
   expect(status).toBe(0)
   expect(stdout).toContain(`opaque traffic_secret<32..48> = ${'a1'.repeat(32)}`)
+})
+
+it('shows bytes beside numbers and names, and never those of a secret', () => {
+  const { stdout } = run(['inspect', '-'], envelope)
+  expect(stdout).toMatch(/^ +\d+ +1 {2}[0-9a-f]{2} {14} +ServerHandshakeState state = CONNECTED$/m)
+  expect(stdout).not.toMatch(/a1a1|e1e1|e2e2/)
+})
+
+it('dumps every vector of a file of golden vectors', () => {
+  const file = fileURLToPath(
+    new URL(`../../vectors/transfer/envelope-v${FORMAT_VERSION}.json`, import.meta.url),
+  )
+  const { status, stdout } = run(['inspect', file])
+  const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as { vectors: { name: string }[] }
+  expect(status).toBe(0)
+  expect(vectors.length).toBeGreaterThan(2)
+  for (const { name } of vectors) expect(stdout).toContain(`${name}\n`)
+  expect(stdout.match(/^\d+ bytes, read as envelope$/gm)).toHaveLength(vectors.length)
 })
 
 it('dumps as much as there is, and fails', () => {

@@ -107,7 +107,7 @@ it('annotate() lists every field with its place, and masks secrets', () => {
   expect(formatAnnotation({ fields, error })).toBe(
     [
       '    0     1  Kind kind = locked',
-      '    1     8  Key keys<0..2^16-1> = 1 items',
+      '    1     8  Key keys<0..2^16-1> = 1 item',
       '    3     2    uint16 key_id = 1',
       '    5     4    opaque key_bytes<1..64> = (secret)',
       '    9     6  optional<Key> spare = {…}',

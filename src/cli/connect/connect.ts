@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import type { ClientConfig } from '../../tls13/config.ts'
@@ -8,6 +8,7 @@ import {
   type ExposedSecret,
   NamedGroup,
   type ResumptionTicket,
+  SessionState,
   TlsError,
 } from '../../tls13/index.ts'
 import { TlsDuplex } from '../../tls13/io/duplex.ts'
@@ -16,6 +17,7 @@ import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
 import type { ConnectError } from '../../transport/connector.ts'
 import { dial } from '../../transport/dial.ts'
+import { encode } from '../../wire/index.ts'
 import type { FlagValues } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { printable } from '../terminal/output.ts'
@@ -145,6 +147,7 @@ class Client {
     }
     for (const line of handshakeLines(connection, hello)) this.#note(line)
     for (const line of certificateLines(this.#chain)) this.#note(line)
+    this.#dump(connection)
     return connection
   }
 
@@ -152,6 +155,19 @@ class Client {
     const sent = connection.sendEarly(data)
     this.#note(`early data: ${sent} of ${data.length} bytes sent`)
     if (sent < data.length) connection.write(data.subarray(sent))
+  }
+
+  /** @throws CommandError the file cannot be written */
+  #dump({ session }: TlsDuplex): void {
+    const file = this.#values.dump
+    if (file === undefined) return
+    try {
+      // Readable by its owner alone: what it holds opens the connection.
+      writeFileSync(file, encode(SessionState, session.snapshot()), { mode: 0o600 })
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      throw new CommandError(`--dump ${file}: cannot be written (${code ?? String(error)})`)
+    }
   }
 
   #traced(socket: Socket): Pick<ClientConfig, 'onSecret'> {

@@ -24,6 +24,12 @@ export const CONNECT_FLAGS = {
     kind: 'switch',
     help: 'change keys after the handshake, and ask the server to do the same',
   },
+  dump: {
+    kind: 'text',
+    value: 'FILE',
+    completes: 'file',
+    help: 'write the session with its keys after the handshake, for inspect',
+  },
   resume: { kind: 'switch', help: 'connect, wait for a ticket, and resume with it on a second connection' },
   'early-data': {
     kind: 'text',

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Bundle } from '../../sealed/bundle.ts'
 import { noble } from '../../tls13/crypto/noble.ts'
 import { SessionState } from '../../tls13/index.ts'
+import { numberText } from '../../trace/names.ts'
 import { CONTROL } from '../../transfer/control.ts'
 import { Envelope, FORMAT_VERSION, layoutOf, versionOf } from '../../transfer/envelope.ts'
 import { examineEnvelope, examineSession, type Fault } from '../../transfer/examination.ts'
@@ -42,9 +43,10 @@ export function showFaults(file: string, format: string): void {
 }
 
 /**
- * An annotated dump: for each field its offset and length in bytes, its notation (RFC 8446 §3) and
+ * An annotated dump: for each field its offset and length in bytes, its bytes, its notation (RFC 8446 §3) and
  * its value. What cannot be read ends the dump with the reason.
- * @param file binary or hexadecimal, `-` for standard input @param format one of {@link FORMAT_NAMES}
+ * @param file binary or hexadecimal, or a file of golden vectors, of which each is dumped; `-` for standard
+ * input @param format one of {@link FORMAT_NAMES}
  * @param secrets whether the bytes of secrets are shown
  * @throws InspectError no such file @throws UsageError no such format
  */
@@ -53,10 +55,20 @@ export function inspect(
   format: string,
   secrets: boolean,
 ): { readonly text: string; readonly whole: boolean } {
-  const bytes = contentOf(read(file), format)
+  const content = read(file)
+  const vectors = vectorsOf(content)
+  if (vectors === undefined) return dump(unhexed(content), format, secrets)
+  const dumps = vectors.map(({ name, bytes }) => ({ name, ...dump(bytes, format, secrets) }))
+  const text = dumps.map(({ name, text }) => `${name}\n${text}`).join('\n\n')
+  return { text, whole: dumps.every(({ whole }) => whole) }
+}
+
+function dump(input: Uint8Array, format: string, secrets: boolean) {
+  const bytes = contentOf(input, format)
   const annotation = annotate(layout(format, bytes), bytes, secrets ? 'shown' : 'masked')
   const head = `${bytes.length} bytes, read as ${format}\n\noffset bytes`
-  return { text: `${head}\n${formatAnnotation(annotation)}`, whole: annotation.error === undefined }
+  const text = `${head}\n${formatAnnotation(annotation, { bytes, number: numberText })}`
+  return { text, whole: annotation.error === undefined }
 }
 
 /**
@@ -65,7 +77,7 @@ export function inspect(
  * @throws UsageError a format that there are no rules for
  */
 export function verify(file: string, format: string): readonly Fault[] {
-  const bytes = read(file)
+  const bytes = unhexed(read(file))
   if (format === 'envelope') return examineEnvelope(bytes, noble)
   const foreign = FOREIGN_CODECS.get(format)
   if (foreign === undefined && format !== 'session') {
@@ -107,16 +119,34 @@ function contentOf(bytes: Uint8Array, format: string): Uint8Array {
 }
 
 function read(file: string): Uint8Array {
-  let content: Uint8Array
   try {
-    content = readFileSync(file === '-' ? 0 : file)
+    return new Uint8Array(readFileSync(file === '-' ? 0 : file))
   } catch (error) {
     throw new InspectError(
       `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
     )
   }
+}
+
+function unhexed(content: Uint8Array): Uint8Array {
   const text = new TextDecoder('latin1').decode(content)
-  const bytes =
-    /^[0-9a-fA-F\s]+$/.test(text) && text.replace(/\s/g, '').length % 2 === 0 ? fromHex(text) : content
-  return new Uint8Array(bytes)
+  const hexadecimal = /^[0-9a-fA-F\s]+$/.test(text) && text.replace(/\s/g, '').length % 2 === 0
+  return hexadecimal ? fromHex(text) : content
+}
+
+/** Golden vectors as `vectors/transfer` has them; undefined: it is no file of that kind. */
+function vectorsOf(content: Uint8Array): { readonly name: string; readonly bytes: Uint8Array }[] | undefined {
+  // No state begins so: an envelope begins with its version, a session with a small number.
+  if (content[0] !== 0x7b) return undefined
+  try {
+    const { vectors } = JSON.parse(new TextDecoder().decode(content)) as { vectors: GoldenVector[] }
+    return vectors.map(({ name, bytes }) => ({ name, bytes: fromHex(bytes) }))
+  } catch {
+    return undefined
+  }
+}
+
+interface GoldenVector {
+  readonly name: string
+  readonly bytes: string
 }

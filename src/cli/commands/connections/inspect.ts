@@ -10,9 +10,14 @@ export const command = defineCommand({
     as: { kind: 'text', among: FORMAT_NAMES, help: 'what the file holds; default: envelope' },
     secrets: { kind: 'switch', help: 'show the bytes of secrets, which are masked otherwise' },
   },
-  help: `FILE is binary or hexadecimal; - is standard input. For each field the dump has its offset and length
-in bytes, its notation (RFC 8446 §3) and its value.`,
-  examples: ['hotpotato inspect envelope.bin', 'hotpotato inspect - --as session < session.hex'],
+  help: `FILE is binary or hexadecimal, or one of golden vectors as vectors/transfer has them; - is standard
+input. For each field the dump has its offset and length in bytes, its first bytes, its notation (RFC 8446
+§3) and its value. connect --dump writes such a file.`,
+  examples: [
+    'hotpotato inspect envelope.bin',
+    'hotpotato inspect - --as session < session.hex',
+    'hotpotato inspect vectors/transfer/envelope-v5.json',
+  ],
   async run({ as = 'envelope', secrets }, [file]) {
     const { showDump } = await import('../../states/inspect.ts')
     showDump(file!, as, secrets)
