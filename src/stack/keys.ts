@@ -145,7 +145,10 @@ export const ROOT = section({
       periodSeconds: key('Between two questions.', seconds(0.1, 3600, 2)),
       failureSeconds: key('Of silence after which it is ended.', seconds(1, 3600, 10)),
       busySeconds: key('The same for one that shows that it works.', seconds(1, 3600, 60)),
-      startSeconds: key('That it has to become ready.', seconds(1, 3600, 60)),
+      startSeconds: key(
+        'That it has to become ready, once it is started: few start at a time.',
+        seconds(1, 3600, 60),
+      ),
     }),
   ),
   log: key(

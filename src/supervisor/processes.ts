@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import type { Log } from '../platform/log.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Plan } from '../stack/plan.ts'
@@ -18,6 +19,7 @@ import { type Member, openSwitchboard, presumed, type Switchboard, type WaitingP
 import type { Process, Replica } from './replica.ts'
 import { SecretMounts } from './secrets/mounts.ts'
 import { type Waiting, WarmPool } from './sleep/warm-pool.ts'
+import { Turns } from './turns.ts'
 
 /** What becomes of what the processes write on standard output and error, their logs and crashes among it. */
 export interface OutputOptions {
@@ -30,10 +32,16 @@ export interface ProcessesOptions {
   readonly channel: Channel['kind']
   /** What waits for functions, as it is configured now. */
   readonly warmPool: () => Plan['warmPool']
+  readonly liveness: {
+    /** Milliseconds that a process has to become ready. */
+    readonly start: number
+  }
   readonly output: OutputOptions
   readonly clock: Clock
   readonly log: Log
   readonly onMessage: (process: Process, message: ControlMessage) => void
+  /** Its process has been started: it may have waited for that. */
+  readonly onStarted: (replica: Replica) => void
   /** It is forgotten already. @param how as `SIGKILL` or `exit code 1`, or why it could not be started */
   readonly onEnded: (ended: Ended, how: string) => void
 }
@@ -59,6 +67,12 @@ const OFFENCES = 64
 const TOLD = 8
 /** Milliseconds that a process may live without its channel: one that ends closes that first, and is slow. */
 const FAREWELL = 3000
+
+/** Containers that start at a time: so many, or so many for each processor. */
+const FEWEST = 4
+const STARTS = 2
+/** The part of its time to start after which the others do not wait for one. */
+const PATIENCE = 4
 
 /** What only the first process of a replica is told. */
 export type FirstSettings = Pick<WorkerSettings, 'rehearsesAtOnce' | 'followsCalls' | 'awaited'>
@@ -104,6 +118,7 @@ export class Processes {
   readonly #limits: LimitWatch<Watched & Process>
   readonly #warmPool: WarmPool<Warm>
   readonly #warm = new Map<number, Warm>()
+  readonly #turns: Turns<Replica>
   /** What is still read of the output of processes, also of those that have ended. */
   readonly #reading = new Set<Promise<void>>()
   #nextId = SUPERVISOR + 1
@@ -121,6 +136,8 @@ export class Processes {
       end: (process, error) => this.#end(process, unstarted(error)),
       offends: (process, what) => this.offends(process, what),
     })
+    const most = Math.max(FEWEST, availableParallelism() * STARTS)
+    this.#turns = new Turns({ clock: options.clock, most, longest: options.liveness.start / PATIENCE })
     const count = (): number => options.warmPool().count
     this.#warmPool = new WarmPool({ ...options, count, start: () => this.#startWarm() })
     this.#switchboard.channel.onMessage = (from, payload, descriptors) => {
@@ -167,10 +184,32 @@ export class Processes {
     return warm
   }
 
-  /** Starts one for a replica. @param more settings for this process alone */
+  /**
+   * Starts one for a replica, a container's when it is its turn: many that start at once would make each other
+   * late. @param more settings for this process alone
+   */
   start(replica: Replica, more: FirstSettings = {}): void {
     const { spec } = replica
     const warm = more.rehearsesAtOnce === undefined && canBeWarm(spec) ? this.#warmPool.take() : undefined
+    if (warm !== undefined || spec.role !== 'container') {
+      this.#startNow(replica, more, warm)
+      return
+    }
+    this.#turns.take(replica, () => this.#startNow(replica, more), more.awaited === true)
+  }
+
+  /** Whether the process of a replica waits for its turn to start. */
+  waits(replica: Replica): boolean {
+    return this.#turns.waits(replica)
+  }
+
+  /** A replica that waits wants no process any more. */
+  withdraw(replica: Replica): void {
+    this.#turns.leave(replica)
+  }
+
+  #startNow(replica: Replica, more: FirstSettings, warm?: Warm): void {
+    const { spec } = replica
     const id = warm?.process.id ?? this.#nextId++
     let member: Member
     try {
@@ -182,6 +221,7 @@ export class Processes {
     } catch (error) {
       // No descriptor is free, or no memory, or a secret is missing: it is tried again.
       this.#secrets.unmount(id)
+      this.#turns.leave(replica)
       warm?.kill()
       this.#options.onEnded(
         { replica, member: { id, failure: undefined, peer: undefined } },
@@ -192,6 +232,7 @@ export class Processes {
     const process = { replica, member }
     replica.member = member
     this.#byId.set(id, process)
+    this.#options.onStarted(replica)
     this.#warm.delete(id)
     const { child } = member
     if (warm === undefined) this.#read(child, replica)
@@ -250,6 +291,7 @@ export class Processes {
 
   /** As {@link Introductions.introduce}. */
   introduce(process: Process, publicKey: Uint8Array): boolean {
+    this.#turns.leave(process.replica)
     return this.#introductions.introduce(process, publicKey)
   }
 
@@ -266,6 +308,7 @@ export class Processes {
         : new Promise(resolve => child.once('exit', resolve)),
     )
     this.#warmPool.stop()
+    this.#turns.stop()
     for (const id of this.#byId.keys()) this.tell(id, { kind: 'stop' })
     let timer: Timer | undefined
     const late = new Promise(resolve => {
@@ -343,6 +386,7 @@ export class Processes {
     this.#switchboard.channel.forget(id)
     this.#byId.delete(id)
     this.#secrets.unmount(id)
+    this.#turns.leave(replica)
     replica.member = undefined
     this.#introductions.gone(member)
     const why = member.payload.why ?? presumed(how, member.spec.confinement?.limits.memory)

@@ -108,12 +108,12 @@ export class Supervisor {
     this.#processes = new Processes({
       ...options,
       warmPool: () => this.#reloads.plan.warmPool,
+      onStarted: replica => this.#expected.started(replica),
       onMessage: (process, message) => this.#receive(process, message),
       onEnded: (process, how) => this.#ended(process, how),
     })
-    this.#loads = new Loads(clock, loads => this.#processes.tellAll({ kind: 'loads', loads }))
     this.#sentinel = new Sentinel({ ...options, processes: this.#processes })
-    this.#expected = new Expectations(clock, options.liveness.start)
+    this.#expected = new Expectations(clock, options.liveness.start, this.#processes)
     this.#replacements = new Replacements(clock, options.log, replica => this.#processes.start(replica))
     const ask = (id: number): Promise<Counters> => this.#ask(id)
     this.#retiring = new Retiring({ processes: this.#processes, ask, clock, log: options.log })
@@ -350,6 +350,8 @@ export class Supervisor {
 
   #remove(replica: Replica): void {
     this.#replacements.giveUp(replica)
+    this.#processes.withdraw(replica)
+    this.#expected.settle(replica, new Error(`${replica.name} is not to run any more`))
     this.#replicas.delete(replica)
   }
 
@@ -433,17 +435,16 @@ export class Supervisor {
 
   #ended({ replica, member }: Ended, how: string): void {
     const { id, failure, peer } = member
-    const { name } = replica
     this.#sentinel.forget(id)
     this.#loads.forget(id)
     this.tally.ended(id)
     for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
     if (this.#stopping) return
-    this.#expected.settle(replica, new Error(`${name} ended (${how})`))
+    this.#expected.settle(replica, new Error(`${replica.name} ended (${how})`))
     const followed = this.#replacements.ended(replica, how, failure)
     this.#sleep.ended(replica)
     if (!followed) this.#remove(replica)
     else if (failure === undefined && peer === undefined)
-      this.#start.failed(replica, `${name} ended (${how}) before it was ready; its log says why`)
+      this.#start.failed(replica, `${replica.name} ended (${how}) before it was ready; its log says why`)
   }
 }

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
@@ -19,7 +19,10 @@ const SETTINGS = { name: 'warm', channel: 'native', provider: 'node', logLevel: 
 const built = (name: string): string =>
   JSON.stringify(new URL(`../../dist/src/transfer/${name}.js`, import.meta.url).href)
 
-/** Says what it is told; and that it can work: at once, or at a signal if it has waited for what it is. */
+/**
+ * Says what it is told; and that it can work: at once, or at a signal if it has waited for what it is, or is
+ * called so.
+ */
 const PROCESS = `
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -39,8 +42,9 @@ for await (const line of createInterface(createReadStream('', { fd: 3 }))) {
     console.log(name, kind, more.id ?? more.peer?.id ?? '')
     if (kind === 'stop') process.exit(0)
   }
-  if (name === 'warm') process.on('SIGUSR2', () => say('ready'))
-  say(name === 'warm' ? 'present' : 'ready')
+  const late = name.startsWith('late')
+  if (name === 'warm' || late) process.on('SIGUSR2', () => say('ready'))
+  if (!late) say(name === 'warm' ? 'present' : 'ready')
   console.log('pid', process.pid)
 }
 setInterval(() => {}, 1000)
@@ -50,6 +54,7 @@ let folder: string
 let program: URL
 let said: string[]
 let ends: string[]
+let started: Replica[]
 let processes: Processes
 
 beforeEach(() => {
@@ -58,9 +63,12 @@ beforeEach(() => {
   writeFileSync(program, PROCESS)
   said = []
   ends = []
+  started = []
   processes = new Processes({
     channel: 'native',
     warmPool: () => ({ count: 1, entry: program, words: [], settings: SETTINGS }),
+    liveness: { start: 60_000 },
+    onStarted: replica => started.push(replica),
     output: { sink: line => said.push((JSON.parse(line) as { msg: string }).msg), bytesPerSecond: 1e6 },
     clock: SYSTEM_CLOCK,
     log: pino({ level: 'silent' }),
@@ -80,6 +88,12 @@ afterEach(async () => {
 function replica(role: 'container' | 'gateway', more: Partial<MemberSpec> = {}): Replica {
   const settings = { ...SETTINGS, name: `${role}-1`, functionName: role === 'container' ? 'one' : '' }
   return new Replica({ name: settings.name, entry: program, role, settings, ...more }, RESTART)
+}
+
+/** A container that says at a signal that it is ready. */
+function late(name: string): Replica {
+  const settings = { ...SETTINGS, name, functionName: 'one' }
+  return replica('container', { name, settings })
 }
 
 /** Waits for the process of the warm pool, which then has told its key. @returns its process id */
@@ -125,6 +139,36 @@ describe.skipIf(!available)(`a process that is started${LACKING}`, () => {
     processes.start(replica('container', { secrets: { store: folder, names: ['missing'] } }))
     expect(ends).toEqual([expect.stringMatching(/^it cannot be started: .*missing/)])
     await eventually(async () => (lives(pid) ? undefined : true), 'the warm process lives on')
+  })
+
+  it('is one of few: the others wait until it is ready or has ended, and those that go are left out', async () => {
+    const most = Math.max(4, availableParallelism() * 2)
+    const replicas = Array.from({ length: most + 4 }, (_, index) => late(`late-${index}`))
+    for (const one of replicas) processes.start(one)
+    const waiting = replicas.slice(most)
+    const states = (): boolean[] => waiting.map(one => processes.waits(one))
+    expect(replicas.map(({ member }) => member !== undefined).indexOf(false)).toBe(most)
+    expect([states(), started.length]).toEqual([[true, true, true, true], most])
+    processes.withdraw(waiting[0]!)
+    expect(states()).toEqual([false, true, true, true])
+    await eventually(
+      async () => said.filter(line => line.startsWith('pid ')).length === most || undefined,
+      'they do not all run',
+    )
+    replicas[0]!.member!.child.kill('SIGUSR2')
+    await eventually(async () => waiting[1]!.member, 'none follows one that is ready')
+    expect(states()).toEqual([false, false, true, true])
+    replicas[1]!.member!.child.kill('SIGKILL')
+    await eventually(async () => waiting[2]!.member, 'none follows one that has ended')
+    expect(states()).toEqual([false, false, false, true])
+    // A gateway does not wait, and nothing is started for one that has been withdrawn.
+    processes.start(replica('gateway'))
+    expect(started.slice(most).map(({ name }) => name)).toEqual([
+      waiting[1]!.name,
+      waiting[2]!.name,
+      'gateway-1',
+    ])
+    expect(waiting[0]!.member).toBeUndefined()
   })
 
   it('and has been warm is offered nothing if it is to go again before it is ready', async () => {
