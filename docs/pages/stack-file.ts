@@ -50,7 +50,7 @@ what it likes. These labels mean something:
 | \`com.openfaas.scale.min\`, \`com.openfaas.scale.max\` | \`replicas\`, which goes before them |
 ${zero()}
 faas-cli puts variables of the environment in the place of \`\${NAME}\` and \`\${NAME:-default}\`; here such
-text stays as it is. \`envsubst < stack.yml | hotpotato up --config /dev/stdin\` does the first.
+text stays as it is. \`envsubst < stack.yml | npx --no hotpotato up --config /dev/stdin\` does the first.
 
 Without meaning here, remarked on once and harmless:
 ${wrapped([...foreign.map(([name]) => name), 'configuration', 'provider.network'])}.
@@ -69,6 +69,8 @@ Others are the author's own affair, \`NODE_OPTIONS\` and \`LD_PRELOAD\` among th
 when its Node runs already, so they change only programs that the function starts.
 
 ## Keys of a function
+
+\`NAME[].KEY\` is a key of each item of the list \`NAME\`.
 
 ${table(Object.fromEntries(Object.entries(FUNCTION_KEYS).filter(([, one]) => !one.foreign)), '')}
 
@@ -116,7 +118,14 @@ function table(keys: Keys, prefix: string): string {
 function rows(keys: Keys, prefix: string): string[] {
   return Object.entries(keys)
     .filter(([, one]) => !one.foreign)
-    .flatMap(([name, one]) => [row(prefix + name, one), ...rows(one.keys ?? {}, `${prefix}${name}.`)])
+    .flatMap(([name, one]) => {
+      const path = prefix + name
+      return [row(path, one), ...rows(one.keys ?? {}, `${path}${isList(one) ? '[]' : ''}.`)]
+    })
+}
+
+function isList({ schema }: Reader<unknown>): boolean {
+  return [schema.type].flat().includes('array')
 }
 
 function row(path: string, one: Reader<unknown>): string {
@@ -131,7 +140,7 @@ function defaultOf({ isDuration }: Reader<unknown>, fallback: unknown): string {
 }
 
 function mayBe({ keys, schema, allowed, isDuration }: Reader<unknown>): string {
-  if (keys !== undefined) return 'a map'
+  if (keys !== undefined) return kind(schema)
   if (isDuration) return durations(schema.anyOf as readonly Record<string, unknown>[])
   if (schema.type === 'integer' && schema.minimum !== undefined)
     return `${schema.minimum} to ${schema.maximum}`

@@ -91,6 +91,7 @@ const externalAccount: Reader<AcmeSettings['externalAccount']> = reader(
       return refuse(place.path, 'a map of keyId and keyFile', value)
     return { keyId: id, keyFile }
   },
+  externalKeys,
 )
 
 const KEYS = section({
@@ -106,8 +107,10 @@ const KEYS = section({
 })
 
 /** `tls.acme`; undefined unless it is written down. */
-export const acme: Reader<AcmeConfig | undefined> = reader(KEYS.schema, (value, place) =>
-  value === undefined || value === null ? undefined : KEYS(value, place),
+export const acme: Reader<AcmeConfig | undefined> = reader(
+  KEYS.schema,
+  (value, place) => (value === undefined || value === null ? undefined : KEYS(value, place)),
+  KEYS,
 )
 
 /** A certificate that an authority of the web is to be asked for. */

@@ -139,7 +139,7 @@ function placeOf(directory: string, variables: Variables): Place {
   }
 }
 
-/** Where a value is given, if it is. */
+/** Where a value is given, if it is: `files: docs` gives the value of `files.directory`. */
 function origin(
   root: unknown,
   path: readonly string[],
@@ -148,8 +148,12 @@ function origin(
 ): string | undefined {
   const joined = path.join('.')
   if (variables.has(joined)) return variables.get(joined)![0]
-  let value = root
-  for (const key of path) value = value instanceof Map ? value.get(key) : undefined
+  let value: unknown = root
+  for (const [index, key] of path.entries()) {
+    if (value !== undefined && value !== null && !(value instanceof Map))
+      return at(path.slice(0, index).join('.'))
+    value = value?.get(key)
+  }
   return value === undefined || value === null ? undefined : at(joined)
 }
 

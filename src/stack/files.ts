@@ -27,6 +27,7 @@ export const files: Reader<Files | undefined> = reader(
       return refuse(place.path, 'the path of a directory that exists', shown ?? value)
     return { directory: shown, html: read.html }
   },
+  keys,
 )
 
 /** The settings of the function, as it reads them. */

@@ -57,7 +57,7 @@ export interface Schema {
 export interface Reader<T> {
   (value: unknown, place: Place): T
   readonly schema: Schema
-  /** Of a map with known keys. */
+  /** Of a map with known keys, or of each item of a list of such. */
   readonly keys?: Keys
   /** What is allowed, in words. */
   readonly allowed?: string
@@ -72,9 +72,17 @@ export type ReadonlyShape<R> = R extends Reader<infer T> ? T : never
 /** What comes out of a map with these keys. */
 export type KeyValues<F extends Keys> = { readonly [K in keyof F]: ReadonlyShape<F[K]> }
 
-/** A reader out of what reads and what an editor is told. */
-export function reader<T>(schema: Schema, read: (value: unknown, place: Place) => T): Reader<T> {
-  return Object.assign((value: unknown, place: Place) => read(value, place), { schema })
+/**
+ * A reader out of what reads and what an editor is told.
+ * @param map reads the maps that the value may be, or that the items of a list are
+ */
+export function reader<T>(
+  schema: Schema,
+  read: (value: unknown, place: Place) => T,
+  map?: Pick<Reader<unknown>, 'keys'>,
+): Reader<T> {
+  const known = map?.keys === undefined ? {} : { keys: map.keys }
+  return Object.assign((value: unknown, place: Place) => read(value, place), { schema, ...known })
 }
 
 /** One key: what it is for, in a sentence for users, and what reads its value. */

@@ -29,4 +29,5 @@ export const replicas: Reader<Replicas> = reader(
     if (min > max) refuse(below(place, 'min').path, `at most max (${max})`, min)
     return { start: min, min, max, ...(connections === undefined ? {} : { connections }) }
   },
+  range,
 )

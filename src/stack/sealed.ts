@@ -2,7 +2,18 @@ import { join } from 'node:path'
 import type { ForkSettings } from '../platform/program-settings.ts'
 import type { SealedSettings } from '../platform/worker-settings.ts'
 import { OUTPUT_BYTES } from './program/program.ts'
-import { below, ConfigError, key, type Place, path, type Reader, seconds, section, whole } from './readers.ts'
+import {
+  below,
+  ConfigError,
+  key,
+  type Place,
+  path,
+  type Reader,
+  reader,
+  seconds,
+  section,
+  whole,
+} from './readers.ts'
 
 /** What is configured of a function that is a bundle. */
 export interface SealedConfig {
@@ -29,14 +40,15 @@ const keys = section({
 })
 
 /** `sealed: { bundle, cacheSeconds, warm }`; undefined: the function is not sealed. */
-export const sealed: Reader<SealedConfig | undefined> = Object.assign(
-  (value: unknown, place: Place): SealedConfig | undefined => {
+export const sealed: Reader<SealedConfig | undefined> = reader(
+  keys.schema,
+  (value, place) => {
     if (value === undefined || value === null) return undefined
     const { bundle, cacheSeconds, warm } = keys(value, place)
     if (bundle !== undefined) return { bundle, cacheSeconds, warm }
     throw new ConfigError(`${place.path} must have bundle: ${BUNDLE}`, below(place, 'bundle').path)
   },
-  { schema: keys.schema, keys: keys.keys! },
+  keys,
 )
 
 /** Whether a process each request serves it. */

@@ -34,6 +34,7 @@ export const trust: Reader<readonly TrustGroup[]> = reader(
     if (!Array.isArray(value)) return refuse(place.path, 'a list of groups of functions', value)
     return value.map((one, index) => group(one, below(place, String(index))))
   },
+  group,
 )
 
 /** @throws ConfigError a group has what is no function */

@@ -24,17 +24,38 @@ function stackFiles(): string[] {
   return ['hotpotato.yml', ...below.filter(name => /\.ya?ml$/.test(name))]
 }
 
-/** Those on the pages of the docs. */
+/** Those on the pages of the docs, and parts of such: between fences, or indented. */
 function stackFilesOnPages(): (readonly [string, string])[] {
   const pages = ['README.md', ...readdirSync(join(ROOT, 'docs')).map(name => `docs/${name}`)]
+  const begins = new RegExp(`^(#.*\\n)*(${Object.keys(stackSchema().properties as object).join('|')}):`)
   return pages
     .filter(name => name.endsWith('.md'))
     .flatMap(name => {
-      const blocks = readFileSync(join(ROOT, name), 'utf8').matchAll(/^```ya?ml\n([\s\S]*?)^```$/gm)
-      return [...blocks]
-        .map(([, text]) => [name, text!] as const)
-        .filter(([, text]) => /^functions:/m.test(text))
+      const page = readFileSync(join(ROOT, name), 'utf8')
+      const fenced = [...page.matchAll(/^```ya?ml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!)
+      const indented = [...page.matchAll(/(?<=\n\n)( {4}.*\n)+/g)].map(([text]) =>
+        text.replace(/^ {4}/gm, ''),
+      )
+      return [...fenced, ...indented]
+        .filter(text => begins.test(text))
+        .map(text => [name, /^functions:/m.test(text) ? text : `${text}functions: { a: }\n`] as const)
     })
+}
+
+/** Every key that the schema knows, as pages write it: `trust[].warm`, and of a function by its name alone. */
+function keysIn(schema: Readonly<Record<string, unknown>>, path = ''): string[] {
+  const ways = [schema, ...((schema.anyOf ?? []) as (typeof schema)[])]
+  const own = ways.flatMap(way =>
+    Object.entries((way.properties ?? {}) as Readonly<Record<string, typeof schema>>).flatMap(
+      ([name, one]) =>
+        name === 'functions' && path === '' ? keysIn(one) : [path + name, ...keysIn(one, `${path}${name}.`)],
+    ),
+  )
+  const { items, additionalProperties } = schema
+  const list = typeof items === 'object' ? keysIn(items as typeof schema, `${path.slice(0, -1)}[].`) : []
+  const map =
+    typeof additionalProperties === 'object' ? keysIn(additionalProperties as typeof schema, path) : []
+  return [...own, ...list, ...map]
 }
 
 describe('the schema', () => {
@@ -92,6 +113,16 @@ functions:
     expect(said).toHaveLength(1)
   })
 
+  it('has no key that docs/stack-file.md leaves out', () => {
+    const page = readFileSync(join(ROOT, 'docs/stack-file.md'), 'utf8')
+    const keys = keysIn(stackSchema())
+    expect(keys).toContain('tls.acme.externalAccount.keyId')
+    // Those without meaning stand in a list.
+    const [list] = /(?<=remarked on once and harmless:\n)(`.*\n)+/.exec(page)!
+    const isThere = (key: string): boolean => page.includes(`| \`${key}\` |`) || list.includes(`\`${key}\``)
+    expect(keys.filter(key => !isThere(key))).toEqual([])
+  })
+
   it('says of every key what it is for', () => {
     const bare: string[] = []
     const visit = (schema: Readonly<Record<string, unknown>>, path: string): void => {
@@ -100,9 +131,9 @@ functions:
         if (typeof one.description !== 'string') bare.push(`${path}.${name}`)
         visit(one, `${path}.${name}`)
       }
-      const { additionalProperties } = schema
-      if (typeof additionalProperties === 'object')
-        visit(additionalProperties as object as typeof schema, path)
+      const { additionalProperties, items, anyOf = [] } = schema
+      for (const one of [additionalProperties, items, anyOf].flat())
+        if (typeof one === 'object') visit(one as typeof schema, path)
     }
     visit(stackSchema(), '')
     expect(bare).toEqual([])

@@ -18,7 +18,9 @@ functions:
     environment_file: [x.env]
     replicas: { min: 2, max: 4 }
     limits: { memory: 1Ki }
+    files: .
   b: { lang: node22, labels: { com.openfaas.scale.min: 3 } }
+isolationUids: 2000-2999
 `
 const load = (text: string, variables = {}) => parseConfig(text, directory, variables, 'x.yml')
 const shown = (secrets = false) => shownConfig(load(TEXT, { HOTPOTATO_HTTPS_PORT: '2' }), secrets)
@@ -49,8 +51,10 @@ describe('a configuration that is shown', () => {
     ['functions.a.environment.A', { value: '********', from: 'x.env:3' }],
     ['functions.a.environment.SECRET', { value: '********', from: 'x.env:2' }],
     ['functions.a.hosts', { value: ['a.local', 'a.localhost'], from: 'default' }],
+    ['functions.a.files.directory', { value: directory, from: 'x.yml:9:12' }],
+    ['isolationUids.first', { value: 2000, from: 'x.yml:11:16' }],
     ['functions.b.handler', { value: join(directory, 'b'), from: 'default' }],
-    ['functions.b.replicas', { value: { min: 3, max: 64 }, from: 'x.yml:9:22' }],
+    ['functions.b.replicas', { value: { min: 3, max: 64 }, from: 'x.yml:10:22' }],
   ])('says what %s is, and where that comes from', (path, expected) => {
     expect(at(path)).toEqual(expected)
   })
@@ -65,6 +69,8 @@ describe('a configuration that is shown', () => {
     'functions: { p: { command: [python3, "a b"], mode: fork, pool: 2 }, q: { lang: python3 } }',
     'functions: { s: { sealed: { bundle: x.age, cacheSeconds: 10s } }, f: { files: { directory: . } } }',
     'functions: { a: { replicas: { min: 1, max: 3, connections: 5 } } }',
+    'trust: [{ functions: [a] }]\nisolationUids: 2000-2001\nfunctions: { a: { files: ., command: x, health: /x } }',
+    'tls: { acme: { externalAccount: { keyId: a, keyFile: b } } }\nfunctions: { a: { hosts: [a.example] } }',
     'functions: { a: { fprocess: wc, labels: { com.openfaas.scale.zero: "true" } } }',
   ])('is read again as the same: %j', text => {
     const first = load(text)

@@ -45,6 +45,7 @@ export const health: Reader<Health | undefined> = reader(
     const { path, everySeconds, timeoutSeconds, failures } = read
     return path === undefined ? undefined : { path, everySeconds, timeoutSeconds, failures }
   },
+  keys,
 )
 
 /** What annotations of OpenFaaS say of both questions. */
