@@ -24,6 +24,9 @@ export function outgoingOf(
   return { method, url: new URL(url), fields: [...fields, ...close], content, length: undefined }
 }
 
+/** Milliseconds for a connection that is opened ahead, and for its handshake. */
+const OPENING = 10_000
+
 /** Times that a request is sent which the server says that it has not looked at. */
 const TRIES = 4
 
@@ -65,18 +68,23 @@ export class Link {
     this.#orders = orders
     this.#turn = turn
     this.#tally = tally
-    const timeouts = { connect: timeout, tls: timeout, headers: 0, body: 0, idle: 0, total: 0 }
+    // With a connection for each request it is the request that is too late.
+    const connect = plan.reconnect ? timeout : Math.min(timeout, OPENING)
+    const timeouts = { connect, tls: connect, headers: 0, body: 0, idle: 0, total: 0 }
     this.#opener = new Opener({ connector }, SYSTEM_CLOCK, timeouts)
   }
 
-  /** Connects before there is a request; what goes wrong is told to the first one. */
-  async open(): Promise<void> {
-    if (this.#reconnect) return
+  /**
+   * Connects before there is a request; what goes wrong is told to the first one.
+   * @returns that, or undefined
+   */
+  async open(): Promise<unknown> {
     try {
       this.#pool.adopt(await this.#open(this.#pool, new AbortController().signal))
     } catch (error) {
       this.#failed = error
     }
+    return this.#failed
   }
 
   /** Places for requests at the same time. */

@@ -3,7 +3,7 @@ import { connectorOf } from './connecting.ts'
 import { faultOf } from './faults.ts'
 import { type Interval, loadHdr, Seconds } from './hdr.ts'
 import { Link, outgoingOf } from './link.ts'
-import { Load } from './load.ts'
+import { type Fault, Load } from './load.ts'
 import { MOMENTS } from './moments.ts'
 import { Pace } from './pace.ts'
 import type { Plan } from './plan.ts'
@@ -20,6 +20,28 @@ export interface Result {
   readonly log: readonly Interval[]
 }
 
+/** What came of connections before the load: how many are there, and what the first of the others failed with. */
+export interface Opened {
+  readonly opened: number
+  readonly fault: Pick<Fault, 'kind' | 'reason'> | undefined
+}
+
+class Opening {
+  opened = 0
+  #failure: unknown
+
+  /** @param failures of each, what it failed with; undefined: it is there */
+  take(failures: readonly unknown[]): void {
+    this.opened += failures.filter(one => one === undefined).length
+    this.#failure ??= failures.find(one => one !== undefined)
+  }
+
+  get outcome(): Opened {
+    const fault = this.#failure === undefined ? undefined : faultOf(this.#failure)
+    return { opened: this.opened, fault }
+  }
+}
+
 /** The part of a load that one thread makes. */
 export class Share {
   readonly #plan: Plan
@@ -28,8 +50,17 @@ export class Share {
   readonly #seconds: Seconds | undefined
   readonly #load: Load
   readonly #pace: Pace
+  /** What came of opening its connections. */
+  readonly opening: Opened
 
-  private constructor(plan: Plan, links: readonly Link[], tally: Tally, seconds: Seconds | undefined) {
+  private constructor(
+    plan: Plan,
+    links: readonly Link[],
+    tally: Tally,
+    seconds: Seconds | undefined,
+    opening: Opened,
+  ) {
+    this.opening = opening
     this.#plan = plan
     this.#links = links
     this.#tally = tally
@@ -39,7 +70,10 @@ export class Share {
     this.#load = new Load(places, this.#pace, tally, MOMENTS, faultOf)
   }
 
-  /** @returns when its connections are there, or have failed @throws Error for what cannot be loaded */
+  /**
+   * @returns when its connections are there, or have failed; with a connection for each request, when one has
+   * been tried @throws Error for what cannot be loaded
+   */
   static async prepare(plan: Plan): Promise<Share> {
     const provider = await loadProvider(plan.provider)
     const seconds = plan.log ? new Seconds(await loadHdr()) : undefined
@@ -54,9 +88,17 @@ export class Share {
       { length: plan.connections },
       (_, turn) => new Link(plan, orders, turn, connectorOf(plan, provider), tally),
     )
-    for (let i = 0; i < links.length; i += OPENING)
-      await Promise.all(links.slice(i, i + OPENING).map(link => link.open()))
-    return new Share(plan, links, tally, seconds)
+    const opening = new Opening()
+    if (plan.reconnect) {
+      const trial = new Link(plan, orders, 0, connectorOf(plan, provider), new Tally())
+      opening.take([await trial.open()])
+      trial.close()
+    }
+    // Where none of the first comes about, none of the rest is waited for.
+    else
+      for (let i = 0; i < links.length && (i === 0 || opening.opened > 0); i += OPENING)
+        opening.take(await Promise.all(links.slice(i, i + OPENING).map(link => link.open())))
+    return new Share(plan, links, tally, seconds, opening.outcome)
   }
 
   async run(): Promise<Result> {

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { type FlagValues, wholeNumber } from '../line/flags.ts'
-import { CommandError } from '../line/usage-error.ts'
+import { CommandError, STATUS } from '../line/usage-error.ts'
 import { say } from '../terminal/output.ts'
 import { makeShares } from './crew.ts'
 import type { STRESS_FLAGS } from './flags.ts'
@@ -15,14 +15,17 @@ type Values = FlagValues<typeof STRESS_FLAGS>
 /** `hotpotato stress`. @throws UsageError, CommandError, MissingPackageError */
 export async function stress(addresses: readonly string[], values: Values): Promise<void> {
   const stop = new AbortController()
+  let begun = false
   const end = (): void => {
-    // The second time the user means it.
-    if (stop.signal.aborted) process.exit(130)
+    // Before the load there is nothing to tell; the second time the user means it.
+    if (stop.signal.aborted || !begun) process.exit(STATUS.interrupted)
     stop.abort()
   }
   process.on('SIGINT', end)
   try {
-    const { report, tolerable } = await stressed(addresses, values, stop.signal)
+    const { report, tolerable } = await stressed(addresses, values, stop.signal, () => {
+      begun = true
+    })
     say(report)
     if (!tolerable) process.exitCode = 1
   } finally {
@@ -31,7 +34,7 @@ export async function stress(addresses: readonly string[], values: Values): Prom
 }
 
 /**
- * Makes a load. @param stop ends it with what there is so far
+ * Makes a load. @param stop ends it with what there is so far @param onBegin it begins
  * @returns what is to be printed, and whether no more failed than may
  * @throws UsageError, CommandError, MissingPackageError
  */
@@ -39,6 +42,7 @@ export async function stressed(
   addresses: readonly string[],
   values: Values,
   stop: AbortSignal,
+  onBegin: () => void = () => {},
 ): Promise<{ readonly report: string; readonly tolerable: boolean }> {
   const plan = planOf(addresses, values)
   const workers = wholeNumber('workers', values.workers ?? '1', 1, 64)
@@ -48,10 +52,11 @@ export async function stressed(
   // What cannot be written is known before the work.
   if (values.hdr !== undefined) write(values.hdr, '')
   let began = 0
-  const onBegin = (): void => {
+  const begin = (): void => {
     began = Date.now() + plan.warmup
+    onBegin()
   }
-  const results = await makeShares(plan, threads, onBegin, stop)
+  const results = await makeShares(plan, threads, begin, stop)
   if (hdr !== undefined) write(values.hdr!, log(hdr, results, began))
   const tally = new Tally()
   for (const one of results) tally.add(one.tally)

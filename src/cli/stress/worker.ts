@@ -3,7 +3,7 @@ import type { Plan } from './plan.ts'
 import { Share } from './share.ts'
 
 /**
- * A thread that makes a share of a load. It says `ready` when its connections are there, begins at `go`, ends
+ * A thread that makes a share of a load. It says what came of its connections, begins at `go`, ends
  * at `stop`, and sends its result.
  */
 const port = parentPort!
@@ -16,4 +16,4 @@ port.on('message', (order: 'go' | 'stop') => {
       port.close()
     })
 })
-port.postMessage('ready')
+port.postMessage(share.opening)

@@ -16,9 +16,10 @@ when a request was sent, and corrected, from when it was due. A server that stal
 were never sent, and corrected times alone hold that. Requests without an answer count there with the time
 that they have waited. Without --rate a request follows an answer, and a stall counts once.
 
-Connections are opened before the clock starts, unless there is --reconnect. Ends with status 1 if more
-requests than --max-errors failed or were answered with a status of 400 or more. Ctrl-C ends it early and
-tells what there is. See docs/stress.md.`,
+Connections are opened before the clock starts, unless there is --reconnect. Where none can be opened, it says
+why in a line, and ends with status 1, whatever --max-errors says. It ends with 1, too, if more requests than
+--max-errors failed or were answered with a status of 400 or more. Ctrl-C ends it early and tells what there
+is. See docs/stress.md.`,
   examples: [
     'hotpotato stress https://echo.localhost:8443/echo -c 10 -n 1000 --ca certs/ca.crt',
     'hotpotato stress https://echo.localhost:8443/echo /resize -d 10s --rate 500 --warmup 2s --insecure',
