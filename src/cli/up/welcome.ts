@@ -32,7 +32,7 @@ hotpotato is running
 ${adminLine}  serves  ${every.map(one => described(one, broken.has(one.name))).join('\n          ')}
   log     ${join(nameOf(runDirectory), LOG_FILE)}   (${how('logs -f')} follows it)
 ${page(gateway.defaultFunction, host, http)}${commandsToTry(
-  every.filter(({ name }) => !broken.has(name)),
+  every.filter(one => !broken.has(one.name) && isForAll(one)),
   authority,
   host,
   { http, https },
@@ -67,6 +67,11 @@ function described({ name, hosts, replicas: { start } }: FunctionConfig, broken:
   return `${name} (${hosts.join(', ') || 'no host'}${processes})${broken ? ', which cannot start' : ''}`
 }
 
+/** Whether it asks its clients for nothing, neither a key nor a certificate. */
+function isForAll({ sealed, clientAuthorities }: FunctionConfig): boolean {
+  return sealed === undefined && clientAuthorities === undefined
+}
+
 function isKnown(host: string): boolean {
   return host.endsWith('.localhost')
 }
@@ -94,7 +99,7 @@ function wrapped(words: readonly string[]): string {
 }
 
 /**
- * Three commands that reach the functions of this configuration; none if no function has a host.
+ * Three commands that reach these functions; none if no function has a host.
  * @param address where they reach the gateway
  */
 function commandsToTry(
