@@ -20,7 +20,7 @@ export function ownAnswer(
   }: Pick<Callee, 'functionName' | 'functionNames' | 'module' | 'traffic' | 'draining'>,
   path = functionPath,
 ): ResponseView | undefined {
-  if (path.charCodeAt(1) === LETTER_A && path.startsWith(ASYNC) && asksInVain(path, functionNames))
+  if (path.charCodeAt(1) === LETTER_A && path.startsWith(ASYNC) && isWithoutQueue(functionNames))
     return NO_QUEUE
   // The paths of OpenFaaS's watchdog; no other one begins so.
   if (functionPath.charCodeAt(1) === UNDERSCORE && functionPath.startsWith('/_/')) {
@@ -51,10 +51,12 @@ const UNDERSCORE = 0x5f
 const LETTER_A = 0x61
 const ASYNC = `/${QUEUE_FUNCTION}/`
 
-/** Whether that is an asynchronous call of a function that is there, and no process keeps such calls. */
-function asksInVain(path: string, functionNames: ReadonlySet<string> | undefined): boolean {
-  if (functionNames === undefined || functionNames.has(QUEUE_FUNCTION)) return false
-  return functionNames.has(path.slice(ASYNC.length).split('/', 1)[0]!)
+/**
+ * Whether no process keeps asynchronous calls. Such paths are the queue's on every host, whatever they name:
+ * the function of the host would answer a slip in a name with 200.
+ */
+function isWithoutQueue(functionNames: ReadonlySet<string> | undefined): boolean {
+  return functionNames !== undefined && !functionNames.has(QUEUE_FUNCTION)
 }
 
 const NO_QUEUE = problem({

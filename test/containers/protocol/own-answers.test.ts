@@ -37,10 +37,12 @@ it('a container is ready as its function is, and lives all the same', () => {
 
 it('an asynchronous call is refused where no process keeps such calls', () => {
   const off = { ...callee(), functionNames: new Set(['app', 'other']) }
-  const refused = ownAnswer('/async-function/other/x', off)!
-  expect([refused.status, text(refused.body)]).toEqual([501, expect.stringContaining('queue.enabled')])
-  // Nothing that is called so; a path of the function itself; and a platform that keeps them.
-  expect(ownAnswer('/async-function/unknown', off)).toBeUndefined()
+  // Whatever it names: a slip in a name is no request for the function of the host.
+  for (const path of ['/async-function/other/x', '/async-function/unknown', '/async-function/']) {
+    const refused = ownAnswer(path, off)!
+    expect([refused.status, text(refused.body)]).toEqual([501, expect.stringContaining('queue.enabled')])
+  }
+  // A path of the function itself; and a platform that keeps them.
   expect(ownAnswer('/async-function/other', off, '/app/async-function/other')).toBeUndefined()
   const on = { ...callee(), functionNames: new Set(['app', 'async-function']) }
   expect(ownAnswer('/async-function/app', on)).toBeUndefined()
