@@ -17,10 +17,13 @@ export function commandsPage(): string {
 
 Generated from the table of commands by \`npm run docs\`; a test fails when this page is not current.
 \`hotpotato COMMAND --help\` says the same on the terminal, and \`hotpotato completion\` lets shells complete
-all of it. In a checkout, or where hotpotato is installed, \`npx --no hotpotato\` is the command. Without
-\`--no\`, npm would elsewhere fetch a package of a stranger that has that name. \`npm start\`,
-\`npm stop\`, \`npm run status\` and \`npm run logs\` are short for \`up\`, \`stop\`, \`status\` and
-\`logs -f\`.
+all of it.
+
+What all pages have to type begins with \`npx --no hotpotato\`: that works in a checkout, and in a folder in
+which hotpotato is installed. Without \`--no\`, npm would elsewhere fetch a package of a stranger, which has
+that name. Sentences, and the texts of help, call the same command \`hotpotato\`; it can be typed so after
+\`alias hotpotato='npx --no hotpotato'\`. In a checkout \`npm start\`, \`npm stop\`, \`npm run status\` and
+\`npm run logs\` are short for \`up\`, \`stop\`, \`status\` and \`logs -f\`.
 
 ${ENDS}
 
@@ -51,10 +54,15 @@ function section(command: AnyCommand): string {
     help.replaceAll('<', '&lt;'),
     ...flags,
     ...variable,
-    code(examples.join('\n'), 'sh'),
+    code(examples.map(typed).join('\n'), 'sh'),
   ].join('\n\n')
 }
 
 function code(text: string, language = ''): string {
   return `\`\`\`${language}\n${text}\n\`\`\``
+}
+
+/** A line of a shell, with the command as pages write it. */
+function typed(line: string): string {
+  return line.replace(/\bhotpotato (?=[a-z])/g, 'npx --no hotpotato ')
 }

@@ -185,8 +185,8 @@ export class Processes {
   }
 
   /**
-   * Starts one for a replica, a container's when it is its turn: many that start at once would make each other
-   * late. @param more settings for this process alone
+   * Starts one for a replica, a container's when it is its turn: many that start at once would make each
+   * other late. @param more settings for this process alone
    */
   start(replica: Replica, more: FirstSettings = {}): void {
     const { spec } = replica

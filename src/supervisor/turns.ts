@@ -4,7 +4,7 @@ export interface TurnsOptions {
   readonly clock: Clock
   /** Turns that there are at a time. */
   readonly most: number
-  /** Milliseconds after which one that is not over counts no more: it may be waiting for one of the others. */
+  /** Milliseconds after which one that is not over counts no more: it may wait for one of the others. */
   readonly longest: number
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -131,6 +131,25 @@ describe('in a pipe', () => {
       stderr: 'hotpotato: said answered 503 Service Unavailable\n',
     })
     expect(none).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('no function nobody') })
+  })
+
+  it('invoke says of a function, or a host, that only the stack file knows so far what to do', async () => {
+    const later = `${CONFIG.replace('hosts: []', 'hosts: [fresh.local]')}  later: { handler: hello }\n`
+    writeFileSync(join(platform.directory, 'later.yml'), later)
+    const [function_, host] = await Promise.all(
+      ['later', 'hello'].map(name => fed('', 'invoke', name, '--insecure', '--config', 'later.yml')),
+    )
+    const reload = `HOTPOTATO_RUN_DIR=${platform.directory}/run npx --no hotpotato reload --config later.yml`
+    expect(function_).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `later does not run, echo, hello, said do; ${reload} starts it\n`,
+    })
+    expect(host).toMatchObject({ code: 1, stdout: '' })
+    expect(host!.stderr).toBe(
+      'hello cannot be called: what runs knows no host of it that the stack file names; ' +
+        `${reload} tells it\n`,
+    )
   })
 
   it('invoke --async prints the id of the call, which is made later', async () => {

@@ -70,9 +70,12 @@ describe('keygen, seal, inspect and open', () => {
   it.each([
     ['shop.potato', {}, 'UsageError', 'open needs an --identity or a --key-file'],
     ['key.txt', { identity: ['key.txt'] }, 'CommandError', 'this is no bundle'],
-    ['shop.potato', { 'key-file': file('key.txt') }, 'CommandError', 'has no data key'],
+    ['shop.potato', { 'key-file': file('key.txt') }, 'CommandError', /has no data key.* is for --identity$/],
   ])('say what cannot be opened: %s with %j', async (path, options, name, said) => {
     const opened = open(file(path), { ...nothing, identity: undefined, ...options })
-    await expect(opened).rejects.toMatchObject({ name, message: expect.stringContaining(said) })
+    await expect(opened).rejects.toMatchObject({
+      name,
+      message: typeof said === 'string' ? expect.stringContaining(said) : expect.stringMatching(said),
+    })
   })
 })

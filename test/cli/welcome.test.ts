@@ -9,7 +9,7 @@ const said = (functions: string, broken: readonly string[] = []): Promise<string
 const SEALED = 'vault: { sealed: { bundle: vault.potato } }'
 const GUARDED = 'guarded: { handler: ./guarded.mjs, clientAuthorities: ca.crt }'
 
-it('shows functions that any client can call: none that asks for a key or certificate, or is broken', async () => {
+it('shows functions that any client can call: none asks for a key or certificate, or is broken', async () => {
   const text = await said(`${SEALED}, ${GUARDED}, broken: , echo: , hello: `, ['broken'])
   expect(text).toContain('https://echo.localhost:8443/echo https://echo.localhost:8443/hello ')
   expect(text.slice(text.indexOf('one connection'))).not.toMatch(/vault|guarded|broken/)

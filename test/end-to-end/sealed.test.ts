@@ -193,19 +193,24 @@ describe('from new to call', () => {
       host: 'greet.vault.local',
     })
     expect([said.status, textOf(said)]).toEqual([200, '{"hello":"world"}'])
-    const invoked = await hotpotato(directory, ['invoke', 'greet', '--data', 'x', '--key', key()])
+    const invoked = await hotpotato(directory, ['invoke', 'greet', '--data', 'x', '--identity', key()])
     expect([invoked.code, invoked.stdout.trim()]).toEqual([0, '{"hello":"x"}'])
     const without = await hotpotato(directory, ['invoke', 'greet', '--data', 'x'])
     expect([without.code, without.stdout + without.stderr]).toEqual([
       1,
-      expect.stringContaining('key-missing'),
+      expect.stringMatching(/key-missing.*is sealed: --identity or --key-file brings its key\n$/s),
     ])
+    const both = ['invoke', 'greet', '--data', 'x', '--identity', key(), '--key-file', key()]
+    expect(await hotpotato(directory, both)).toMatchObject({
+      code: 2,
+      stderr: 'either --identity or --key-file: one key is enough\n',
+    })
     // A new version is sealed over the old one, and served when it is deployed.
     writeFileSync(join(directory, 'next.mjs'), "export default () => new Response('the next version')")
     const next = ['next.mjs', '-r', recipient, '--name', 'greet', '--output', 'greet.potato']
     expect((await words('seal', ...next)).code).toBe(0)
     rmSync(join(directory, 'next.mjs'))
-    const call = () => hotpotato(directory, ['invoke', 'greet', '--data', 'x', '--key', key()])
+    const call = () => hotpotato(directory, ['invoke', 'greet', '--data', 'x', '--identity', key()])
     expect((await call()).stdout.trim()).toBe('{"hello":"x"}')
     expect(await hotpotato(directory, ['deploy', 'greet'])).toMatchObject({ code: 0 })
     expect((await call()).stdout.trim()).toBe('the next version')
@@ -226,7 +231,7 @@ describe('from new to call', () => {
       'certificate: vault }\n'
     writeFileSync(join(directory, 'hotpotato.yml'), CONFIG + greet + pydict)
     expect((await hotpotato(directory, ['reload'])).stderr).toBe('')
-    const invoked = await hotpotato(directory, ['invoke', 'pydict', '--data', 'sealed', '--key', key()])
+    const invoked = await hotpotato(directory, ['invoke', 'pydict', '--data', 'sealed', '--identity', key()])
     expect([invoked.code, invoked.stdout]).toEqual([0, 'sealed: encrypted for one reader, and no other\n'])
     expect(filesWith(CLEAR)).toEqual([])
     const without = await hotpotato(directory, ['invoke', 'pydict', '--data', 'sealed'])

@@ -42,7 +42,7 @@ function stackFilesOnPages(): (readonly [string, string])[] {
     })
 }
 
-/** Every key that the schema knows, as pages write it: `trust[].warm`, and of a function by its name alone. */
+/** Every key that the schema knows, as pages write it: `trust[].warm`, `isolation` of a function. */
 function keysIn(schema: Readonly<Record<string, unknown>>, path = ''): string[] {
   const ways = [schema, ...((schema.anyOf ?? []) as (typeof schema)[])]
   const own = ways.flatMap(way =>

@@ -69,7 +69,8 @@ describe('a configuration that is shown', () => {
     'functions: { p: { command: [python3, "a b"], mode: fork, pool: 2 }, q: { lang: python3 } }',
     'functions: { s: { sealed: { bundle: x.age, cacheSeconds: 10s } }, f: { files: { directory: . } } }',
     'functions: { a: { replicas: { min: 1, max: 3, connections: 5 } } }',
-    'trust: [{ functions: [a] }]\nisolationUids: 2000-2001\nfunctions: { a: { files: ., command: x, health: /x } }',
+    'trust: [{ functions: [a] }]\nisolationUids: 2000-2001\nfunctions: { a: { files: . } }',
+    'functions: { a: { command: x, health: /x } }',
     'tls: { acme: { externalAccount: { keyId: a, keyFile: b } } }\nfunctions: { a: { hosts: [a.example] } }',
     'functions: { a: { fprocess: wc, labels: { com.openfaas.scale.zero: "true" } } }',
   ])('is read again as the same: %j', text => {

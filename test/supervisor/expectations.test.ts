@@ -34,7 +34,7 @@ it('gives a process its time from its start on, however long it has waited for i
   expect(clock.waiting).toBe(0)
 })
 
-it('gives one that runs its time at once, and forgets it when it is ready, or is not going to be', async () => {
+it('gives one that runs its time at once, and forgets it when it is ready or will not be', async () => {
   const { clock, expected, replica, outcomes, wait } = scene(false)
   const ready = wait()
   expect(clock.waiting).toBe(1)

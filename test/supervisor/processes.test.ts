@@ -141,7 +141,7 @@ describe.skipIf(!available)(`a process that is started${LACKING}`, () => {
     await eventually(async () => (lives(pid) ? undefined : true), 'the warm process lives on')
   })
 
-  it('is one of few: the others wait until it is ready or has ended, and those that go are left out', async () => {
+  it('is one of few: others wait until it is ready or has ended, if they are still wanted', async () => {
     const most = Math.max(4, availableParallelism() * 2)
     const replicas = Array.from({ length: most + 4 }, (_, index) => late(`late-${index}`))
     for (const one of replicas) processes.start(one)

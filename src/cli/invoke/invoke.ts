@@ -4,13 +4,14 @@ import { request as requestOverTls } from 'node:https'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { KEY_FIELD } from '../../http/key-field.ts'
+import { writeDataKey } from '../../sealed/credential.ts'
 import type { Config } from '../../stack/config.ts'
 import { CommandError, STATUS, UsageError } from '../line/usage-error.ts'
 import { readConfiguration } from '../platform/configuration.ts'
 import { hint } from '../platform/hint.ts'
 import { ask, notRunning } from '../platform/order.ts'
 import type { PlatformStatus } from '../platform/status.ts'
-import { readKey } from '../sealed/key-file.ts'
+import { readDataKey, readIdentity } from '../sealed/key-file.ts'
 import { say, warn, write } from '../terminal/output.ts'
 import { textOf } from '../tls/file.ts'
 import { reachable, type Target, targetOf } from './target.ts'
@@ -22,7 +23,8 @@ export interface InvokeOptions {
   readonly data: string | undefined
   readonly method: string | undefined
   readonly header: readonly string[] | undefined
-  readonly key: string | undefined
+  readonly identity: string | undefined
+  readonly 'key-file': string | undefined
   readonly path: string | undefined
   readonly clear: boolean
   readonly include: boolean
@@ -48,8 +50,12 @@ export async function invoke(name: string, options: InvokeOptions): Promise<void
     throw new CommandError(
       'asynchronous calls are off; queue: { enabled: true } in the stack file is for them',
     )
-  const { ports } = await ask<PlatformStatus>('status', options)
+  const { ports, functions } = await ask<PlatformStatus>('status', options)
   if (ports === undefined) throw new CommandError(`${notRunning(options.config)}: it is still starting`)
+  if (!functions.some(one => one.name === name)) {
+    const running = functions.map(one => one.name).join(', ')
+    throw new CommandError(`${name} does not run, ${running} do; ${fresh(options)} starts it`)
+  }
   const body = bodyOf(method, options)
   const port = options.clear ? ports.http : ports.https
   const order: RequestOptions = {
@@ -70,17 +76,27 @@ export async function invoke(name: string, options: InvokeOptions): Promise<void
   const answer = await send(order, options.clear, body).catch((error: NodeJS.ErrnoException) => {
     throw failed(name, error, options)
   })
-  await show(name, answer, options)
+  await show(name, answer, options, config.functions.get(name)?.sealed !== undefined)
 }
 
 /** A key comes out of a file: others can see the words of a command. @throws UsageError, CommandError */
-function keyOf({ key, clear }: InvokeOptions): Record<string, string> {
-  if (key === undefined) return {}
-  if (clear) throw new UsageError('--key goes over TLS alone, and not with --clear')
-  return { [KEY_FIELD]: readKey(key) }
+function keyOf({ identity, 'key-file': keyFile, data, clear }: InvokeOptions): Record<string, string> {
+  if (identity === undefined && keyFile === undefined) return {}
+  if (identity !== undefined && keyFile !== undefined)
+    throw new UsageError('either --identity or --key-file: one key is enough')
+  if (clear) throw new UsageError('a key goes over TLS alone, and not with --clear')
+  if (keyFile === '-' && data === undefined)
+    throw new UsageError('--key-file - reads standard input, so the body has to be in --data')
+  const key = identity === undefined ? writeDataKey(readDataKey(keyFile!)) : readIdentity(identity)
+  return { [KEY_FIELD]: key }
 }
 
-async function show(name: string, answer: IncomingMessage, options: InvokeOptions): Promise<void> {
+async function show(
+  name: string,
+  answer: IncomingMessage,
+  options: InvokeOptions,
+  isSealed: boolean,
+): Promise<void> {
   const status = answer.statusCode ?? 0
   if (options.include) {
     await write(`HTTP/${answer.httpVersion} ${status} ${answer.statusMessage ?? ''}\n`)
@@ -105,7 +121,8 @@ async function show(name: string, answer: IncomingMessage, options: InvokeOption
   // The prompt of the shell stands on a line of its own.
   if (process.stdout.isTTY === true && last !== undefined && last !== 0x0a) await write('\n')
   if (status < 400) return
-  warn(`${name} answered ${status} ${answer.statusMessage ?? ''}`)
+  const advice = status === 401 && isSealed ? '; it is sealed: --identity or --key-file brings its key' : ''
+  warn(`${name} answered ${status} ${answer.statusMessage ?? ''}${advice}`)
   process.exitCode = STATUS.failed
 }
 
@@ -141,6 +158,11 @@ function failed(
     const where = hint(`status ${name}`, config, process.env)
     return new CommandError(`${name} cannot be called: no container of it is ready; ${where} says why`)
   }
+  if (!clear && /unrecognized name/.test(message))
+    return new CommandError(
+      `${name} cannot be called: what runs knows no host of it that the stack file names; ` +
+        `${fresh({ config })} tells it`,
+    )
   const certificate = !clear && /CERT|SIGNATURE|ALTNAME|ISSUER/.test(code ?? '')
   const advice = certificate
     ? '; --ca names its authority, --insecure does not check, --clear needs none'
@@ -148,6 +170,11 @@ function failed(
   // OpenSSL's message is a line of its source; its reason is in words.
   const [, why = message] = /^[^\n]*:SSL routines:[^:]*:([^:]+):/.exec(message) ?? []
   return new CommandError(`${name} cannot be called: ${why}${advice}`)
+}
+
+/** What has the platform do what the stack file says now. */
+function fresh({ config }: Pick<InvokeOptions, 'config'>): string {
+  return hint('reload', config, process.env)
 }
 
 function methodOf({ method = 'POST', async: later }: InvokeOptions): string {

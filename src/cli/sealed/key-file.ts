@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { identitiesOf } from '../../sealed/age.ts'
-import { readCredential, writeDataKey } from '../../sealed/credential.ts'
+import { readCredential } from '../../sealed/credential.ts'
 import { utf8 } from '../../wire/index.ts'
 import { CommandError } from '../line/usage-error.ts'
 
@@ -19,15 +19,13 @@ export function readDataKey(file: string): Uint8Array {
   const spelled = text.replace(/^(x-hotpotato-key: *)?(data-key )?/i, 'data-key ')
   const credential = readCredential(utf8(spelled))
   if (credential?.kind === 'data-key') return credential.key
-  throw new CommandError(`${file} has no data key: that is 43 characters of base64url`)
+  const advice = /^AGE-SECRET-KEY-/m.test(text) ? '; what it has is for --identity' : ''
+  throw new CommandError(`${file} has no data key: that is 43 characters of base64url${advice}`)
 }
 
-/**
- * What a request brings, as text: the first identity of a file of age-keygen's, or a data key.
- * @throws CommandError
- */
-export function readKey(file: string): string {
+/** What a request brings, as text: the first identity of a file of age-keygen's. @throws CommandError */
+export function readIdentity(file: string): string {
   const [identity] = identitiesOf(Buffer.from(read(file)).toString('utf8'))
   if (identity?.startsWith('AGE-SECRET-KEY-')) return `age-identity ${identity}`
-  return writeDataKey(readDataKey(file))
+  throw new CommandError(`${file} has no identity of age: a line that begins with AGE-SECRET-KEY-1`)
 }

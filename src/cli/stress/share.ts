@@ -20,7 +20,7 @@ export interface Result {
   readonly log: readonly Interval[]
 }
 
-/** What came of connections before the load: how many are there, and what the first of the others failed with. */
+/** What came of connections before the load: how many are there, and what the first other failed with. */
 export interface Opened {
   readonly opened: number
   readonly fault: Pick<Fault, 'kind' | 'reason'> | undefined

@@ -11,10 +11,16 @@ export const command = defineCommand({
     data: { kind: 'text', short: 'd', value: 'TEXT', help: 'the body; @FILE: the content of that file' },
     method: { kind: 'text', short: 'X', value: 'METHOD', help: 'default: POST; GET and HEAD send no body' },
     header: { kind: 'each', short: 'H', value: '"NAME: VALUE"', help: 'one more header field' },
-    key: {
+    identity: {
       kind: 'text',
       value: 'FILE',
-      help: 'has the key of a sealed function: an identity of age, or a data key',
+      help: 'for a sealed function: an identity of age',
+      completes: 'file',
+    },
+    'key-file': {
+      kind: 'text',
+      value: 'FILE',
+      help: 'for a sealed function: has its data key; - is standard input',
       completes: 'file',
     },
     path: { kind: 'text', value: 'PATH', help: 'of the function, with its query: /items?from=3; default: /' },
@@ -32,6 +38,7 @@ function in the directory of certificates, or of its authority there.`,
     'hotpotato invoke echo -X GET --path "/greet?name=ada" -i',
     'hotpotato invoke resize --data @photo.jpg --path "/?width=200" > small.jpg',
     'hotpotato invoke echo --async --data hello',
+    'hotpotato invoke vault --data hello --identity key.txt',
   ],
   async run(options, [name]) {
     const { invoke } = await import('../../invoke/invoke.ts')
