@@ -2,6 +2,7 @@ import { EMPTY } from '../wire/index.ts'
 import { certificateId, checkFinished, finishedVerifyData } from './authentication.ts'
 import { certificateMessage, chooseClientIdentity } from './certificate-message.ts'
 import type { ClientConfig } from './config.ts'
+import { firstExporter, firstGeneration } from './extended-key-update.ts'
 import type { MessageOf } from './messages.ts'
 import { refusal } from './question.ts'
 import type { ClientHandshake, ClientState } from './state.ts'
@@ -28,19 +29,22 @@ export function compatibility(pending: boolean): Effect[] {
 }
 
 /** WAIT_FINISHED: the server is who it says; our own flight follows (§4.4.4). */
-export const onServerFinished: ClientTransition = (session, { message, raw }, context) => {
-  const handshake = session.handshake as Waiting<'WAIT_FINISHED'>
+export const onServerFinished: ClientTransition = (before, { message, raw }, context) => {
+  const handshake = before.handshake as Waiting<'WAIT_FINISHED'>
   const { config, provider } = context
-  const suite = suiteOf(provider, session.cipherSuite)
+  const suite = suiteOf(provider, before.cipherSuite)
   const { hash } = suite
   const { verifyData } = message as MessageOf<'finished'>
-  checkFinished(hash, session.read!.trafficSecret, hash.digest(handshake.transcript), verifyData)
+  checkFinished(hash, before.read!.trafficSecret, hash.digest(handshake.transcript), verifyData)
   let transcript = extendTranscript(handshake.transcript, raw)
   const afterFinished = hash.digest(transcript)
   const client = derive(suite, 'client_application_traffic_secret_0', handshake.masterSecret, afterFinished)
   const server = derive(suite, 'server_application_traffic_secret_0', handshake.masterSecret, afterFinished)
   const exporter = derive(suite, 'exporter_master_secret', handshake.masterSecret, afterFinished)
-  const effects: Effect[] = [client.expose, server.expose, exporter.expose]
+  const updates = firstExporter(before.keyUpdate, suite, handshake.masterSecret, afterFinished)
+  const { keyUpdate } = updates
+  const session = { ...before, keyUpdate }
+  const effects: Effect[] = [client.expose, server.expose, exporter.expose, ...updates.effects]
 
   const handshakeWriteSecret = handshake.clientHandshakeTrafficSecret
   if (handshakeWriteSecret !== undefined) {
@@ -76,6 +80,7 @@ export const onServerFinished: ClientTransition = (session, { message, raw }, co
   effects.push({ do: 'write', message: certificate })
   return {
     next: {
+      keyUpdate,
       certificate: certificateId(hash, identity.certificate),
       handshake: {
         state: 'WAIT_SIGNATURE',
@@ -116,13 +121,17 @@ function finish(
   const verifyData = finishedVerifyData(hash, writeSecret, hash.digest(transcript))
   const finished = encodeWith(config, { type: 'finished', verifyData })
   const whole = extendTranscript(transcript, finished)
-  const resumption = derive(suite, 'resumption_master_secret', secrets.masterSecret, hash.digest(whole))
+  const transcriptHash = hash.digest(whole)
+  const resumption = derive(suite, 'resumption_master_secret', secrets.masterSecret, transcriptHash)
+  const keyUpdate = firstGeneration(session.keyUpdate, hash, secrets.masterSecret, transcriptHash)
   return {
     next: {
+      keyUpdate,
       handshake: {
         state: 'CONNECTED',
         exporterMasterSecret: secrets.exporterMasterSecret,
-        resumptionMasterSecret: resumption.secret,
+        // Without it no ticket is taken, as extended key updates demand.
+        resumptionMasterSecret: keyUpdate.kind === 'extended' ? EMPTY : resumption.secret,
         ticketsIssued: 0,
         transcript: secrets.keepsTranscript ? whole : undefined,
         authentication: undefined,

@@ -1,5 +1,5 @@
 import { EMPTY, utf8 } from '../wire/index.ts'
-import { LEGACY_VERSION, PskKeyExchangeMode, TLS13 } from './codepoints.ts'
+import { LEGACY_VERSION, PskKeyExchangeMode, TLS13, TlsFlag } from './codepoints.ts'
 import type { ClientConfig } from './config.ts'
 import type { CryptoProvider, Random } from './crypto/provider.ts'
 import {
@@ -15,6 +15,7 @@ import { type Extension, encodeHandshake, type HandshakeMessage, type MessageOf 
 import { pskBinder, usablePsk, withoutBinders } from './psk.ts'
 import { pskModes, sha256Of } from './server-hello.ts'
 import type { ClientHandshake, ClientState, OfferedPsk } from './state.ts'
+import { encodeFlags } from './tls-flags.ts'
 import { type Context, derive, type Effect, expose, suiteOf } from './transition.ts'
 
 type WaitServerHello = Extract<ClientHandshake, { state: 'WAIT_SH' }>
@@ -165,6 +166,7 @@ function ordinaryExtensions(config: ClientConfig, serverName: string | undefined
     supported_versions: [TLS13],
     psk_key_exchange_modes: Uint8Array.from(modes),
     ...(config.postHandshakeAuth === true ? { post_handshake_auth: {} } : {}),
+    ...(config.extendedKeyUpdate === true ? { tls_flags: encodeFlags([TlsFlag.extended_key_update])! } : {}),
   }
 }
 
@@ -178,6 +180,8 @@ function offeredPsks(
   const suite = provider.cipherSuites.find(one => one.id === resume?.cipherSuite)
   const good =
     resume !== undefined &&
+    // Who had an old session's secrets could resume it, whatever is updated later.
+    config.extendedKeyUpdate !== true &&
     resume.serverName === serverName &&
     now >= resume.receivedAt &&
     now - resume.receivedAt <= resume.lifetime * 1000

@@ -8,9 +8,10 @@ import {
 } from './client-authentication.ts'
 import { compatibility, onServerFinished, onSignature } from './client-finish.ts'
 import { secondHello } from './client-hello.ts'
-import { isGrease, LEGACY_VERSION, PskKeyExchangeMode, TLS13 } from './codepoints.ts'
+import { isGrease, LEGACY_VERSION, PskKeyExchangeMode, TLS13, TlsFlag } from './codepoints.ts'
 import type { ClientConfig } from './config.ts'
 import type { CipherSuite, CryptoProvider } from './crypto/provider.ts'
+import { onExtendedKeyUpdate } from './extended-key-update.ts'
 import {
   EXTENSIONS,
   type ExtensionValues,
@@ -26,6 +27,7 @@ import { onKeyUpdate, onNewSessionTicket } from './post-handshake.ts'
 import { sameHash } from './psk.ts'
 import { recordLimits } from './server-flight.ts'
 import type { ClientHandshake, ClientState, OfferedPsk } from './state.ts'
+import { checkAnsweredFlags, hasFlag } from './tls-flags.ts'
 import { extendTranscript, messageHash } from './transcript.ts'
 import {
   type AnswerTransition,
@@ -37,6 +39,7 @@ import {
   suiteOf,
   type TransitionTable,
 } from './transition.ts'
+import { type KeyUpdateState, NO_KEY_UPDATE, negotiating } from './update-state.ts'
 
 type Waiting<S extends ClientHandshake['state']> = Extract<ClientHandshake, { state: S }>
 
@@ -201,6 +204,7 @@ const onServerHello: ClientTransition = (session, { message, raw }, { provider }
     next: {
       cipherSuite: suite.id,
       resumed: psk !== undefined,
+      keyUpdate: offeredUpdates(values, extensions.key_share),
       handshake: {
         state: 'WAIT_EE',
         transcript,
@@ -286,6 +290,29 @@ function exchangedSecret(
   return sharedSecret
 }
 
+/** Extended key updates, if we have offered them and there is a group for them: the server has yet to say. */
+function offeredUpdates(
+  { tls_flags }: ExtensionValues<'CH'>,
+  share: KeyShareEntry | undefined,
+): KeyUpdateState {
+  const offered = hasFlag(tls_flags, TlsFlag.extended_key_update)
+  return offered && share !== undefined ? negotiating(share.group) : NO_KEY_UPDATE
+}
+
+/** The server's word on them. @throws TlsError illegal_parameter for one that makes no sense */
+function agreedUpdates(
+  offered: KeyUpdateState,
+  hello: MessageOf<'client_hello'>,
+  { tls_flags }: ExtensionValues<'EE'>,
+): KeyUpdateState {
+  if (tls_flags === undefined) return NO_KEY_UPDATE
+  checkAnsweredFlags(tls_flags, readExtensions('CH', hello.extensions).tls_flags)
+  if (!hasFlag(tls_flags, TlsFlag.extended_key_update)) return NO_KEY_UPDATE
+  if (offered.kind === 'negotiating') return offered
+  const what = 'extended key updates without a key exchange'
+  throw peerError('illegal_parameter', 'extended_key_update_without_group', what)
+}
+
 /** WAIT_EE (§4.3.1). */
 const onEncryptedExtensions: ClientTransition = (session, { message, raw }, { config }) => {
   const { earlyData, clientHandshakeTrafficSecret, ...handshake } = session.handshake as Waiting<'WAIT_EE'>
@@ -323,6 +350,7 @@ const onEncryptedExtensions: ClientTransition = (session, { message, raw }, { co
     next: {
       alpn,
       recordSizeLimits: recordLimits(values, config),
+      keyUpdate: agreedUpdates(session.keyUpdate, hello, values),
       handshake: session.resumed
         ? {
             ...next,
@@ -380,6 +408,7 @@ export const CLIENT_TRANSITIONS: TransitionTable<ClientHandshake['state'], Clien
   CONNECTED: {
     new_session_ticket: onNewSessionTicket,
     key_update: onKeyUpdate,
+    extended_key_update: onExtendedKeyUpdate,
     certificate_request: onPostCertificateRequest,
   },
   CLOSED: {},

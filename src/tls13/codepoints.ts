@@ -53,6 +53,12 @@ export const SignatureScheme = {
 /** RFC 8446 §4.2.9. */
 export const PskKeyExchangeMode = { psk_ke: 0, psk_dhe_ke: 1 } as const
 
+/**
+ * Bits of the extension `tls_flags` (draft-ietf-tls-tlsflags). That of draft-ietf-tls-extended-key-update is
+ * still to be assigned; 64 is the first for private use.
+ */
+export const TlsFlag = { extended_key_update: 64 } as const
+
 /** The name of a number in one of the tables above, or the number in hexadecimal. */
 export function nameOf(table: Readonly<Record<string, number>>, value: number): string {
   for (const [name, number] of Object.entries(table)) if (number === value) return name

@@ -64,6 +64,12 @@ export interface CommonConfig {
   readonly tinyRecords?: Budget
   /** Bytes that may wait while a question is unanswered; default 256 KiB. */
   readonly waitingLimit?: number
+  /**
+   * Offer, or agree to, extended key updates (draft-ietf-tls-extended-key-update): a session that has agreed
+   * on them changes its keys by new key exchanges, has no KeyUpdates, and gives and takes no tickets. A
+   * client that offers them offers no ticket either. Default false.
+   */
+  readonly extendedKeyUpdate?: boolean
 }
 
 /** One algorithm of RFC 8879. */
@@ -200,6 +206,8 @@ export type SessionEvent =
   /** Server: a client has shown a certificate, or that it has none, after the handshake. */
   | { readonly type: 'client_authenticated'; readonly certificate: Uint8Array | undefined }
   | { readonly type: 'key_update'; readonly updateRequested: boolean }
+  /** Both sides have new keys. `generation`: how many extended key updates that makes; travels with moves. */
+  | { readonly type: 'extended_key_update'; readonly generation: number }
   | { readonly type: 'new_session_ticket'; readonly ticket: ResumptionTicket }
   | { readonly type: 'close_notify' }
   /** The session has ended with an error: the peer's alert, or ours, which is then in the output. */

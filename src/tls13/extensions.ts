@@ -64,6 +64,8 @@ function formed(form: AnyCodec): Codec<Uint8Array> {
 }
 
 const empty = struct('Empty', {})
+/** draft-ietf-tls-tlsflags: a bit for each flag, the first one the least significant of the first byte. */
+const flags = opaque(1, 255)
 const uint16List = vector(uint16, 2, 2 ** 16 - 2)
 
 /** The messages that carry extensions, by the abbreviations of RFC 8446 §4.2. */
@@ -112,6 +114,10 @@ export const EXTENSIONS = {
   post_handshake_auth: { type: 49, in: { CH: empty } },
   signature_algorithms_cert: { type: 50, in: { CH: uint16List, CR: uint16List } },
   key_share: { type: 51, in: { CH: vector(KeyShareEntry, 0, 2 ** 16 - 1), SH: KeyShareEntry, HRR: uint16 } },
+  tls_flags: {
+    type: 62,
+    in: { CH: flags, SH: rest, HRR: rest, EE: flags, CT: rest, CR: rest, NST: rest },
+  },
   pre_shared_key: { type: 41, in: { CH: OfferedPsks, SH: uint16 } },
 } as const satisfies Record<string, { type: number; in: Partial<Record<ExtensionMessage, AnyCodec>> }>
 

@@ -8,6 +8,7 @@ import { SERVER_ANSWERS, SERVER_TRANSITIONS } from './server.ts'
 import type { ClientState, ServerState, SessionState } from './state.ts'
 import type { AnswerTransition, ClientTransition, Context, Outcome, ServerTransition } from './transition.ts'
 import { suiteOf } from './transition.ts'
+import { checkUpdate } from './update-check.ts'
 
 /** What a step gives, of either role. */
 export type Step = Outcome<ServerState> | Outcome<ClientState>
@@ -103,6 +104,7 @@ export function checkState(session: SessionState, config: ServerConfig | ClientC
       'secret_length_mismatch',
       'a traffic secret that is not as long as the hash of its suite',
     )
+  checkUpdate(session, config.provider, hash.length)
   if (KEYLESS.has(handshake.state)) return
   if ((read === undefined && !readClosed) || (write === undefined && !writeClosed))
     throw configurationError(

@@ -2,10 +2,10 @@ import { concat, EMPTY } from '../wire/index.ts'
 import { alertName, peerError } from './alert.ts'
 import { ContentType } from './codepoints.ts'
 import type { SessionEvent } from './config.ts'
-import { wholeHandshake } from './messages.ts'
+import { ExtendedKeyUpdateType, HandshakeType, wholeHandshake } from './messages.ts'
 import { COMPATIBILITY, type Content } from './record.ts'
 import type { SessionState } from './state.ts'
-import type { Trifle } from './trifles.ts'
+import type { Trifle, Trifles } from './trifles.ts'
 
 /**
  * What a session's state says about the records and contents that come (RFC 8446 §5), message by
@@ -151,4 +151,20 @@ export function takeHandshakeMessage(state: SessionState, limit?: number): Uint8
   if (length === undefined) return undefined
   state.inboundHandshake = buffered.length === length ? EMPTY : buffered.slice(length)
   return buffered.slice(0, length)
+}
+
+/**
+ * A message after the handshake: if it changes keys, it may not come between those of an authentication, nor
+ * without end. @param raw with its header @throws TlsError unexpected_message
+ */
+export function admitUpdate(state: SessionState, raw: Uint8Array, trifles: Trifles): void {
+  const { key_update, extended_key_update } = HandshakeType.members
+  if (raw[0] === key_update) {
+    assertNoAuthentication(state, 'a KeyUpdate')
+    trifles.empty('KeyUpdates')
+  } else if (raw[0] === extended_key_update) {
+    assertNoAuthentication(state, 'an ExtendedKeyUpdate')
+    // A request costs us a key exchange; whatever else comes answers one of ours.
+    if (raw[4] === ExtendedKeyUpdateType.key_update_request) trifles.exchange()
+  }
 }

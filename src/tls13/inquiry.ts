@@ -4,6 +4,9 @@ import type { Answer } from './question.ts'
 import type { SessionState } from './state.ts'
 import type { Context } from './transition.ts'
 
+/** Bytes that may wait while a question is open. */
+export const WAITING_LIMIT = 2 ** 18
+
 /** The question of a session that its owner has to answer, if one is open. */
 export class Inquiry {
   /** Of the open question; undefined while none is open. */

@@ -15,11 +15,20 @@ import type { AeadAlgorithm, HashAlgorithm } from './crypto/provider.ts'
  *                                                                           └ res master
  */
 export interface DerivedSecret {
-  readonly from: 'early_secret' | 'handshake_secret' | 'master_secret'
+  readonly from: 'early_secret' | 'handshake_secret' | 'master_secret' | 'master_secret_N'
   readonly label: string
   /** The last message of the transcript that goes in; `nothing` means an empty transcript. */
-  readonly upTo: 'nothing' | 'ClientHello' | 'ServerHello' | 'server Finished' | 'client Finished'
-  /** The label under which key logs know it; undefined for secrets that they do not list. */
+  readonly upTo:
+    | 'nothing'
+    | 'ClientHello'
+    | 'ServerHello'
+    | 'server Finished'
+    | 'client Finished'
+    | 'key_update_response'
+  /**
+   * The label under which key logs know it; undefined for secrets that they do not list. An `N` at its end
+   * stands for the number of the extended key update.
+   */
   readonly keyLog?: string
 }
 
@@ -70,10 +79,29 @@ export const KEY_SCHEDULE = {
     keyLog: 'EXPORTER_SECRET',
   },
   resumption_master_secret: { from: 'master_secret', label: 'res master', upTo: 'client Finished' },
+  exporter_secret_0: { from: 'master_secret', label: 'exporter eku', upTo: 'server Finished' },
+  client_application_traffic_secret_N: {
+    from: 'master_secret_N',
+    label: 'c ap traffic',
+    upTo: 'key_update_response',
+    keyLog: 'CLIENT_TRAFFIC_SECRET_N',
+  },
+  server_application_traffic_secret_N: {
+    from: 'master_secret_N',
+    label: 's ap traffic',
+    upTo: 'key_update_response',
+    keyLog: 'SERVER_TRAFFIC_SECRET_N',
+  },
+  exporter_secret_N: {
+    from: 'master_secret_N',
+    label: 'exp master',
+    upTo: 'key_update_response',
+    keyLog: 'EXPORTER_SECRET_N',
+  },
 } as const satisfies Record<string, DerivedSecret>
 
 export type DerivedSecretName = keyof typeof KEY_SCHEDULE
-/** Every secret of a session: the three extracted ones, and the rows of {@link KEY_SCHEDULE}. */
+/** Every secret of a session: the extracted ones, and the rows of {@link KEY_SCHEDULE}. */
 export type SecretName = DerivedSecretName | DerivedSecret['from']
 
 /**
@@ -212,6 +240,11 @@ export function masterSecret(hash: HashAlgorithm, handshake: Uint8Array): Uint8A
     deriveSecret(hash, handshake, 'derived', hash.digest(EMPTY)),
     new Uint8Array(hash.length),
   )
+}
+
+/** What is kept of a main secret for the next extended key update: the salt of that one. */
+export function updateSalt(hash: HashAlgorithm, main: Uint8Array): Uint8Array {
+  return deriveSecret(hash, main, 'derived', hash.digest(EMPTY))
 }
 
 /** A traffic key and its iv (RFC 8446 §7.3). */

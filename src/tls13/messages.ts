@@ -35,6 +35,8 @@ export const HandshakeType = enumeration('HandshakeType', uint8, {
   finished: 20,
   key_update: 24,
   compressed_certificate: 25,
+  /** To be assigned (draft-ietf-tls-extended-key-update); there is no range for private use. */
+  extended_key_update: 250,
   message_hash: 254,
 })
 
@@ -111,6 +113,17 @@ export const NewSessionTicket = struct('NewSessionTicket', {
 export const KeyUpdate = struct('KeyUpdate', { requestUpdate: uint8 })
 export const KeyUpdateRequest = { update_not_requested: 0, update_requested: 1 } as const
 
+/**
+ * draft-ietf-tls-extended-key-update: what stands behind the type hangs on it, and is opened where the type
+ * is known.
+ */
+export const ExtendedKeyUpdate = struct('ExtendedKeyUpdate', { updateType: uint8, content: rest })
+export const ExtendedKeyUpdateType = {
+  key_update_request: 0,
+  key_update_response: 1,
+  key_update_finish: 2,
+} as const
+
 /** SSL 3.0 on the wire. */
 const SSL3 = 0x0300
 
@@ -146,6 +159,7 @@ export type HandshakeMessage =
   | ({ type: 'finished' } & TypeOf<typeof Finished>)
   | ({ type: 'new_session_ticket' } & TypeOf<typeof NewSessionTicket>)
   | ({ type: 'key_update' } & TypeOf<typeof KeyUpdate>)
+  | ({ type: 'extended_key_update' } & TypeOf<typeof ExtendedKeyUpdate>)
 
 export type MessageType = HandshakeMessage['type']
 export type MessageOf<T extends MessageType> = Extract<HandshakeMessage, { type: T }>
@@ -163,6 +177,7 @@ const BODIES: Readonly<Record<MessageType, Struct<never>>> = {
   finished: Finished,
   new_session_ticket: NewSessionTicket,
   key_update: KeyUpdate,
+  extended_key_update: ExtendedKeyUpdate,
 } as unknown as Readonly<Record<MessageType, Struct<never>>>
 
 /** The form of a message's body, to annotate it by. */

@@ -78,6 +78,9 @@ export function requestCertificate(
     )
   }
   if (authentication !== undefined) throw new Error('a request for a certificate is unanswered')
+  const { keyUpdate } = session
+  if (keyUpdate.kind === 'extended' && keyUpdate.exchange !== undefined)
+    throw new Error('an extended key update is underway')
   const requestContext = context.random(16)
   const request = certificateRequest(context.config, requestContext)
   const stage: PostHandshakeAuth = {
@@ -161,6 +164,7 @@ export const onPostCertificateRequest: ClientTransition = (session, { message, r
       'overlapping_certificate_requests',
       'a CertificateRequest before we answered the last',
     )
+  assertOwnExchange(session)
   const request = message as MessageOf<'certificate_request'>
   // Delegated credentials of ours are a server's (RFC 9345 §4).
   const { delegated_credential: _, ...wishes } = readExtensions('CR', request.extensions)
@@ -191,6 +195,17 @@ export const onPostCertificateRequest: ClientTransition = (session, { message, r
     next: { ...withStage(session, stage), certificate: certificateId(hash, identity.certificate) },
     effects: [],
   }
+}
+
+/**
+ * A server may ask while a request of ours for an extended key update is on its way, and not while it takes
+ * part in one. @throws TlsError unexpected_message
+ */
+function assertOwnExchange({ keyUpdate }: ClientState): void {
+  const exchange = keyUpdate.kind === 'extended' ? keyUpdate.exchange : undefined
+  if (exchange === undefined || (exchange.stage === 'WAIT_RESPONSE' && !exchange.crossed)) return
+  const what = 'a CertificateRequest before an update of the keys was over'
+  throw peerError('unexpected_message', 'overlapping_extended_key_updates', what)
 }
 
 /** Client: the holder of our private key has signed. */

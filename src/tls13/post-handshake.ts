@@ -1,9 +1,10 @@
 import { peerError } from './alert.ts'
-import type { ServerConfig } from './config.ts'
+import type { ClientConfig, ServerConfig } from './config.ts'
 import type { CryptoProvider } from './crypto/provider.ts'
+import { requestUpdate, respondToUpdate } from './extended-key-update.ts'
 import { extensionTypes, readExtensions, writeExtensions } from './extensions.ts'
 import { nextTrafficSecret, resumptionPsk } from './key-schedule.ts'
-import { KeyUpdateRequest, type MessageOf } from './messages.ts'
+import { encodeHandshake, KeyUpdateRequest, type MessageOf } from './messages.ts'
 import type { ServerState, SessionState } from './state.ts'
 import {
   type ClientTransition,
@@ -14,6 +15,7 @@ import {
   type Received,
   suiteOf,
 } from './transition.ts'
+import { mayExtend, NO_KEY_UPDATE, owesUpdate } from './update-state.ts'
 
 /** A ticket's nonce is its number, in two bytes. */
 const MAXIMUM_TICKETS = 65_535
@@ -126,16 +128,45 @@ export function onKeyUpdate<S extends SessionState>(
   { message }: Received,
   { provider }: { readonly provider: CryptoProvider },
 ): Outcome<S> {
-  const { requestUpdate } = message as MessageOf<'key_update'>
-  if (requestUpdate > KeyUpdateRequest.update_requested)
-    throw peerError('illegal_parameter', 'unknown_key_update_request', `request_update ${requestUpdate}`)
-  const updateRequested = requestUpdate === KeyUpdateRequest.update_requested
+  const { requestUpdate: asked } = message as MessageOf<'key_update'>
+  if (session.keyUpdate.kind === 'extended')
+    throw peerError('unexpected_message', 'key_update_not_allowed', 'a KeyUpdate after agreeing on others')
+  if (asked > KeyUpdateRequest.update_requested)
+    throw peerError('illegal_parameter', 'unknown_key_update_request', `request_update ${asked}`)
+  const updateRequested = asked === KeyUpdateRequest.update_requested
   const { hash } = suiteOf(provider, session.cipherSuite)
   return {
-    next: (updateRequested ? { keyUpdatePending: true } : {}) as Partial<S>,
+    next: (updateRequested ? { keyUpdate: { kind: 'owed' } } : {}) as Partial<S>,
     effects: [
       { do: 'readWith', secret: nextTrafficSecret(hash, session.read!.trafficSecret) },
       { do: 'report', event: { type: 'key_update', updateRequested } },
+    ],
+  }
+}
+
+/**
+ * Changes our write key: by a KeyUpdate (RFC 8446 §4.6.3), or, where extended key updates were agreed on, by
+ * beginning or going on with one. If it is the peer's turn, nothing happens.
+ * @param requestPeer ask the peer to change its own, too; it does, in an extended key update
+ */
+export function updateKeys(
+  session: SessionState,
+  requestPeer: boolean,
+  context: Context<ServerConfig | ClientConfig>,
+): Outcome<SessionState> {
+  if (session.keyUpdate.kind === 'extended') {
+    if (owesUpdate(session)) return respondToUpdate(session)
+    return mayExtend(session) ? requestUpdate(session, context) : { next: {}, effects: [] }
+  }
+  const asked = requestPeer ? KeyUpdateRequest.update_requested : KeyUpdateRequest.update_not_requested
+  const message = encodeHandshake({ type: 'key_update', requestUpdate: asked })
+  const { hash } = suiteOf(context.provider, session.cipherSuite)
+  return {
+    // Whatever we owed, this is it.
+    next: { keyUpdate: NO_KEY_UPDATE },
+    effects: [
+      { do: 'write', message },
+      { do: 'writeWith', secret: nextTrafficSecret(hash, session.write!.trafficSecret) },
     ],
   }
 }

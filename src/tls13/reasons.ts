@@ -51,6 +51,8 @@ export const TlsReasons = {
   no_common_protocol: 'The two have no application protocol in common (RFC 7301 §3.2).',
   protocol_not_offered: 'The server selects an application protocol that was not offered (RFC 7301 §3.1).',
   invalid_record_size_limit: 'The peer names a record_size_limit that is not allowed (RFC 8449 §4).',
+  malformed_flags: 'tls_flags ends with a byte of zeros (draft-ietf-tls-tlsflags §2).',
+  flag_not_offered: 'The server sets a flag that was not offered (draft-ietf-tls-tlsflags §2).',
   // Key exchange and the second ClientHello.
   no_common_group: 'The two have no group of key exchange in common (§4.1.1).',
   group_not_offered: 'A HelloRetryRequest asks for a group that was not offered (§4.2.8).',
@@ -130,6 +132,21 @@ export const TlsReasons = {
   chain_too_long: 'A chain needs more signatures checked than is done for one connection.',
   // After the handshake.
   unknown_key_update_request: 'A KeyUpdate asks for what is neither yes nor no (§4.6.3).',
+  key_update_not_allowed:
+    'A KeyUpdate came where ExtendedKeyUpdates take its place (draft-ietf-tls-extended-key-update §4).',
+  extended_key_update_not_negotiated:
+    'An ExtendedKeyUpdate came that was not agreed on (draft-ietf-tls-extended-key-update §3).',
+  extended_key_update_without_group:
+    'Extended key updates were agreed on without a key exchange, whose group they need.',
+  unknown_extended_key_update:
+    'An ExtendedKeyUpdate has a subtype that there is not (draft-ietf-tls-extended-key-update §4).',
+  extended_key_update_out_of_order:
+    'A response or finish came that was not waited for (draft-ietf-tls-extended-key-update §4).',
+  overlapping_extended_key_updates:
+    'A request came before the last one was over (draft-ietf-tls-extended-key-update §5, §12.3).',
+  equal_key_shares: 'Two requests that cross have one key share (draft-ietf-tls-extended-key-update §5).',
+  wrong_update_group:
+    'The share of an ExtendedKeyUpdate is of another group (draft-ietf-tls-extended-key-update §4).',
   alert_received: 'The peer sent the alert (§6).',
   // Our own side.
   refused_by_application: 'The application says no: a verifier, a signer, or the answer to a question.',
@@ -141,6 +158,9 @@ export const TlsReasons = {
   secret_length_mismatch: 'A traffic secret in the state is not as long as the hash of its suite.',
   missing_secrets: 'The state lacks the secrets that it should have.',
   missing_cipher_suite: 'The provider lacks the cipher suite of the state.',
+  missing_group: 'The provider lacks the group of the state, in which its keys are updated.',
+  update_contradiction: 'What the state says of an update of its keys contradicts itself.',
+  updates_not_survivable: 'Extended key updates and a connection that outlives its container.',
   missing_client_hello: 'A transcript has no ClientHello.',
   internal_failure: 'Something else failed here; the cause is with the error.',
 } as const

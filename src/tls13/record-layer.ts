@@ -3,8 +3,7 @@ import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
 import type { Allocate, Opened } from './crypto/provider.ts'
 import { checkChangeCipherSpec, mayPassOver, passesOver, stopPassingOver } from './input-rules.ts'
-import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
-import { encodeHandshake, KeyUpdateRequest } from './messages.ts'
+import { exportKeyingMaterial } from './key-schedule.ts'
 import { Protection, type TrafficView } from './protection.ts'
 import { COMPATIBILITY, type Content, MAXIMUM_PLAINTEXT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
@@ -12,12 +11,18 @@ import { ownMemory, RECORDS_AT_ONCE, sharedMemory } from './record-memory.ts'
 import { RecordOutput } from './record-output.ts'
 import { initialState, type SessionState, trafficState } from './state.ts'
 import { suiteOf } from './transition.ts'
+import { mayExtend, owesUpdate } from './update-state.ts'
 
 const FIRST_RECORD_VERSION = 0x0301
 /**
  * Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446 §5.5).
  */
 const KEY_UPDATE_MARGIN = 16
+/**
+ * An extended key update takes a round trip, and the peer's time: it begins when this part of what a key may
+ * seal is left.
+ */
+const EARLY = 8
 
 /** How far a session has come that both sides go on with under the same keys. */
 export interface RecordPosition {
@@ -134,17 +139,6 @@ export class RecordLayer {
     this.output.protection = new Protection(this.suite, this.state.write)
   }
 
-  /** Sends a KeyUpdate, and goes on writing with the key after it (RFC 8446 §4.6.3). */
-  updateKeys(requestPeer: boolean): void {
-    const requestUpdate = requestPeer
-      ? KeyUpdateRequest.update_requested
-      : KeyUpdateRequest.update_not_requested
-    this.output.handshake(encodeHandshake({ type: 'key_update', requestUpdate }))
-    // Whatever we owed, this is it.
-    this.state.keyUpdatePending = false
-    this.writeWith(nextTrafficSecret(this.suite.hash, this.state.write!.trafficSecret))
-  }
-
   writeInClear(): void {
     this.flush()
     this.state.write = undefined
@@ -166,21 +160,34 @@ export class RecordLayer {
   }
 
   /**
-   * Whether a KeyUpdate is due before records of ours: the peer asked for one, or the key may seal no more
-   * (§4.6.3, §5.5).
+   * Whether a change of keys is due before records of ours: the peer asked for one, or the key may seal no
+   * more, or soon (§4.6.3, §5.5).
    */
   get wantsKeyUpdate(): boolean {
-    return this.state.keyUpdatePending || this.recordsLeft <= 0
+    const { state } = this
+    if (owesUpdate(state)) return true
+    if (state.keyUpdate.kind !== 'extended') return this.recordsLeft <= 0
+    return mayExtend(state) && this.recordsLeft <= this.suite.aead.confidentialityLimit / EARLY
   }
 
-  /** Records that may be sealed before a KeyUpdate is due. */
+  /** Records that may be sealed before a change of keys must be over. */
   get recordsLeft(): number {
     return this.output.protection!.recordsLeft - KEY_UPDATE_MARGIN
   }
 
   /** Bytes of content that may be sealed at once before that. */
   get sealable(): number {
-    return this.wantsKeyUpdate ? 0 : Math.min(this.recordsLeft, RECORDS_AT_ONCE) * this.output.limit
+    if (this.wantsKeyUpdate) return 0
+    return Math.max(0, Math.min(this.recordsLeft, RECORDS_AT_ONCE)) * this.output.limit
+  }
+
+  /** The same where something has to be. @throws TlsError internal_error the key may seal no more */
+  room(): number {
+    const { sealable } = this
+    if (sealable > 0) return sealable
+    // Its update was asked for long ago.
+    const what = 'the peer does not go on with the update of the keys'
+    throw new TlsError('internal_error', 'local', 'write_key_exhausted', what)
   }
 
   /** Sends as much early data as the ticket still allows. @returns bytes taken */
@@ -217,12 +224,14 @@ export class RecordLayer {
   }
 
   /** See `Session.exportKeyingMaterial`. */
-  exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array {
-    const { handshake } = this.state
+  exportKeyingMaterial(label: string, context: Uint8Array, length: number, updated: boolean): Uint8Array {
+    const { handshake, keyUpdate } = this.state
     if (handshake.state !== 'CONNECTED') throw new Error('keying material exists once the handshake is over')
+    if (updated && keyUpdate.kind !== 'extended') throw new Error('a session without extended key updates')
     const { exporterMasterSecret } = handshake
-    if (exporterMasterSecret.length === 0) throw new Error('this session came without its exporter secret')
-    return exportKeyingMaterial(this.suite.hash, exporterMasterSecret, label, context, length)
+    const secret = updated && keyUpdate.kind === 'extended' ? keyUpdate.exporterSecret : exporterMasterSecret
+    if (secret.length === 0) throw new Error('this session came without its exporter secret')
+    return exportKeyingMaterial(this.suite.hash, secret, label, context, length)
   }
 
   /** The state with the buffers as they are now; it is still the session's own. */

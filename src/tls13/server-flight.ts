@@ -2,16 +2,19 @@ import { EMPTY, utf8 } from '../wire/index.ts'
 import { peerError } from './alert.ts'
 import { certificateId, certificatesFor, finishedVerifyData } from './authentication.ts'
 import { type ChosenIdentity, certificateMessage, chooseIdentity } from './certificate-message.ts'
-import { LEGACY_VERSION, PskKeyExchangeMode, TLS13 } from './codepoints.ts'
+import { LEGACY_VERSION, PskKeyExchangeMode, TLS13, TlsFlag } from './codepoints.ts'
 import type { ServerConfig } from './config.ts'
+import { firstExporter } from './extended-key-update.ts'
 import { type ExtensionValues, writeExtensions } from './extensions.ts'
 import { earlySecret, handshakeSecret, masterSecret } from './key-schedule.ts'
 import type { MessageOf } from './messages.ts'
 import { MAXIMUM_PLAINTEXT } from './record.ts'
 import { type Offer, pskModes, type Retry } from './server-hello.ts'
 import type { ServerHandshake, ServerState } from './state.ts'
+import { encodeFlags } from './tls-flags.ts'
 import { extendTranscript } from './transcript.ts'
 import { type Context, derive, type Effect, encodeWith, expose, type Outcome, suiteOf } from './transition.ts'
+import { NO_KEY_UPDATE, negotiating } from './update-state.ts'
 
 /**
  * Bytes of refused early data that are passed over beyond what could have been allowed, unless configured.
@@ -79,6 +82,7 @@ export function beginFlight(
     resumed: psk !== undefined,
     certificate: identity && certificateId(hash, identity.certificate, identity.delegated),
     recordSizeLimits: limits,
+    keyUpdate: offer.extendsKeys ? negotiating(offer.group!.id) : NO_KEY_UPDATE,
     peerCertificate: config.clientCertificates && psk?.ticket?.peerCertificate,
     peerIntermediates: (config.clientCertificates && psk?.ticket?.peerIntermediates) ?? [],
     ...(config.onSecret === undefined ? {} : { clientRandom: hello.random }),
@@ -166,6 +170,7 @@ export function finishFlight(
   const client = derive(suite, 'client_application_traffic_secret_0', master, afterFinished)
   const server = derive(suite, 'server_application_traffic_secret_0', master, afterFinished)
   const exporter = derive(suite, 'exporter_master_secret', master, afterFinished)
+  const updates = firstExporter(session.keyUpdate, suite, master, afterFinished)
   const flight = {
     transcript,
     masterSecret: master,
@@ -185,12 +190,13 @@ export function finishFlight(
           earlyDataLeft: early.left,
         }
   return {
-    next: { handshake },
+    next: { handshake, keyUpdate: updates.keyUpdate },
     effects: [
       ...messages.map((message): Effect => ({ do: 'write', message })),
       client.expose,
       server.expose,
       exporter.expose,
+      ...updates.effects,
       { do: 'writeWith', secret: server.secret },
     ],
   }
@@ -230,7 +236,7 @@ function writeServerHello(
 }
 
 function writeEncryptedExtensions(
-  { serverName, psk, alpn, extensions }: Offer,
+  { serverName, psk, alpn, extensions, extendsKeys }: Offer,
   early: boolean,
   config: ServerConfig,
 ): Uint8Array {
@@ -244,6 +250,7 @@ function writeEncryptedExtensions(
         ? {}
         : { record_size_limit: (config.recordSizeLimit ?? MAXIMUM_PLAINTEXT) + 1 }),
       ...(early ? { early_data: {} } : {}),
+      ...(extendsKeys ? { tls_flags: encodeFlags([TlsFlag.extended_key_update])! } : {}),
     }),
   })
 }

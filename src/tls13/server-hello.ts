@@ -1,6 +1,6 @@
 import { EMPTY, equal, utf8 } from '../wire/index.ts'
 import { configurationError, peerError, TlsError } from './alert.ts'
-import { PskKeyExchangeMode, TLS13 } from './codepoints.ts'
+import { PskKeyExchangeMode, TLS13, TlsFlag } from './codepoints.ts'
 import type { ServerConfig } from './config.ts'
 import type { CipherSuite, HashAlgorithm, KeyExchangeGroup } from './crypto/provider.ts'
 import {
@@ -14,6 +14,7 @@ import { checkLegacyVersion, type MessageOf } from './messages.ts'
 import { findExternalPsk, pskBinder, type UsablePsk, withoutBinders } from './psk.ts'
 import type { ServerHandshake, ServerState } from './state.ts'
 import type { TicketContents } from './ticket.ts'
+import { checkFlags, hasFlag } from './tls-flags.ts'
 import type { Context } from './transition.ts'
 
 /** A PSK of the client's that we take, and how. */
@@ -40,6 +41,8 @@ export interface Offer {
   readonly shares: readonly KeyShareEntry[]
   /** undefined: no key exchange, the PSK alone (psk_ke). */
   readonly group: KeyExchangeGroup | undefined
+  /** Both want extended key updates, and there is a group for them. */
+  readonly extendsKeys: boolean
 }
 
 /** What the first hello has fixed for the second. */
@@ -81,6 +84,7 @@ export function readOffer(
   if (retry !== undefined) checkSecondHello(session, retry, extensions, serverName)
   checkMandatoryExtensions(extensions)
   checkRecordSizeLimit(extensions)
+  checkFlags(extensions.tls_flags)
   const suites = context.provider.cipherSuites.filter(one => hello.cipherSuites.includes(one.id))
   if (suites.length === 0)
     throw configurationError('handshake_failure', 'no_common_cipher_suite', 'no cipher suite in common')
@@ -93,6 +97,7 @@ export function readOffer(
     )
   const chosen = choosePsk(raw, extensions, serverName, usable, retry, context)
   const shares = checkKeyShares(extensions, retry)
+  const group = chooseGroup(extensions, shares, chosen?.psk, retry, context)
   return {
     hello,
     raw,
@@ -102,8 +107,13 @@ export function readOffer(
     suite: chosen?.suite ?? usable[0]!,
     psk: chosen?.psk,
     shares,
-    group: chooseGroup(extensions, shares, chosen?.psk, retry, context),
+    group,
+    extendsKeys: wantsUpdates(extensions, config) && group !== undefined,
   }
+}
+
+function wantsUpdates({ tls_flags }: ExtensionValues<'CH'>, { extendedKeyUpdate }: ServerConfig): boolean {
+  return extendedKeyUpdate === true && hasFlag(tls_flags, TlsFlag.extended_key_update)
 }
 
 /** §4.1.2: what a client may not change between its two hellos, as far as our choices hang on it. */
@@ -174,9 +184,12 @@ function choosePsk(
     )
   }
   if (pskMode(extensions, context.config) === undefined) return undefined
+  // Who has seen the secrets of a session could resume it: with extended key updates nothing is resumed.
+  const resumes = !wantsUpdates(extensions, context.config)
   for (let index = 0; index < Math.min(offered.identities.length, PSK_IDENTITY_LIMIT); index++) {
     const { identity, obfuscatedTicketAge } = offered.identities[index]!
-    const found = ticketPsk(identity, serverName, suites, context) ?? externalPsk(identity, suites, context)
+    const resumed = resumes ? ticketPsk(identity, serverName, suites, context) : undefined
+    const found = resumed ?? externalPsk(identity, suites, context)
     if (found === undefined) continue
     const { suite, usable, ticket } = found
     const covered = withoutBinders(retry?.transcript ?? EMPTY, raw, offered.binders)

@@ -1,9 +1,10 @@
-import { concat, fromHex } from '../wire/index.ts'
+import { concat, EMPTY, fromHex } from '../wire/index.ts'
 import { peerError } from './alert.ts'
 import { certificateVerifyContent, checkCertificateVerify, checkFinished } from './authentication.ts'
 import { openCertificates } from './certificate-message.ts'
 import { LEGACY_VERSION, TLS13 } from './codepoints.ts'
 import type { ServerConfig } from './config.ts'
+import { firstGeneration, onExtendedKeyUpdate } from './extended-key-update.ts'
 import { readExtensions, writeExtensions } from './extensions.ts'
 import { assertNoPartialMessage } from './input-rules.ts'
 import { decodeHandshake, frameHandshake, HELLO_RETRY_REQUEST, type MessageOf } from './messages.ts'
@@ -249,18 +250,17 @@ const onFinished: ServerTransition = (session, { message, raw }, context) => {
   const { verifyData } = message as MessageOf<'finished'>
   checkFinished(hash, session.read!.trafficSecret, hash.digest(handshake.transcript), verifyData)
   const transcript = extendTranscript(handshake.transcript, raw)
-  const resumption = derive(
-    suite,
-    'resumption_master_secret',
-    handshake.masterSecret,
-    hash.digest(transcript),
-  )
+  const whole = hash.digest(transcript)
+  const resumption = derive(suite, 'resumption_master_secret', handshake.masterSecret, whole)
+  const keyUpdate = firstGeneration(session.keyUpdate, hash, handshake.masterSecret, whole)
   const connected: ServerState = {
     ...session,
+    keyUpdate,
     handshake: {
       state: 'CONNECTED',
       exporterMasterSecret: handshake.exporterMasterSecret,
-      resumptionMasterSecret: resumption.secret,
+      // Without it there are no tickets, as extended key updates demand.
+      resumptionMasterSecret: keyUpdate.kind === 'extended' ? EMPTY : resumption.secret,
       ticketsIssued: 0,
       transcript: handshake.keepsTranscript ? transcript : undefined,
       authentication: undefined,
@@ -270,7 +270,7 @@ const onFinished: ServerTransition = (session, { message, raw }, context) => {
     ? issueTickets(connected, ticketsDue(session.resumed, context.config), context)
     : { next: {}, effects: [] }
   return {
-    next: { handshake: connected.handshake, ...tickets.next },
+    next: { keyUpdate, handshake: connected.handshake, ...tickets.next },
     effects: [
       resumption.expose,
       { do: 'readWith', secret: handshake.clientApplicationTrafficSecret },
@@ -303,6 +303,7 @@ export const SERVER_TRANSITIONS: TransitionTable<ServerHandshake['state'], Serve
   WAIT_FINISHED: { finished: onFinished },
   CONNECTED: {
     key_update: onKeyUpdate,
+    extended_key_update: onExtendedKeyUpdate,
     certificate: onPostCertificate,
     compressed_certificate: onPostCertificate,
     certificate_verify: onPostCertificateVerify,

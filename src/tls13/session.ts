@@ -6,21 +6,18 @@ import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
 import { checkClientConfig, checkConfig } from './config-rules.ts'
 import { perform } from './effects.ts'
 import { answerStep, checkState, handshakeStep } from './handshake.ts'
-import { assertNoAuthentication, takeContent, takeHandshakeMessage } from './input-rules.ts'
-import { Inquiry } from './inquiry.ts'
-import { HandshakeType } from './messages.ts'
+import { admitUpdate, takeContent, takeHandshakeMessage } from './input-rules.ts'
+import { Inquiry, WAITING_LIMIT } from './inquiry.ts'
 import { requestCertificate } from './post-authentication.ts'
-import { issueTickets } from './post-handshake.ts'
+import { issueTickets, updateKeys } from './post-handshake.ts'
 import type { TrafficView } from './protection.ts'
 import { type Answer, isWaiting } from './question.ts'
 import type { Content } from './record.ts'
 import { RecordLayer, type RecordPosition } from './record-layer.ts'
-import { type ClientState, freshServerState, initialState, type ServerState, SessionState } from './state.ts'
+import { freshServerState, initialState, SessionState } from './state.ts'
 import type { Context, Outcome } from './transition.ts'
 import { type TrifleCount, Trifles } from './trifles.ts'
-
-/** Bytes that may wait while a question is open. */
-const WAITING_LIMIT = 2 ** 18
+import { mayExtend, owesUpdate } from './update-state.ts'
 
 /**
  * One TLS 1.3 session, of either role, with no sockets and no clock of its own: bytes in; events and bytes
@@ -192,7 +189,7 @@ export class Session {
     const { output } = this.#records
     for (let at = 0; at < data.length; ) {
       this.#renewKey()
-      const { sealable } = this.#records
+      const sealable = this.#records.room()
       const whole = at === 0 && data.length <= sealable
       const content = whole ? data : data.subarray(at, at + sealable)
       output.content(ContentType.application_data, content)
@@ -236,10 +233,14 @@ export class Session {
     this.#apply(requestCertificate(this.#state, this.#context() as Context<ServerConfig>))
   }
 
-  /** Changes the write key (RFC 8446 §4.6.3). @param requestPeer ask the peer to change its own, too */
+  /**
+   * Changes the write key (RFC 8446 §4.6.3). With {@link extendedKeyUpdates} it begins an exchange, after
+   * which both sides have new keys, or goes on with the one that is underway.
+   * @param requestPeer ask the peer to change its own, too
+   */
   updateKeys(requestPeer: boolean): void {
     this.#assertWritable()
-    this.#records.updateKeys(requestPeer)
+    this.#apply(updateKeys(this.#state, requestPeer, this.#context()))
   }
 
   /**
@@ -281,7 +282,14 @@ export class Session {
 
   /** Whether our write key has to change: the peer has asked for it (RFC 8446 §4.6.3). */
   get keyUpdateDue(): boolean {
-    return this.#state.keyUpdatePending && !this.#state.writeClosed
+    return owesUpdate(this.#state) && !this.#state.writeClosed
+  }
+
+  /** Extended key updates so far, and whether none can begin now; undefined: they were not agreed on. */
+  get extendedKeyUpdates(): { readonly generation: number; readonly underway: boolean } | undefined {
+    const { keyUpdate } = this.#state
+    if (keyUpdate.kind !== 'extended') return undefined
+    return { generation: keyUpdate.generation, underway: !mayExtend(this.#state) }
   }
 
   /** Bytes of content that {@link send} seals before it changes the write key; 0 if it changes it first. */
@@ -292,12 +300,12 @@ export class Session {
   /**
    * Keying material for an application (RFC 8446 §7.5).
    * @param context may be empty @param length bytes
-   * @throws Error before the handshake is over, or for a session that was imported without its exporter
-   * secret
+   * @param updated from the newest of {@link extendedKeyUpdates}, not from the handshake
+   * @throws Error before the handshake is over, or where there is no such secret
    */
-  exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array {
+  exportKeyingMaterial(label: string, context: Uint8Array, length: number, updated = false): Uint8Array {
     this.#assertOwned()
-    return this.#records.exportKeyingMaterial(label, context, length)
+    return this.#records.exportKeyingMaterial(label, context, length, updated)
   }
 
   /** The traffic keys in use, with their secrets: for tests, teaching and tools. */
@@ -377,10 +385,7 @@ export class Session {
     return { config: this.#config, provider, random, now: now() }
   }
 
-  /**
-   * Puts the open question, if there is one, to the configuration or, once, to the owner. @returns whether it
-   * is still open
-   */
+  /** Puts the open question to the configuration or, once, to the owner. @returns whether it is still open */
   #ask(): boolean {
     while (isWaiting(this.#state)) {
       const context = this.#context()
@@ -398,10 +403,7 @@ export class Session {
     if (message !== undefined) {
       // A handshake has each of its messages once.
       if (!this.connected) this.#trifles.heard()
-      else if (message[0] === HandshakeType.members.key_update) {
-        assertNoAuthentication(this.#state, 'a KeyUpdate')
-        this.#trifles.empty('KeyUpdates')
-      }
+      else admitUpdate(this.#state, message, this.#trifles)
       this.#apply(handshakeStep(this.#state, message, this.#context()))
       return true
     }
@@ -423,7 +425,7 @@ export class Session {
     this.#events.push(said)
   }
 
-  #apply({ next, effects }: Outcome<ServerState> | Outcome<ClientState>): void {
+  #apply({ next, effects }: Outcome<SessionState>): void {
     Object.assign(this.#state, next)
     this.#records.limitRecords()
     for (const effect of effects) perform(effect, this.#records, this.#config, this.#events)
@@ -432,10 +434,7 @@ export class Session {
     this.#records.flush()
   }
 
-  /**
-   * Before records of ours: the peer may have asked for another key, and a key may seal only so many (§4.6.3,
-   * §5.5).
-   */
+  /** Before records of ours: the peer may want another key, and a key may seal only so many (§5.5). */
   #renewKey(): void {
     if (this.#records.wantsKeyUpdate) this.updateKeys(false)
   }

@@ -16,6 +16,7 @@ import {
   uint64,
   vector,
 } from '../wire/index.ts'
+import { KeyUpdateState, NO_KEY_UPDATE } from './update-state.ts'
 
 /**
  * Everything that a TLS 1.3 session is. These structs are the definition: whatever is not in here is derived
@@ -83,8 +84,8 @@ const Connected = struct('Connected', {
   /** Tickets issued so far: the next one's nonce (§4.6.1). */
   ticketsIssued: uint16,
   /**
-   * ClientHello to client Finished: kept only if the client offered post_handshake_auth and both sides mean
-   * it.
+   * ClientHello to client Finished, or, after an extended key update, the hash that stands for that: kept
+   * only if the client offered post_handshake_auth and both sides mean it.
    */
   transcript: optional(transcript),
   authentication: optional(PostHandshakeAuth),
@@ -323,8 +324,7 @@ const common3 = {
   resumed: boolean,
   read: optional(TrafficState),
   write: optional(TrafficState),
-  /** The peer asked for a KeyUpdate that we have not sent yet (§4.6.3). */
-  keyUpdatePending: boolean,
+  keyUpdate: KeyUpdateState,
   /** We have sent close_notify, or an error's alert: nothing may follow (§6.1). */
   writeClosed: boolean,
   /** The peer has sent close_notify: whatever follows is ignored. */
@@ -392,7 +392,7 @@ export function initialState() {
     resumed: false,
     read: undefined,
     write: undefined,
-    keyUpdatePending: false,
+    keyUpdate: NO_KEY_UPDATE,
     writeClosed: false,
     readClosed: false,
     inboundRecords: EMPTY,

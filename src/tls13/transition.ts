@@ -83,16 +83,17 @@ export function encodeWith(
   return encodeHandshake(config.shape?.(message) ?? message)
 }
 
-/** One row of the key schedule, and the effect that shows it. */
+/** One row of the key schedule, and the effect that shows it. @param number of the extended key update */
 export function derive(
   suite: CipherSuite,
   name: DerivedSecretName,
   base: Uint8Array,
   transcriptHash: Uint8Array,
+  number = 0,
 ): { readonly secret: Uint8Array; readonly expose: Effect } {
   const secret = walk(suite.hash, name, base, transcriptHash)
   const row: DerivedSecret = KEY_SCHEDULE[name]
-  return { secret, expose: expose(name, secret, row.keyLog) }
+  return { secret, expose: expose(name, secret, row.keyLog?.replace(/_N$/, `_${number}`)) }
 }
 
 /** The effect that shows a secret. */

@@ -9,6 +9,8 @@ export type Trifle = 'KeyUpdates' | 'records without content' | 'ChangeCipherSpe
 const EMPTY_LIMIT = 32
 /** Tiny records that cost as much as a KeyUpdate, for which secrets are derived and an answer is sealed. */
 const KEY_UPDATE_COST = 20
+/** The same for a request for an extended key update, which costs a key exchange: ten in a second. */
+const EXCHANGE_COST = 1000
 const NONE = { inARow: 0, spent: 0 }
 
 /**
@@ -62,6 +64,14 @@ export class Trifles {
       throw peerError('unexpected_message', 'too_many_trifles', `more than ${this.#limit} ${what} in a row`)
     }
     if (what === 'KeyUpdates') this.#spend(KEY_UPDATE_COST, what)
+  }
+
+  /**
+   * A request for an extended key update. A connection that is idle may have them for ever, at its pace.
+   * @throws TlsError unexpected_message too many in all
+   */
+  exchange(): void {
+    this.#spend(EXCHANGE_COST, 'ExtendedKeyUpdates')
   }
 
   /** The peer has said something. */

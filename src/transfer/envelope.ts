@@ -37,11 +37,11 @@ import { SESSION_ID_LENGTH } from './seal.ts'
  * The number that an envelope begins with. A fleet learns to read a new one everywhere before any process
  * writes it.
  */
-export const FORMAT_VERSION = 5
+export const FORMAT_VERSION = 6
 /**
  * The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket, what 4 added to 3
- * are the `peerIntermediates` of a session, and what 5 added to 4 are the protocols http1_response and
- * http2_responses; nothing else differs.
+ * are the `peerIntermediates` of a session, what 5 added to 4 are the protocols http1_response and
+ * http2_responses, and what 6 added to 5 are the extended key updates of a session; nothing else differs.
  */
 export const OLDEST_VERSION = 2
 /**
@@ -217,6 +217,8 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
       throw new DecodeError('version 2 has no such protocol', 0)
     if (version! < 5 && /_responses?$/.test(envelope.application.protocol))
       throw new DecodeError(`version ${version} has no such protocol`, 0)
+    if (version! < 6 && /^(negotiating|extended)$/.test(envelope.tls?.keyUpdate.kind ?? ''))
+      throw new DecodeError(`version ${version} has no extended key updates`, 0)
     return envelope
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error

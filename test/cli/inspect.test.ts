@@ -23,16 +23,21 @@ function run(args: readonly string[], input: string | Uint8Array = '') {
   return { status, stdout, stderr }
 }
 
-it.each([2, 3, 4])('dumps an envelope of version %i with every field, and masks what is secret', version => {
-  const file = join(directory, 'envelope.bin')
-  writeFileSync(file, fromHex(vectorOf(version)))
-  const { status, stdout } = run(['inspect', file])
-  expect(status).toBe(0)
-  expect(stdout).toMatch(new RegExp(`^ {4}0 {5}2 {2}000${version} +uint16 format_version = ${version}$`, 'm'))
-  expect(stdout).toMatch(/ 1301 +uint16 cipher_suite = TLS_AES_128_GCM_SHA256 \(0x1301\)$/m)
-  expect(stdout).toContain('opaque traffic_secret<32..48> = (secret)')
-  expect(stdout).not.toContain('a1a1')
-})
+it.each([2, 3, 4, 5])(
+  'dumps an envelope of version %i with every field, and masks what is secret',
+  version => {
+    const file = join(directory, 'envelope.bin')
+    writeFileSync(file, fromHex(vectorOf(version)))
+    const { status, stdout } = run(['inspect', file])
+    expect(status).toBe(0)
+    expect(stdout).toMatch(
+      new RegExp(`^ {4}0 {5}2 {2}000${version} +uint16 format_version = ${version}$`, 'm'),
+    )
+    expect(stdout).toMatch(/ 1301 +uint16 cipher_suite = TLS_AES_128_GCM_SHA256 \(0x1301\)$/m)
+    expect(stdout).toContain('opaque traffic_secret<32..48> = (secret)')
+    expect(stdout).not.toContain('a1a1')
+  },
+)
 
 it('shows secrets when asked, from standard input and from hexadecimal', () => {
   const { status, stdout } = run(['inspect', '-', '--secrets'], envelope)

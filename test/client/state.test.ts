@@ -30,7 +30,7 @@ const session = {
   peerCertificate: filled(4, 0xc4),
   recordSizeLimits: undefined,
   resumed: false,
-  keyUpdatePending: false,
+  keyUpdate: { kind: 'none' },
   writeClosed: false,
   readClosed: false,
   read: { trafficSecret: filled(32, 0xa1), sequenceNumber: 7 },

@@ -43,6 +43,7 @@ const TABLE: Readonly<Record<string, readonly [number, string]>> = {
   post_handshake_auth: [49, 'CH'],
   signature_algorithms_cert: [50, 'CH, CR'],
   key_share: [51, 'CH, SH, HRR'],
+  tls_flags: [62, 'CH, SH, HRR, EE, CT, CR, NST'],
 }
 const MESSAGES: readonly ExtensionMessage[] = ['CH', 'SH', 'EE', 'CT', 'CR', 'NST', 'HRR']
 
@@ -66,9 +67,10 @@ const WELL_FORMED: Readonly<Record<string, Partial<Record<ExtensionMessage, stri
   post_handshake_auth: { CH: '' },
   signature_algorithms_cert: { CH: '00020807', CR: '00020807' },
   key_share: { CH: '0006001d0002aabb', SH: '001d0002aabb', HRR: '001d' },
+  tls_flags: { CH: '0101', EE: '0101' },
 }
 
-it('the table is that of RFC 8446 §4.2, with those of RFC 8879 and RFC 9345', () => {
+it('the table is that of RFC 8446 §4.2, with those of RFC 8879, RFC 9345 and a draft', () => {
   const ours = Object.entries(EXTENSIONS).map(([name, row]) => {
     const places = MESSAGES.filter(message => message in row.in)
     return [name, [row.type, places.sort().join(', ')]]

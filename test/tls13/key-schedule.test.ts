@@ -32,8 +32,25 @@ const ARROWS: Readonly<Record<string, readonly [string, string]>> = {
   'res master': ['master_secret', 'client Finished'],
 }
 
+/** Those of draft-ietf-tls-extended-key-update §7 and §10, by the names of their secrets. */
+const UPDATED: Record<string, readonly [string, DerivedSecret['from'], DerivedSecret['upTo']]> = {
+  exporter_secret_0: ['exporter eku', 'master_secret', 'server Finished'],
+  client_application_traffic_secret_N: ['c ap traffic', 'master_secret_N', 'key_update_response'],
+  server_application_traffic_secret_N: ['s ap traffic', 'master_secret_N', 'key_update_response'],
+  exporter_secret_N: ['exp master', 'master_secret_N', 'key_update_response'],
+}
+
+it('the table has the arrows of extended key updates, and no others', () => {
+  const rows = Object.entries(KEY_SCHEDULE).filter(([name]) => name in UPDATED)
+  expect(
+    Object.fromEntries(rows.map(([name, { label, from, upTo }]) => [name, [label, from, upTo]])),
+  ).toEqual(UPDATED)
+})
+
 it('the table has the arrows of RFC 8446 §7.1, and no others', () => {
-  const rows: readonly DerivedSecret[] = Object.values(KEY_SCHEDULE)
+  const rows: readonly DerivedSecret[] = Object.entries(KEY_SCHEDULE).flatMap(([name, row]) =>
+    name in UPDATED ? [] : [row],
+  )
   expect(Object.fromEntries(rows.map(({ label, from, upTo }) => [label, [from, upTo]]))).toEqual(ARROWS)
 })
 
@@ -127,9 +144,12 @@ it('a key log has a line for the secrets that its readers know, and for no other
     'CLIENT_EARLY_TRAFFIC_SECRET',
     'CLIENT_HANDSHAKE_TRAFFIC_SECRET',
     'CLIENT_TRAFFIC_SECRET_0',
+    'CLIENT_TRAFFIC_SECRET_N',
     'EARLY_EXPORTER_SECRET',
     'EXPORTER_SECRET',
+    'EXPORTER_SECRET_N',
     'SERVER_HANDSHAKE_TRAFFIC_SECRET',
     'SERVER_TRAFFIC_SECRET_0',
+    'SERVER_TRAFFIC_SECRET_N',
   ])
 })

@@ -5,7 +5,7 @@ import { type ApplicationState, decodeEnvelope } from '../../src/transfer/envelo
 import { fromHex, utf8 } from '../../src/wire/index.ts'
 
 const { vectors } = JSON.parse(
-  readFileSync(new URL('../../vectors/transfer/envelope-v5.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../vectors/transfer/envelope-v6.json', import.meta.url), 'utf8'),
 ) as { vectors: { name: string; bytes: string }[] }
 
 function golden<P extends ApplicationState['protocol']>(protocol: P) {

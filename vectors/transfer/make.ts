@@ -4,8 +4,8 @@ import { FORMAT_VERSION, type Envelope, encodeEnvelope } from '../../src/transfe
 import { hex, utf8 } from '../../src/wire/index.ts'
 
 /**
- * Writes `envelope-v5.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version
- * 5: a run that gives other bytes means that the format has changed.
+ * Writes `envelope-v6.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version
+ * 6: a run that gives other bytes means that the format has changed.
  */
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
 
@@ -25,7 +25,7 @@ const session = {
   peerCertificate: undefined,
   recordSizeLimits: undefined,
   resumed: false,
-  keyUpdatePending: false,
+  keyUpdate: { kind: 'none' },
   writeClosed: false,
   readClosed: false,
   inboundRecords: new Uint8Array(0),
@@ -68,7 +68,7 @@ const ENVELOPES: Record<string, Envelope> = {
       peerCertificate: utf8('an earlier client'),
       peerIntermediates: [utf8('who vouches for it'), utf8('and for that')],
       recordSizeLimits: { write: 16384, read: 1024 },
-      keyUpdatePending: true,
+      keyUpdate: { kind: 'owed' },
       handshake: {
         state: 'CONNECTED',
         exporterMasterSecret: filled(48, 0xe1),
@@ -286,12 +286,60 @@ ENVELOPES['responses in their middle over HTTP/2'] = {
   },
 }
 
+const idle = ENVELOPES['an idle HTTPS connection']!
+type KeyUpdate = NonNullable<Envelope['tls']>['keyUpdate']
+type Extended = Extract<KeyUpdate, { kind: 'extended' }>
+
+/** A session with extended key updates. */
+function extended(generation: number, exchange: Extended['exchange']): Envelope {
+  const keyUpdate: KeyUpdate = {
+    kind: 'extended',
+    group: 0x001d,
+    generation,
+    salt: filled(32, 0xf1),
+    transcriptHash: filled(32, 0xf2),
+    exporterSecret: filled(32, 0xf3),
+    exchange,
+  }
+  return { ...idle, tls: { ...idle.tls!, keyUpdate } }
+}
+
+/** A request as it goes out: a handshake message with a share. */
+const request = Uint8Array.from([250, 0, 0, 37, 0, 0x00, 0x1d, 0, 32, ...filled(32, 0x0f)])
+ENVELOPES['a session with extended key updates'] = extended(0, undefined)
+ENVELOPES['an extended key update that waits for its response'] = extended(0xffffffff, {
+  stage: 'WAIT_RESPONSE',
+  privateKey: filled(32, 0xf4),
+  request,
+  crossed: true,
+})
+ENVELOPES['an extended key update whose response is owed'] = extended(1, {
+  stage: 'RESPONSE_OWED',
+  response: Uint8Array.from([...request.slice(0, 4), 1, ...request.slice(5)]),
+  writeSecret: filled(32, 0xf5),
+  readSecret: filled(32, 0xf6),
+  exporterSecret: filled(32, 0xf7),
+})
+ENVELOPES['an extended key update that waits for its finish'] = extended(2, {
+  stage: 'WAIT_FINISH',
+  readSecret: filled(32, 0xf6),
+  exporterSecret: filled(32, 0xf7),
+})
+const handshake = ENVELOPES['a handshake that waits for Finished']!
+ENVELOPES['a handshake that agrees on extended key updates'] = {
+  ...handshake,
+  tls: {
+    ...handshake.tls!,
+    keyUpdate: { kind: 'negotiating', group: 0x11ec, exporterSecret: filled(32, 0xf3) },
+  },
+}
+
 const vectors = Object.entries(ENVELOPES).map(([name, envelope]) => ({
   name,
   envelope: JSON.parse(JSON.stringify(envelope, (_, value) => (value instanceof Uint8Array ? hex(value) : value))),
   bytes: hex(encodeEnvelope(envelope)),
 }))
 writeFileSync(
-  new URL('./envelope-v5.json', import.meta.url),
+  new URL('./envelope-v6.json', import.meta.url),
   `${JSON.stringify({ formatVersion: FORMAT_VERSION, vectors }, undefined, 2)}\n`,
 )

@@ -44,7 +44,8 @@ const EVENTS = 256
  * Events beside those of a Duplex: `secureConnect`; `session` (ResumptionTicket); `earlyData` (whether the
  * server took it); `clientCertificate` (DER, or undefined: the answer to {@link
  * TlsDuplex.requestCertificate}); `question` (id, Question: work for the application, which gives the answer
- * to {@link TlsDuplex.answer}); `keyUpdate` (whether the peer wants one of ours); `keylog` (a line), if made
+ * to {@link TlsDuplex.answer}); `keyUpdate` (whether the peer wants one of ours); `extendedKeyUpdate` (how
+ * many that makes, when both sides have new keys); `keylog` (a line), if made
  * by {@link TlsDuplex.client} or {@link TlsDuplex.server} with `keyLog`; `timeout`.
  */
 export class TlsDuplex extends Duplex {
@@ -183,7 +184,7 @@ export class TlsDuplex extends Duplex {
   }
 
   /**
-   * Changes our write key (RFC 8446 §4.6.3). @throws Error before the handshake is over or after the
+   * Changes our write key, as `Session.updateKeys`. @throws Error before the handshake is over or after the
    * end
    */
   updateKeys(requestPeer: boolean): void {
@@ -396,6 +397,9 @@ export class TlsDuplex extends Duplex {
         return
       case 'key_update':
         this.emit('keyUpdate', event.updateRequested)
+        return
+      case 'extended_key_update':
+        this.emit('extendedKeyUpdate', event.generation)
         return
       case 'new_session_ticket':
         this.emit('session', event.ticket)

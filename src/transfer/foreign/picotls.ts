@@ -1,5 +1,6 @@
 import { CipherSuiteId, TLS13 } from '../../tls13/codepoints.ts'
 import type { SessionState, TrafficState } from '../../tls13/state.ts'
+import { NO_KEY_UPDATE } from '../../tls13/update-state.ts'
 import {
   boolean,
   DecodeError,
@@ -109,7 +110,8 @@ function carried(state: SessionState): { readonly read: TrafficState; readonly w
     'a record, or a part of one, that has not been opened': state.inboundRecords.length > 0,
     'a part of a handshake message': state.inboundHandshake.length > 0,
     'records that have not been written': state.outbound.length > 0,
-    'a KeyUpdate that is owed': state.keyUpdatePending,
+    'a KeyUpdate that is owed': state.keyUpdate.kind === 'owed',
+    'extended key updates': state.keyUpdate.kind === 'extended',
     'an authentication that is not over': handshake.authentication !== undefined,
     'a direction that is closed': state.readClosed || state.writeClosed,
   }
@@ -149,7 +151,7 @@ function stateOf(session: TypeOf<typeof PicotlsSession>): SessionState {
     resumed: session.isPskHandshake,
     read: { trafficSecret: readSecret, sequenceNumber: readSequenceNumber },
     write: { trafficSecret: writeSecret, sequenceNumber: writeSequenceNumber },
-    keyUpdatePending: false,
+    keyUpdate: NO_KEY_UPDATE,
     writeClosed: false,
     readClosed: false,
     inboundRecords: EMPTY,

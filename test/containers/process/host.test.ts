@@ -367,7 +367,7 @@ describe('a connection that is already here', () => {
 
 describe('a response in its middle', () => {
   it('is judged before it is accepted', async () => {
-    const { vectors } = JSON.parse(readFileSync('vectors/transfer/envelope-v5.json', 'utf8')) as {
+    const { vectors } = JSON.parse(readFileSync('vectors/transfer/envelope-v6.json', 'utf8')) as {
       vectors: { name: string; bytes: string }[]
     }
     const { bytes } = vectors.find(({ name }) => name === 'responses in their middle over HTTP/2')!
