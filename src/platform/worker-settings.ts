@@ -98,6 +98,8 @@ export interface TlsSettings {
   readonly groups: readonly string[] | undefined
   /** That a handshake waits for a signature of the signer. */
   readonly signatureSeconds: number
+  /** Whether clients that offer it get extended key updates, one after each move. */
+  readonly extendedKeyUpdate: boolean
   readonly tickets: {
     /** Sent after each handshake; 0: no resumption. */
     readonly count: number

@@ -175,6 +175,10 @@ export const ROOT = section({
     section({
       groups: key('Key exchange groups, in order of preference.', groupNames),
       signatureSeconds: key('That a handshake waits for the signer.', seconds(0.1, 300, 10)),
+      extendedKeyUpdate: key(
+        'Whether keys are made anew after each move, with clients that offer it.',
+        truth(false),
+      ),
       tickets: key(
         'Session tickets.',
         section({

@@ -36,6 +36,7 @@ describe('parseConfig', () => {
       tls: {
         groups: undefined,
         signatureSeconds: 10,
+        extendedKeyUpdate: false,
         tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 },
       },
       runDirectory: '/base/run',

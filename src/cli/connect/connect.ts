@@ -107,11 +107,10 @@ class Client {
       ...(earlyData === undefined ? {} : { earlyData: true }),
       send: earlyData,
     })
-    if (this.#values['key-update']) {
-      connection.updateKeys(true)
-      connection.once('keyUpdate', () => this.#note('the server has changed its key'))
-      this.#note('changed our key and asked the server to do the same')
-    }
+    if (this.#values['key-update']) this.#changeKeys(connection)
+    connection.on('extendedKeyUpdate', generation =>
+      this.#note(`both sides have new keys: extended key update ${generation}`),
+    )
     const failed = new Promise<never>((_, reject) => connection.once('error', reject))
     process.stdin.pipe(connection)
     connection.pipe(process.stdout, { end: false })
@@ -124,6 +123,14 @@ class Client {
       process.stdin.unpipe(connection)
       process.stdin.destroy()
     }
+  }
+
+  #changeKeys(connection: TlsDuplex): void {
+    const extended = connection.session.extendedKeyUpdates !== undefined
+    if (!extended) connection.once('keyUpdate', () => this.#note('the server has changed its key'))
+    connection.updateKeys(true)
+    const asked = 'changed our key and asked the server to do the same'
+    this.#note(extended ? 'asked the server for an extended key update' : asked)
   }
 
   async #open(more: Partial<ClientConfig> & { readonly send?: Uint8Array | undefined }): Promise<TlsDuplex> {

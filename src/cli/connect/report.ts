@@ -15,6 +15,7 @@ export function handshakeLines(connection: TlsDuplex, { group, retried }: HelloR
     ['server name', servername],
     ['alpn', alpnProtocol ?? 'none'],
     ['resumed', resumed ? 'yes' : 'no'],
+    ['key updates', session.extendedKeyUpdates && 'extended'],
     ['record limits', recordSizeLimits && `${recordSizeLimits.write} bytes out, ${recordSizeLimits.read} in`],
   ]
   return lines.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(13)} ${value}`]))

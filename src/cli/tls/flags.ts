@@ -29,6 +29,10 @@ export const TLS_FLAGS = {
     kind: 'switch',
     help: 'print every record, message, secret and key as it comes; secrets are shown',
   },
+  'extended-key-update': {
+    kind: 'switch',
+    help: 'offer, or take, keys that are made anew by key exchanges (a draft)',
+  },
   'key-log': {
     kind: 'text',
     value: 'FILE',

@@ -27,6 +27,7 @@ export async function commonConfig(
     provider: await providerOf(flags),
     ...(flags.alpn === undefined ? {} : { alpn: flags.alpn }),
     ...(psk === undefined ? {} : { psks: [psk] }),
+    ...(flags['extended-key-update'] ? { extendedKeyUpdate: true } : {}),
     ...(compression === undefined ? {} : { certificateCompression: compression }),
     // On the wire the limit counts the content type, too (RFC 8449 §4).
     ...(limit === undefined

@@ -11,6 +11,7 @@ import { Guard } from '../../transport/guard.ts'
 import { Turn } from '../../transport/turn.ts'
 import { EMPTY, hex } from '../../wire/index.ts'
 import { type Departing, Departure } from '../move/departure.ts'
+import { KeyRenewal } from '../move/key-renewal.ts'
 import type { MoveOrder } from '../move/move-order.ts'
 import { restored, Seating } from '../move/seating.ts'
 import { chosen, speak } from '../protocol/choice.ts'
@@ -55,6 +56,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   #pumping = false
   readonly #departure = new Departure(this)
   readonly #seating: Seating
+  #renewal: KeyRenewal
   /** Told by the gateway, which relays the connection, and told on. */
   readonly #toldAddress: string | undefined
   #remoteAddress: string | undefined
@@ -82,6 +84,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     const session = taken ?? restored(envelope, host)
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#seating = new Seating(this.#survival === undefined ? home : undefined, envelope.tls)
+    this.#renewal = new KeyRenewal(envelope.tls)
     this.#recovery = recovery
     this.#in = new Inlet(this, stream, this.#survival, new Turn(() => this.pump(), host.loop))
     // Its close_notify came to another container; a FIN is found again in the socket.
@@ -204,6 +207,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   #serve(): void {
     this.#pumping = true
     try {
+      this.#renewal.begin(this.#session)
       // A stream that broke under a write says so only when we are done here.
       while (this.phase === 'open' && this.#stream.state === 'open' && this.goesOn() && this.#step());
     } finally {
@@ -228,9 +232,12 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   #step(): boolean {
     if (this.#protocol.step()) return true
+    const session = this.#session
+    if (this.phase !== 'open' || session === undefined) return false
     // What lies behind the request at hand stays sealed: it may belong to another container.
-    if (this.phase !== 'open' || this.#session === undefined || !this.#protocol.wantsInput) return false
-    const secured = this.#session.next()
+    const { wantsInput } = this.#protocol
+    if (!this.#renewal.looksAhead(session, wantsInput) && !wantsInput) return false
+    const secured = session.next()
     if (secured !== undefined) this.#onTls(secured)
     return secured !== undefined
   }
@@ -249,8 +256,10 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   #onTls(event: SessionEvent): void {
     logSession(this.host.log, this, event)
-    if (event.type === 'application_data') this.#protocol.receive(event.data)
-    else if (event.type === 'close_notify') this.onEnd()
+    if (event.type === 'application_data') {
+      this.#renewal.content()
+      this.#protocol.receive(event.data)
+    } else if (event.type === 'close_notify') this.onEnd()
     else if (event.type === 'question') inquire(this, this.host, event.id, event.question)
     else if (event.type === 'alert') {
       this.#protocol.cancel(event.error)
@@ -346,6 +355,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#seating.stay()
     this.#survival?.claim()
     this.out.session = restored(envelope, this.host)
+    // Who refused it has seen it.
+    this.#renewal = new KeyRenewal(envelope.tls)
     this.#protocol.settled?.(true)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.phase = 'open'

@@ -49,5 +49,7 @@ export function logSession(log: Log, connection: { readonly id: string }, event:
   } else if (event.type === 'handshake_complete') {
     const { cipherSuite, serverName, resumed } = event
     log.debug({ session: connection.id, cipherSuite, serverName, resumed }, 'handshake complete')
+  } else if (event.type === 'extended_key_update') {
+    log.debug({ session: connection.id, generation: event.generation }, 'both sides have new keys')
   }
 }

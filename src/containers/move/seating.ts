@@ -1,4 +1,4 @@
-import { Session, type SessionState } from '../../tls13/index.ts'
+import { Session, type SessionState, TlsError } from '../../tls13/index.ts'
 import { Likeness } from '../../tls13/likeness.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
 import { type Return, returnOf } from '../../transfer/consignments/return.ts'
@@ -87,6 +87,25 @@ export class Seating {
 }
 
 /** The session of an envelope; undefined on a connection without TLS. @throws TlsError (configuration) */
-export function restored(envelope: Envelope, { tls }: Pick<ConnectionHost, 'tls'>): Session | undefined {
-  return envelope.tls && Session.restore(envelope.tls, tls, extensionOf(envelope, 'trifles'))
+export function restored(
+  envelope: Envelope,
+  { tls: config }: Pick<ConnectionHost, 'tls'>,
+): Session | undefined {
+  const { tls } = envelope
+  if (tls === undefined) return undefined
+  const trifles = extensionOf(envelope, 'trifles')
+  if (config.extendedKeyUpdate !== true && tls.keyUpdate.kind !== 'extended')
+    return Session.restore(tls, config, trifles)
+  const survives = SURVIVALS.some(name => extensionOf(envelope, name) !== undefined)
+  if (!survives) return Session.restore(tls, config, trifles)
+  // Its checkpoints hold the session's secrets under a key that all replicas have; and a successor has to
+  // change its key at once, which the peer would have to take part in.
+  if (tls.keyUpdate.kind === 'negotiating' || tls.keyUpdate.kind === 'extended') {
+    const what = 'extended key updates on a connection that outlives its container'
+    throw new TlsError('internal_error', 'configuration', 'updates_not_survivable', what)
+  }
+  return Session.restore(tls, { ...config, extendedKeyUpdate: false }, trifles)
 }
+
+/** What an envelope has of a connection that outlives its container. */
+const SURVIVALS = ['leg', 'slot'] as const

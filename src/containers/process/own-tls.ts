@@ -65,6 +65,7 @@ export function tlsConfig(
     certificates,
     alpn: [...(http2 ? ['h2'] : []), 'http/1.1', 'http/1.0'],
     sharesMemory: true,
+    extendedKeyUpdate: tls.extendedKeyUpdate,
     ...(clientCertificates === undefined ? {} : { clientCertificates }),
     ...(tls.tickets.count === 0
       ? {}

@@ -4,7 +4,14 @@ import type { ConnectionLimits } from '../connection/connection-host.ts'
 /** What a container's configuration may have. */
 export type ContainerTls = Pick<
   ServerConfig,
-  'provider' | 'certificates' | 'alpn' | 'clientCertificates' | 'tickets' | 'onSecret' | 'sharesMemory'
+  | 'provider'
+  | 'certificates'
+  | 'alpn'
+  | 'clientCertificates'
+  | 'tickets'
+  | 'onSecret'
+  | 'sharesMemory'
+  | 'extendedKeyUpdate'
 >
 
 /**
@@ -12,8 +19,10 @@ export type ContainerTls = Pick<
  * a connection for objects of one shape: what was rehearsed with another one would be compiled anew.
  */
 export function containerTls(given: ContainerTls): ServerConfig {
-  const { provider, certificates, alpn, clientCertificates, tickets, onSecret, sharesMemory } = given
-  const config = { provider, certificates, alpn, clientCertificates, tickets, onSecret, sharesMemory }
+  const { provider, certificates, alpn, clientCertificates, tickets, onSecret, ...others } = given
+  const { sharesMemory, extendedKeyUpdate } = others
+  const common = { provider, certificates, alpn, clientCertificates, tickets, onSecret }
+  const config = { ...common, sharesMemory, extendedKeyUpdate }
   return config as ServerConfig
 }
 
