@@ -9,8 +9,8 @@ export type Trifle = 'KeyUpdates' | 'records without content' | 'ChangeCipherSpe
 const EMPTY_LIMIT = 32
 /** Tiny records that cost as much as a KeyUpdate, for which secrets are derived and an answer is sealed. */
 const KEY_UPDATE_COST = 20
-/** The same for a request for an extended key update, which costs a key exchange: ten in a second. */
-const EXCHANGE_COST = 1000
+/** The same for a request for an extended key update, which costs a key exchange: a hundred in a second. */
+const EXCHANGE_COST = 100
 const NONE = { inARow: 0, spent: 0 }
 
 /**

@@ -56,6 +56,10 @@ export class Direction {
 
   /** @returns whether that is a traffic secret of this side */
   learn(name: string, secret: Uint8Array): boolean {
+    if (name === `${this.side}_application_traffic_secret_N`) {
+      this.#renewed(secret)
+      return true
+    }
     const epoch = this.#epochs.find(one => one.name === name)
     if (epoch !== undefined) epoch.secret = secret
     return epoch !== undefined
@@ -86,6 +90,24 @@ export class Direction {
   /** The next key is in use from here on: after Finished, and after EndOfEarlyData. */
   advance(): void {
     this.#epochs.shift()
+  }
+
+  /** The next key of an extended key update is in use from here on: behind a response, and a finish. */
+  renew(): void {
+    if (this.#epochs.length === 1) this.#epochs.push(this.#following())
+    this.#epochs.shift()
+  }
+
+  /** Its secret is told once, before that message or after it. */
+  #renewed(secret: Uint8Array): void {
+    const waiting = this.#epochs.find(one => one.secret === undefined)
+    if (waiting !== undefined) waiting.secret = secret
+    else this.#epochs.push({ ...this.#following(), secret })
+  }
+
+  #following(): Epoch {
+    const name = this.#epochs.at(-1)!.name.replace(/\d+$/, number => String(Number(number) + 1))
+    return { name, secret: undefined, sequenceNumber: 0 }
   }
 
   /** After a KeyUpdate. @returns the secret before and the one after; undefined if there was none */

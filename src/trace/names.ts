@@ -74,4 +74,5 @@ export const SECTIONS: Readonly<Record<string, string>> = {
   new_session_ticket: 'RFC 8446 §4.6.1',
   key_update: 'RFC 8446 §4.6.3',
   compressed_certificate: 'RFC 8879 §4',
+  extended_key_update: 'draft-ietf-tls-extended-key-update §4',
 }

@@ -29,16 +29,20 @@ const EXTRACTED = {
   early_secret: { after: 'ClientHello', from: undefined, input: 'the PSK' },
   handshake_secret: { after: 'ServerHello', from: 'early_secret', input: 'the shared secret of the (EC)DHE' },
   master_secret: { after: 'ServerHello', from: 'handshake_secret', input: 'zeros' },
-} as const satisfies Record<DerivedSecret['from'], object>
+} as const satisfies Record<Exclude<DerivedSecret['from'], 'master_secret_N'>, object>
 
 /** How a secret of RFC 8446 §7.1 follows; undefined while the messages that go into it are still to come. */
 export function explain({ name, secret }: ExposedSecret, known: Known): TracedSecret | undefined {
   return name in EXTRACTED
-    ? extraction(name as DerivedSecret['from'], secret, known)
+    ? extraction(name as keyof typeof EXTRACTED, secret, known)
     : derivation(name as keyof typeof KEY_SCHEDULE, secret, known)
 }
 
-function extraction(name: DerivedSecret['from'], secret: Uint8Array, known: Known): TracedSecret | undefined {
+function extraction(
+  name: keyof typeof EXTRACTED,
+  secret: Uint8Array,
+  known: Known,
+): TracedSecret | undefined {
   const { after, from, input } = EXTRACTED[name]
   const { hash } = known
   if (known.point(after) === undefined) return undefined

@@ -2,7 +2,12 @@ import { alertName } from '../tls13/alert.ts'
 import { ContentType } from '../tls13/codepoints.ts'
 import type { CipherSuite, CryptoProvider, HashAlgorithm } from '../tls13/crypto/provider.ts'
 import { type ExposedSecret, hkdfExpandLabel, resumptionPsk, type SecretName } from '../tls13/key-schedule.ts'
-import { decodeHandshake, type HandshakeMessage, handshakeLength } from '../tls13/messages.ts'
+import {
+  decodeHandshake,
+  ExtendedKeyUpdateType,
+  type HandshakeMessage,
+  handshakeLength,
+} from '../tls13/messages.ts'
 import { type RawRecord, RECORD_HEADER_LENGTH, readRecord } from '../tls13/record.ts'
 import { messageHash } from '../tls13/transcript.ts'
 import { concat, EMPTY, equal } from '../wire/index.ts'
@@ -75,7 +80,8 @@ export class Tracer {
     const secret = exposed.secret.slice()
     this.#secrets.set(exposed.name, secret)
     for (const side of ['client', 'server'] as const) this.#sides[side].learn(exposed.name, secret)
-    this.#untold.push({ ...exposed, secret })
+    // How those of an extended key update follow is not told, only what they open.
+    if (!exposed.name.endsWith('_N')) this.#untold.push({ ...exposed, secret })
     this.#goOn()
   }
 
@@ -199,7 +205,9 @@ export class Tracer {
       direction.advance()
     } else if (type === 'end_of_early_data') direction.advance()
     else if (type === 'key_update') this.#update(direction)
-    else if (type === 'new_session_ticket') this.#ticket(message.ticketNonce)
+    else if (message.type === 'extended_key_update') {
+      if (message.updateType !== ExtendedKeyUpdateType.key_update_request) direction.renew()
+    } else if (type === 'new_session_ticket') this.#ticket(message.ticketNonce)
   }
 
   #reach(point: Point): void {

@@ -25,24 +25,27 @@ describe.each(KINDS)('$name', kind => {
     const first = seen(client).find(({ type }) => type === 'handshake_complete')
     expect(first).toMatchObject({ type: 'handshake_complete', alpn: 'http/1.1', serverName: 'echo.local' })
     expect(first.resumed).toBe(kind.resumed ?? false)
+    const update = kind.extended ? 'extended_key_update' : 'key_update'
+    const ticket = kind.extended ? [] : ['new_session_ticket']
     expect(told(client, kind.extra?.client)).toEqual([
       'handshake_complete',
-      'new_session_ticket',
+      ...ticket,
       'application_data',
       'application_data',
-      'key_update',
+      update,
       'application_data',
-      'key_update',
-      'new_session_ticket',
+      update,
+      ...ticket,
       'application_data',
       'close_notify',
     ])
+    // A KeyUpdate goes before the data, and the end of an exchange comes a round trip after it.
+    const last = [update, 'application_data']
     expect(told(server, kind.extra?.server)).toEqual([
       'handshake_complete',
       'application_data',
-      'key_update',
-      'key_update',
-      'application_data',
+      update,
+      ...(kind.extended ? last.toReversed() : last),
       'close_notify',
     ])
   })

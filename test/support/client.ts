@@ -49,7 +49,12 @@ export interface Ending {
 export interface ClientOptions {
   readonly port: number
   /** Speak TLS: the authority to trust (PEM), and the name to ask for. */
-  readonly tls?: { readonly ca: string; readonly serverName?: string; readonly checkName?: boolean }
+  readonly tls?: {
+    readonly ca: string
+    readonly serverName?: string
+    readonly checkName?: boolean
+    readonly extendedKeyUpdate?: boolean
+  }
 }
 
 export interface RequestOptions {
@@ -103,13 +108,14 @@ export class Client {
     this.#host = tls === undefined ? 'echo.local' : (tls.serverName ?? 'localhost')
     this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
     if (tls !== undefined) {
-      const { ca, serverName, checkName = serverName !== undefined } = tls
+      const { ca, serverName, checkName = serverName !== undefined, extendedKeyUpdate = false } = tls
       const verify = verifier({ ca, checkName, ...(checkName ? {} : { name: 'anything' }) })
       const alpn = ['http/1.1']
       this.session = Session.client({
         provider: node,
         alpn,
         verify,
+        extendedKeyUpdate,
         ...(serverName === undefined ? {} : { serverName }),
       })
     }

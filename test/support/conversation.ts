@@ -60,6 +60,8 @@ export interface Kind {
   readonly early?: boolean
   /** The server asks for a certificate when the handshake is over. */
   readonly asksLater?: boolean
+  /** Keys change by extended key updates; then there are no tickets. */
+  readonly extended?: boolean
   /** What happens beside the ordinary, by role. */
   readonly extra?: { readonly client?: readonly string[]; readonly server?: readonly string[] }
   readonly client?: (provider: CryptoProvider) => Partial<ClientConfig>
@@ -121,6 +123,23 @@ export const KINDS: readonly Kind[] = [
       alpn: ['http/1.1'],
       postHandshakeAuth: true,
       certificates: [remoteCertificate(clientIdentity)],
+    }),
+    extra: { server: ['client_authenticated'] },
+  },
+  {
+    name: 'extended key updates, and a client that is asked later',
+    extended: true,
+    asksLater: true,
+    server: provider => ({
+      ...tickets(provider),
+      extendedKeyUpdate: true,
+      clientCertificates: { verify: trusting(clientIdentity), postHandshake: true },
+    }),
+    client: provider => ({
+      alpn: ['http/1.1'],
+      extendedKeyUpdate: true,
+      postHandshakeAuth: true,
+      certificates: [certificateOf(clientIdentity, provider)],
     }),
     extra: { server: ['client_authenticated'] },
   },

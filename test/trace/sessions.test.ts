@@ -124,6 +124,27 @@ describe.each(['client', 'server'] as const)('seen from the %s', side => {
   })
 })
 
+describe('extended key updates', () => {
+  it.each(['client', 'server'] as const)('are read along from the %s', side => {
+    const extending = { extendedKeyUpdate: true }
+    const { tracer, client, server, settle } = traced(side, extending, extending)
+    tracer.take()
+    for (const one of [client, server, client]) {
+      one.updateKeys(true)
+      settle()
+      one.send(utf8('new'))
+      settle()
+    }
+    tracer.end()
+    const events = tracer.take()
+    expect(events.filter(({ kind }) => kind === 'gap')).toEqual([])
+    const sealed = events.flatMap(event => (event.kind === 'record' ? (event.sealed?.secret ?? []) : []))
+    // Of the last one only the key of the client, which spoke.
+    expect(new Set(sealed).size).toBe(7)
+    expect(events.filter(({ kind }) => kind === 'data')).toHaveLength(3)
+  })
+})
+
 describe('what makes no sense', () => {
   it('is a gap, and never an error', () => {
     const random = seeded(5)

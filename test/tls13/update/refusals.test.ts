@@ -293,7 +293,7 @@ for (const role of ROLES) {
       expect(events.at(-1)).toMatchObject({ error: { reason: 'undecryptable_record' } })
     })
 
-    it('requests without end: ten in a second, and a hundred at once', () => {
+    it('requests without end: a hundred in a second, and a thousand at once', () => {
       let now = 1_700_000_000_000
       const pair = extendingPair({ now: () => now }, { now: () => now })
       const peer = OTHER[role]
@@ -303,11 +303,11 @@ for (const role of ROLES) {
           pair.settle()
         }
       }
-      for (let minute = 0; minute < 5; minute++) {
-        rounds(60)
-        now += 60_000
+      for (let half = 0; half < 3; half++) {
+        rounds(450)
+        now += 5000
       }
-      expect(generationOf(pair[role])).toBe(300)
+      expect(generationOf(pair[role])).toBe(1350)
       expect(pair[role].closed).toBe(false)
       expect(() => rounds(250)).toThrow()
       const events = role === 'client' ? pair.clientEvents : pair.serverEvents
