@@ -61,8 +61,8 @@ exactly one encoding of one state, so \`encode(decode(x))\` is \`x\`. A reader r
 anything truncated, and anything left over; it passes over extensions that it does not know. Formats
 ${OLDEST_VERSION} to ${FORMAT_VERSION} are read, and ${FORMAT_VERSION} is written; format 5 does not know the
 key updates \`negotiating\` and \`extended\`, format 4 neither \`http1_response\` nor \`http2_responses\`,
-format 3 has no \`peer_intermediates\`, format 2 knows neither \`http2\` nor \`websocket\`. Format 1 is read no
-more: it is refused with reason \`version\`. Golden envelopes are in \`vectors/transfer/\`.
+format 3 has no \`peer_intermediates\`, format 2 knows neither \`http2\` nor \`websocket\`. Format 1 is
+read no more: it is refused with reason \`version\`. Golden envelopes are in \`vectors/transfer/\`.
 
 **Changing it.** A change of any struct below is a new format version with a new golden envelope. In a fleet,
 every process learns to read the new version before any process writes it. Where containers of two releases

@@ -24,7 +24,10 @@ import type { Extended, KeyUpdateState } from './update-state.ts'
 type AnyContext = Context<ServerConfig | ClientConfig>
 type Stage<S extends string> = Extract<NonNullable<Extended['exchange']>, { stage: S }>
 
-/** exporter_secret_0 (§10.1 of the draft), where extended key updates are agreed on. @param afterFinished hash */
+/**
+ * exporter_secret_0 (§10.1 of the draft), where extended key updates are agreed on.
+ * @param afterFinished the hash of the transcript up to the server's Finished
+ */
 export function firstExporter(
   update: KeyUpdateState,
   suite: CipherSuite,

@@ -9,7 +9,7 @@ import type { UpdateExchange } from './update-state.ts'
 /**
  * Whether what a state says of extended key updates makes sense by itself, and can go on here.
  * @param hashLength bytes
- * @throws TlsError internal_error (configuration) for a group that the provider lacks, and for a contradiction
+ * @throws TlsError internal_error (configuration) for a group that the provider lacks, or a contradiction
  */
 export function checkUpdate(
   { keyUpdate, handshake }: SessionState,
