@@ -256,10 +256,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   #onTls(event: SessionEvent): void {
     logSession(this.host.log, this, event)
-    if (event.type === 'application_data') {
-      this.#renewal.content()
-      this.#protocol.receive(event.data)
-    } else if (event.type === 'close_notify') this.onEnd()
+    this.#renewal.hears(event, this.#session)
+    if (event.type === 'application_data') this.#protocol.receive(event.data)
+    else if (event.type === 'close_notify') this.onEnd()
     else if (event.type === 'question') inquire(this, this.host, event.id, event.question)
     else if (event.type === 'alert') {
       this.#protocol.cancel(event.error)

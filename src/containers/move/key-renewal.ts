@@ -1,4 +1,7 @@
-import type { Session, SessionState } from '../../tls13/index.ts'
+import type { Session, SessionEvent, SessionState } from '../../tls13/index.ts'
+
+/** Bytes of content beyond which nothing is read ahead. */
+const AHEAD = 16_384
 
 /**
  * The extended key update with which a container begins the life of a session here, so that what its former
@@ -8,8 +11,8 @@ import type { Session, SessionState } from '../../tls13/index.ts'
 export class KeyRenewal {
   /** An update whose share was made here has yet to begin. */
   #due: boolean
-  /** Content has been read that its protocol did not ask for. */
-  #ahead = false
+  /** Bytes of content that have been read, and that its protocol did not ask for. */
+  #ahead = 0
 
   /** @param tls as it came: one that has not begun was in no other container */
   constructor(tls: SessionState | undefined) {
@@ -27,16 +30,18 @@ export class KeyRenewal {
 
   /**
    * Whether a record is to be opened although its protocol wants none yet, as during a long response: the
-   * peer's part of an update may be in it. Content that comes instead is waited with, one record at most.
+   * peer's part of an update may be in it. Content that comes instead waits, and more than a record's is not
+   * read ahead.
    * @param wanted the protocol wants input
    */
   looksAhead(session: Session, wanted: boolean): boolean {
-    if (wanted) this.#ahead = false
-    return !this.#ahead && session.extendedKeyUpdates?.underway === true
+    if (wanted) this.#ahead = 0
+    return this.#ahead < AHEAD && session.extendedKeyUpdates?.underway === true
   }
 
-  /** Content has come. */
-  content(): void {
-    this.#ahead = true
+  /** Something has come. */
+  hears(event: SessionEvent, session: Session | undefined): void {
+    if (event.type === 'application_data') this.#ahead += event.data.length
+    else if (event.type === 'handshake_complete' || event.type === 'extended_key_update') this.begin(session)
   }
 }
