@@ -5,6 +5,7 @@ import { letReadersGo } from '../harness/output.ts'
 const QUESTIONS = [
   'records',
   'key-schedule',
+  'key-updates',
   'codec',
   'envelope',
   'checkpoint',

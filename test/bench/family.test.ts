@@ -38,7 +38,17 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   isolation: [],
   pieces: [],
 }
-const MICRO = ['records', 'key-schedule', 'codec', 'envelope', 'checkpoint', 'leg', 'http', 'timer']
+const MICRO = [
+  'records',
+  'key-schedule',
+  'key-updates',
+  'codec',
+  'envelope',
+  'checkpoint',
+  'leg',
+  'http',
+  'timer',
+]
 
 function resultOf(name: string): BenchResult {
   const file = readdirSync(directory).find(one => one.startsWith(`${name}-2`))!

@@ -20,7 +20,7 @@ beforeAll(async () => {
     ],
     ...['--mtls', 'request', '--client-ca', files.file('clients/ca.crt'), '--early-data', '1000'],
     ...['--psk', '0123456789abcdef0123456789abcdef', '--psk-identity', 'us'],
-    ...['--record-size-limit', '1000'],
+    ...['--record-size-limit', '1000', '--extended-key-update'],
   ])
   servers.push(server)
 })
@@ -77,6 +77,15 @@ describe('connect, to serve', () => {
     const { stdout, stderr } = await connect(TLS, '--key-update')
     expect(tls(stdout)).toMatchObject({ version: 'TLSv1.3' })
     expect(stderr).toContain('the server has changed its key')
+  })
+
+  it('makes new keys by a new key exchange, if both are told to', async () => {
+    const { stdout, stderr } = await connect(TLS, '--extended-key-update', '--key-update')
+    expect(tls(stdout)).toMatchObject({ version: 'TLSv1.3' })
+    expect(stderr).toMatch(/^key updates {3}extended$/m)
+    expect(stderr).toContain('asked the server for an extended key update')
+    expect(stderr).toContain('both sides have new keys: extended key update 1')
+    expect((await connect(TLS)).stderr).not.toContain('key updates')
   })
 
   it('resumes', async () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createConnection, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Client as HttpClient } from '../../src/client/index.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { nextTrafficSecret } from '../../src/tls13/key-schedule.ts'
 import { Protection } from '../../src/tls13/protection.ts'
@@ -171,6 +172,28 @@ describe('who had a connection, and hears what follows', () => {
     expect(reads(stolen, 'what the attacker is after')).toBe(false)
     expect(await client.close()).toMatchObject({ closeNotify: true, alert: undefined, error: undefined })
   })
+})
+
+it('the client of the library has them, too', async () => {
+  heard.up = []
+  heard.down = []
+  const tls = { ca: platform.ca, checkName: false, extendedKeyUpdate: true }
+  const client = new HttpClient({ tls })
+  const base = `https://localhost:${port}`
+  expect(await (await client.fetch(`${base}/turned`)).text()).toBe('turned')
+  const post = async (body: string): Promise<void> => {
+    const response = await client.fetch(`${base}/echo`, { method: 'POST', body })
+    expect(await response.text()).toBe(body)
+  }
+  await post('the first words here')
+  const stolen = taken().at(-1)!
+  expect(reads(stolen, 'the first words here')).toBe(true)
+  await eventually(async () => {
+    const words = `at ${performance.now()}`
+    await post(words)
+    return !reads(stolen, words) || undefined
+  }, 'the attacker reads on')
+  await client.close()
 })
 
 it('every move brings new keys, and no byte is lost over a hundred of them', async () => {
