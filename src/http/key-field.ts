@@ -44,6 +44,7 @@ export function isNeither(key: Uint8Array | undefined): boolean {
 /** A copy of what lies there, in memory that nothing else shares and that no collector moves. */
 export function secretCopy(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const copy = new Uint8Array(new ArrayBuffer(end - start))
-  copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start))
+  // To ask for the buffer of short ones leaves them behind where they were.
+  for (let at = start; at < end; at++) copy[at - start] = bytes[at]!
   return copy
 }

@@ -109,6 +109,17 @@ export class Reader {
     return bytes
   }
 
+  /**
+   * A copy of the next `count` bytes that can be wiped: outside of the engine's heap. In there short ones are
+   * moved about, and stay behind where they were when their buffer is asked for.
+   */
+  secret(count: number): Uint8Array {
+    const at = this.#take(count)
+    const copy = new Uint8Array(new ArrayBuffer(count))
+    for (let i = 0; i < count; i++) copy[i] = this.#bytes[at + i]!
+    return copy
+  }
+
   /** The next `count` bytes as text if they are ASCII; undefined if not: then nothing has been read. */
   ascii(count: number): string | undefined {
     const at = this.#take(count)

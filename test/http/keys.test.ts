@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { H1Server } from '../../src/http/h1/index.ts'
 import { readRequest, readTrailers } from '../../src/http/h2/fields.ts'
@@ -6,7 +8,9 @@ import { Entry } from '../../src/http/h2/hpack/table.ts'
 import { H2Client, H2Server } from '../../src/http/h2/index.ts'
 import { requestHead } from '../../src/http/h2/request-head.ts'
 import { h2State } from '../../src/http/h2/state.ts'
+import { node } from '../../src/tls13/crypto/node.ts'
 import { annotate, concat, decode, encode, formatAnnotation, utf8 } from '../../src/wire/index.ts'
+import { findInMemory } from '../support/memory-search.ts'
 import { THROUGH_MOVES } from '../support/through-moves.ts'
 
 const KEY = 'data-key AAAABBBBCCCC'
@@ -172,5 +176,38 @@ describe('a key over HTTP/2', () => {
     let restored = next.next()
     while (restored !== undefined && restored.type !== 'request') restored = next.next()
     expect(restored?.type === 'request' && textOf(restored.key)).toBe(KEY)
+  })
+  it('that has come with a state and is wiped is nowhere in the memory of its process', async () => {
+    // Shorter than what is moved about in the engine's heap, and unlike any text of a program.
+    const secret = Buffer.from(node.random(16)).toString('hex')
+    const [client, server] = [new H2Client(), new H2Server()]
+    const headers = [['x-hotpotato-key', secret] as const]
+    client.request({ method: 'GET', scheme: 'https', authority: 'a', path: '/', headers }, true)
+    server.receive(client.takeOutput())
+    while (server.next() !== undefined);
+    const built = (name: string): string => new URL(`../../dist/src/${name}.js`, import.meta.url).href
+    const code = `
+const { h2State } = await import('${built('http/h2/state')}')
+const { decode, wipe } = await import('${built('wire/index')}')
+process.stdin.on('data', bytes => {
+  const state = new Uint8Array(new ArrayBuffer(bytes.length))
+  for (let i = 0; i < state.length; i++) state[i] = bytes[i] ^ 0xff
+  const values = [1, 2, 3].map(() => decode(h2State, state))
+  state.fill(0)
+  if (process.argv[1] === 'wipes') for (const value of values) wipe(h2State, value)
+  globalThis.held = values
+  console.log('done')
+})`
+    const state = encode(h2State, server.export()).map(byte => byte ^ 0xff)
+    const left = async (word: string): Promise<number> => {
+      const child = spawn(process.execPath, ['--input-type=module', '--eval', code, word])
+      child.stdin.write(state)
+      await once(child.stdout, 'data')
+      const { length } = findInMemory(child.pid!, utf8(secret))
+      child.kill('SIGKILL')
+      return length
+    }
+    expect(await left('keeps')).toBeGreaterThanOrEqual(3)
+    expect(await left('wipes')).toBe(0)
   })
 })

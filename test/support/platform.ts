@@ -45,14 +45,16 @@ export interface PlatformOptions {
   readonly user?: number
   /** Whether it leads a session of its own, as the shell of a terminal does; by default it stays in ours. */
   readonly session?: boolean
+  /** A program with its arguments that becomes the supervisor; by default nothing stands before it. */
+  readonly front?: readonly string[]
 }
 
-/** What a file has; nothing where there is none, as for a moment while a log is rotated. */
+/** What a file has; nothing where there is none, as for a moment while a log is rotated, or of a process. */
 function read(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    if (/^(ENOENT|ESRCH)$/.test((error as NodeJS.ErrnoException).code ?? '')) return ''
     throw error
   }
 }
@@ -156,10 +158,11 @@ function spawnMain(
   directory: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
-  { user, session = false }: Pick<PlatformOptions, 'user' | 'session'> = {},
+  { user, session = false, front = [] }: Pick<PlatformOptions, 'user' | 'session' | 'front'> = {},
 ): ChildProcess {
   if (!existsSync(MAIN)) throw new Error('these tests run what is built: npm run build first')
-  return spawn(process.execPath, [MAIN, ...args, '--config', join(directory, 'hotpotato.yml')], {
+  const words = [...front, process.execPath, MAIN, ...args, '--config', join(directory, 'hotpotato.yml')]
+  return spawn(words[0]!, words.slice(1), {
     env: environmentOf(directory, environment),
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: session,
@@ -390,8 +393,14 @@ export function isRunning(pid: number): boolean {
 
 /** The processes that a process has started and that still run. */
 export function childrenOf(pid: number): number[] {
-  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  const text = read(`/proc/${pid}/task/${pid}/children`)
   return text.trim() === '' ? [] : text.trim().split(' ').map(Number)
+}
+
+/** The same with what those have started, and so on. */
+export function descendantsOf(pid: number): number[] {
+  const children = isRunning(pid) ? childrenOf(pid) : []
+  return children.flatMap(child => [child, ...descendantsOf(child)])
 }
 
 /** Asks again and again until there is an answer. @throws Error with `otherwise` if that takes too long */

@@ -86,7 +86,7 @@ export class Worker {
     try {
       const dataKey = await this.#dataKeyOf(opening, key)
       this.#callee = await this.#load(opening, dataKey)
-      this.#link.send('opened', 0, opening.tellsKey ? dataKey : undefined)
+      this.#link.send('opened', 0)
     } catch (error) {
       this.#link.say('refused', 0, refusalOf(error))
     }

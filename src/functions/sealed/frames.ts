@@ -12,7 +12,7 @@ export const FRAME_TYPES = {
   open: 1,
   /** C: a key, in memory of its own: it is part of nothing larger that would be copied. */
   key: 17,
-  /** W: it is open, and the module is loaded. Payload: the data key if it was asked for. */
+  /** W: it is open, and the module is loaded. */
   opened: 2,
   /** W: it is not. Payload: JSON {@link Refused}. */
   refused: 3,

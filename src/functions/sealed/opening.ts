@@ -1,5 +1,4 @@
 import {
-  boolean,
   decodeLent,
   encode,
   enumeration,
@@ -25,8 +24,6 @@ export const Opening = struct('Opening', {
   environment: vector(Variable, 0, 2 ** 24 - 1),
   secretsDirectory: optional(text(1, 4096)),
   credential: enumeration('CredentialKind', uint8, { data_key: 0, age_identity: 1 }),
-  /** The container wants to know the data key, to remember it for a while. */
-  tellsKey: boolean,
   /** Sealed. */
   bundle: rest,
 })

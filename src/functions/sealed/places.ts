@@ -1,7 +1,7 @@
+import { createHash } from 'node:crypto'
 import type { Credential } from '../../sealed/credential.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import { equal } from '../../wire/index.ts'
-import { copyOf } from './key-cache.ts'
 
 /** Workers that one container has at a time, each with the function open. */
 const WORKERS = 16
@@ -19,8 +19,8 @@ export interface Place<Worker extends Placeable> {
   readonly worker: Worker
   /** Settled when it has opened the bundle, or cannot. */
   readonly opened: Promise<unknown>
-  /** A copy of what it was opened with, by which the next request is known. Wiped with the worker. */
-  readonly credential: Credential
+  /** Of what it was opened with, by which the next request is known: the worker alone keeps the key. */
+  readonly fingerprint: Uint8Array
 }
 
 interface Held<Worker extends Placeable> extends Place<Worker> {
@@ -47,13 +47,14 @@ export class Places<Worker extends Placeable> {
   }
 
   /** The place whose worker has the bundle open with that credential, for one more request to use. */
-  join({ kind, key }: Credential): Place<Worker> | undefined {
+  join(credential: Credential): Place<Worker> | undefined {
     const now = this.#clock.steady()
+    const wanted = fingerprintOf(credential)
     for (const place of this.#held) {
-      const { credential, worker, since } = place
-      if (credential.kind !== kind || worker.ended) continue
+      const { fingerprint, worker, since } = place
+      if (worker.ended) continue
       if (this.#milliseconds === 0 && now - since > JOINED) continue
-      if (equal(credential.key, key)) return this.#use(place)
+      if (equal(fingerprint, wanted)) return this.#use(place)
     }
     return undefined
   }
@@ -67,12 +68,12 @@ export class Places<Worker extends Placeable> {
     return idle !== undefined
   }
 
-  /** A place for a worker, which one request uses. @param credential is copied */
+  /** A place for a worker, which one request uses. @param credential is not kept */
   add(worker: Worker, opened: Promise<unknown>, credential: Credential): Place<Worker> {
     const place: Held<Worker> = {
       worker,
       opened,
-      credential: { ...credential, key: copyOf(credential.key) },
+      fingerprint: fingerprintOf(credential),
       since: this.#clock.steady(),
       timer: this.#clock.timer(() => this.end(place)).unref(),
       uses: 0,
@@ -95,11 +96,10 @@ export class Places<Worker extends Placeable> {
     this.#held.add(place)
   }
 
-  /** Ends its worker, and wipes the key. */
+  /** Ends its worker, and with it the key. */
   end(one: Place<Worker>): void {
     const place = one as Held<Worker>
     place.timer.stop()
-    place.credential.key.fill(0)
     this.#held.delete(place)
     place.worker.end()
   }
@@ -113,4 +113,9 @@ export class Places<Worker extends Placeable> {
     place.uses++
     return place
   }
+}
+
+/** SHA-256 of a key and its kind. Both kinds have 256 random bits: it cannot be guessed from that. */
+function fingerprintOf({ kind, key }: Credential): Uint8Array {
+  return createHash('sha256').update(`${kind} `).update(key).digest()
 }

@@ -17,7 +17,6 @@ import {
   tooBusy,
   tooManyKeys,
 } from './answers.ts'
-import { copyOf, KeyCache } from './key-cache.ts'
 import type { Launched } from './launch.ts'
 import { type Place, Places } from './places.ts'
 import { takeKey } from './request-key.ts'
@@ -36,7 +35,7 @@ export interface SealedOptions {
   /** Where it comes from, for messages. */
   readonly file: string
   readonly bundle: Uint8Array
-  /** That a key is remembered, and a worker waits for the next request with it. */
+  /** That a worker waits for the next request with its key; 0: it does not. */
   readonly cacheMilliseconds: number
   /** Empty workers that are started ahead. Each is for one key, as all are. */
   readonly warm: number
@@ -51,7 +50,7 @@ export interface SealedOptions {
 
 /** A function whose workers can be ended. */
 export type SealedModule = FunctionModule & {
-  /** Ends all workers, and forgets all keys. */
+  /** Ends all workers, and with them all keys. */
   stop(): void
 }
 
@@ -75,7 +74,6 @@ class SealedFunction {
   readonly #options: SealedOptions
   readonly #bundle: Bundle
   readonly #wrong: WrongKeys
-  readonly #cache: KeyCache
   readonly #places: Places<SealedWorker>
   readonly #pool: WarmPool<Launched>
 
@@ -84,7 +82,6 @@ class SealedFunction {
     this.#bundle = readBundle(options.bundle)
     suiteOf(options.crypto, this.#bundle.header.cipherSuite)
     this.#wrong = new WrongKeys(options.clock)
-    this.#cache = new KeyCache(options.clock, options.cacheMilliseconds)
     this.#places = new Places(options.clock, options.cacheMilliseconds)
     this.#pool = new WarmPool(options.warm, options.launch, options.clock, options.log)
   }
@@ -113,11 +110,10 @@ class SealedFunction {
     }
   }
 
-  /** Ends all workers, and forgets all keys. */
+  /** Ends all workers, and with them all keys. */
   stop(): void {
     this.#places.endAll()
     for (const process of this.#pool.close()) process.kill()
-    this.#cache.wipe()
   }
 
   /** A worker for the request, perhaps one that is not open yet. @throws Denied @throws WorkerRefusal */
@@ -149,27 +145,16 @@ class SealedFunction {
     const { functionName, lang, fork, bundle, clock, log, keeper, launch } = this.#options
     if (!this.#places.makeRoom()) throw tooBusy(functionName)
     const worker = new SealedWorker(this.#pool.take() ?? launch(), { clock, log, keeper })
-    const known = credential.kind === 'age-identity' ? this.#cache.get(credential.key) : undefined
-    const wrapped = credential.kind === 'age-identity' && known === undefined
-    const identity = copyOf(credential.key)
-    const opened = worker
-      .open(known ?? credential.key, {
-        functionName,
-        lang,
-        fork: fork === undefined ? undefined : JSON.stringify(fork),
-        functions: context.functions ?? [],
-        environment: Object.entries(env).map(([name, value]) => ({ name, value })),
-        secretsDirectory: context.secrets.directory,
-        credential: wrapped ? 'age_identity' : 'data_key',
-        tellsKey: wrapped && this.#cache.keeps,
-        bundle,
-      })
-      .then(told => {
-        if (told !== undefined) this.#cache.keep(identity, told)
-        told?.fill(0)
-      })
-      .finally(() => identity.fill(0))
-    known?.fill(0)
+    const opened = worker.open(credential.key, {
+      functionName,
+      lang,
+      fork: fork === undefined ? undefined : JSON.stringify(fork),
+      functions: context.functions ?? [],
+      environment: Object.entries(env).map(([name, value]) => ({ name, value })),
+      secretsDirectory: context.secrets.directory,
+      credential: credential.kind === 'age-identity' ? 'age_identity' : 'data_key',
+      bundle,
+    })
     // The requests that wait for it hear of it, if there still are any.
     opened.catch(() => {})
     return this.#places.add(worker, opened, credential)

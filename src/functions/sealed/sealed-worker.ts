@@ -45,7 +45,7 @@ export class SealedWorker {
   readonly #keeper: Keeper
   readonly #calls = new Map<number, { readonly call: SealedCall; readonly over: () => void }>()
   #nextCall = 1
-  #opening: { resolve(dataKey: Uint8Array | undefined): void; reject(error: Error): void } | undefined
+  #opening: { resolve(): void; reject(error: Error): void } | undefined
   #ended = false
 
   constructor(process: Launched, options: { clock: Clock; log: Log; keeper: Keeper }) {
@@ -68,10 +68,10 @@ export class SealedWorker {
 
   /**
    * Gives it the key and the bundle.
-   * @param key is copied
-   * @returns the data key, if `tellsKey`: to be wiped @throws WorkerRefusal @throws Error the process ended
+   * @param key is copied, and the copy wiped
+   * @throws WorkerRefusal @throws Error the process ended
    */
-  open(key: Uint8Array, opening: Opening): Promise<Uint8Array | undefined> {
+  open(key: Uint8Array, opening: Opening): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#opening = { resolve, reject }
       const sent = own(key.length)
@@ -108,13 +108,9 @@ export class SealedWorker {
   #take(frame: Frame): void {
     const entry = this.#calls.get(frame.call)
     switch (frame.type) {
-      case 'opened': {
-        const key = frame.payload.length === 0 ? undefined : own(frame.payload.length)
-        key?.set(frame.payload)
-        frame.payload.fill(0)
-        this.#opening?.resolve(key)
+      case 'opened':
+        this.#opening?.resolve()
         return
-      }
       case 'refused':
         this.#opening?.reject(new WorkerRefusal(jsonOf<Refused>(frame)))
         return

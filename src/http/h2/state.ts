@@ -15,14 +15,14 @@ import {
   uint64,
   vector,
 } from '../../wire/index.ts'
-import { isKeyText, KEY_FIELD, secretCopy } from '../key-field.ts'
+import { isKeyText, KEY_FIELD } from '../key-field.ts'
 import type { Field } from '../message.ts'
 import { type H2Event, requestEvent } from './event.ts'
 import { h2Spent } from './limits.ts'
 import { h2Settings } from './settings.ts'
 import { newStream, type Stream } from './stream.ts'
 
-/** Most bytes of anything that is carried. */
+/** Most bytes of anything that is carried: its length takes three bytes. */
 const CEILING = 2 ** 24 - 1
 
 const plainText = text(0, CEILING)
@@ -45,11 +45,7 @@ const fieldValue: Codec<string | Uint8Array> = {
   write: (writer, value) =>
     typeof value === 'string' ? plainText.write(writer, value) : plainBytes.write(writer, value),
   read(reader) {
-    if (!keyNamed) return plainText.read(reader)
-    const bytes = plainBytes.read(reader)
-    const key = secretCopy(bytes, 0, bytes.length)
-    bytes.fill(0)
-    return key
+    return keyNamed ? reader.secret(reader.uint(3)) : plainText.read(reader)
   },
 }
 
