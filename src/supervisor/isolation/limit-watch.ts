@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../time/clock.ts'
 import { PROCESSES } from './bounds.ts'
 import type { Payload } from './payload.ts'
-import { type Usage, usageOf } from './usage.ts'
+import type { Usage } from './usage.ts'
 
 /** Milliseconds between two looks. */
 const PERIOD = 1000
@@ -31,15 +31,16 @@ function mebibytes(bytes: number): number {
 }
 
 /** The same of one that runs. In a cgroup it is the kernel that counts, and none is left out. */
-function excessOf({ payload: { pid, group }, limits }: Watched): string | undefined {
-  if (pid === undefined) return undefined
+function excessOf({ payload, limits }: Watched): string | undefined {
   const { processes = PROCESSES } = limits
+  const { group } = payload
   const refused = group?.excess()
   if (refused !== undefined) return refused
   const memory = group?.holds('memory') ? undefined : limits.memory
-  if (group === undefined || memory !== undefined)
-    return excess({ memory, processes }, usageOf(pid, processes + 1))
-  return excess({ processes }, { memory: 0, processes: group.processes })
+  if (group !== undefined && memory === undefined)
+    return excess({ processes }, { memory: 0, processes: group.processes })
+  const usage = payload.usage(processes + 1)
+  return usage && excess({ memory, processes }, usage)
 }
 
 /**

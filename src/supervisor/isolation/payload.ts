@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Group } from '../cgroups/group.ts'
-import { family, firstChild } from './usage.ts'
+import { family, firstChild, type Usage, usageOf } from './usage.ts'
 
 /** A process that was started, and behind wrappers perhaps the one that it was started for. */
 export class Payload {
@@ -44,9 +44,32 @@ export class Payload {
 
   /** The container's own process, as this machine counts; that of a wrapper as long as there is no other. */
   get pid(): number | undefined {
+    return this.#behind(this.#wrappers)
+  }
+
+  /** The process behind so many wrappers, or the last one that there is. */
+  #behind(wrappers: number): number | undefined {
     let pid = this.child.pid
-    for (let level = 0; level < this.#wrappers && pid !== undefined; level++) pid = firstChild(pid) ?? pid
+    for (let level = 0; level < wrappers && pid !== undefined; level++) pid = firstChild(pid) ?? pid
     return pid
+  }
+
+  /** The process that what the function has started hangs on when its parents have ended. */
+  get #root(): number | undefined {
+    return this.#behind(this.#wrappers - this.#inside)
+  }
+
+  /** Wrappers in the namespace of the container: the first process there. */
+  get #inside(): number {
+    return this.#wrappers > 1 ? 1 : 0
+  }
+
+  /** What the container uses. @param most processes that are looked at; undefined: it does not run */
+  usage(most: number): Usage | undefined {
+    const root = this.#root
+    if (root === undefined) return undefined
+    const { memory, processes } = usageOf(root, most + this.#inside)
+    return { memory, processes: processes - this.#inside }
   }
 
   /**
@@ -66,20 +89,22 @@ export class Payload {
   kill(why?: string): void {
     this.#why ??= why
     const { pid } = this
-    if (pid === undefined || pid === this.child.pid) this.child.kill('SIGKILL')
-    // It has just ended, or runs as another user: the wrapper takes it along.
-    else if (!signal(pid, 'SIGKILL')) this.child.kill('SIGKILL')
+    const isGone = pid === undefined || pid === this.child.pid || !signal(pid, 'SIGKILL')
+    // It has just ended, or runs as another user: the wrapper takes it along. One within its function's reach
+    // may not do that, but ends with what has started it, and all of its namespace with it.
+    if (isGone || this.#inside > 0) this.child.kill('SIGKILL')
   }
 
   /** Ends it with all that it has started, which would not end by itself where it has no namespace. */
   killAll(why: string): void {
     const { pid } = this
+    const root = this.#root
     this.#why ??= why
     this.#group?.kill()
     const stopped = new Set<number>()
     // What is stopped starts nothing any more.
-    for (let round = 0; pid !== undefined && round < ROUNDS; round++) {
-      const fresh = family(pid, MOST).filter(one => !stopped.has(one))
+    for (let round = 0; root !== undefined && round < ROUNDS; round++) {
+      const fresh = family(root, MOST).filter(one => !stopped.has(one))
       if (fresh.length === 0) break
       for (const one of fresh) {
         stopped.add(one)

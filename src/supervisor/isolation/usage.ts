@@ -23,9 +23,20 @@ export function family(pid: number, most: number): number[] {
   return found.slice(0, most)
 }
 
-/** The oldest child of a process, whichever of its threads has started it. */
+/**
+ * The oldest child of a process, whichever of its threads has started it. By its beginning: ids come round
+ * again, and what a function has left behind may have a lower one than the function.
+ */
 export function firstChild(pid: number): number | undefined {
-  return childrenOf(pid).sort((one, other) => one - other)[0]
+  const children = childrenOf(pid).map(child => ({ child, begun: beginningOf(child) }))
+  return children.sort((one, other) => one.begun - other.begun)[0]?.child
+}
+
+/** Ticks from the start of the machine to that of a process (proc_pid_stat(5)); of one that is gone: none. */
+function beginningOf(pid: number): number {
+  const stat = read(`/proc/${pid}/stat`)
+  // The name stands in brackets, and may hold anything.
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
 }
 
 /** Each of its threads may have started some. */

@@ -12,6 +12,7 @@ import {
   symlinkSync,
   unlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
@@ -44,6 +45,7 @@ const NUMBERS = {
   io_uring_setup: 425,
   pidfd_open: 434,
   pidfd_getfd: 438,
+  memfd_create: X64 ? 319 : 279,
 }
 
 /** @returns `done`, or the name of the error */
@@ -289,6 +291,23 @@ const ATTACKS = {
     const eaten = []
     setInterval(() => eaten.push(Buffer.alloc(8 * 1024 * 1024, 1)), 10)
     return 'eats'
+  },
+  /** Memory that is none of its own pages: files that have no name in any folder. */
+  hoard() {
+    const piece = Buffer.alloc(8 * 1024 * 1024, 1)
+    setInterval(() => {
+      const fd = Number(syscall(NUMBERS.memfd_create, 'char *', 'hoard', 'uintptr_t', 0))
+      if (fd >= 0) writeSync(fd, piece)
+    }, 10)
+    return 'hoards'
+  },
+  /** Has the first process of its namespace never end: it goes round where it is. One more is left there. */
+  cling() {
+    const [, at] = /(0x[0-9a-f]+)\s*$/.exec(readFileSync('/proc/1/syscall', 'latin1'))
+    const round = X64 ? Uint8Array.of(0xeb, 0xfe) : Uint8Array.of(0, 0, 0, 0x14)
+    const memory = openSync('/proc/1/mem', 'r+')
+    spawnSync('sh', ['-c', 'sleep 97 &'], { stdio: 'ignore' })
+    return { taken: trying(() => writeSync(memory, round, 0, round.length, Number(at))) }
   },
   threads() {
     return new Worker('', { eval: true }).threadId

@@ -41,23 +41,33 @@ export const module = (name: string): string => fileURLToPath(new URL(`./${name}
 
 /** Of the table of docs/isolation.md: what a function can do, and whether it can at a level. */
 export function worthOf(level: IsolationName): Record<string, boolean> {
+  return Object.fromEntries(
+    [...columnOf('a function can', level)].map(([what, said]) => [what, said === 'yes']),
+  )
+}
+
+/** A column of a table of docs/isolation.md, by what its first one says. @param head of the first column */
+export function columnOf(head: string, level: IsolationName): Map<string, string> {
   const text = readFileSync(new URL('../../../docs/isolation.md', import.meta.url), 'utf8')
-  const [, head, rows] = /^\| a function can (\|.*)\n\| --- .*\n((?:\|.*\n)+)/m.exec(text)!
+  const [, names, rows] = new RegExp(`^\\| ${head} (\\|.*)\n\\| --- .*\n((?:\\|.*\n)+)`, 'm').exec(text)!
   const cells = (line: string): string[] =>
     line
       .split('|')
       .slice(1, -1)
       .map(cell => cell.trim())
-  const column = cells(head!).indexOf(`\`${level}\``)
-  return Object.fromEntries(
-    rows!
-      .trim()
-      .split('\n')
-      .map(line => {
-        const [what, ...said] = cells(line)
-        return [what!, said[column] === 'yes']
-      }),
-  )
+  const column = cells(names!).indexOf(`\`${level}\``)
+  const lines = rows!.trim().split('\n').map(cells)
+  return new Map(lines.map(([what, ...said]) => [what!, said[column]!]))
+}
+
+/** Runs a command where no cgroup can be made: in a mount namespace that does not have them. */
+const WITHOUT_CGROUPS = ['unshare', '--mount', 'sh', '-c', 'umount -lR /sys/fs/cgroup && exec "$0" "$@"']
+
+/** For the name of a test: why that cannot be done; empty if it can. */
+export function lackingFront(): string {
+  const [program, ...args] = WITHOUT_CGROUPS
+  const { status } = spawnSync(program!, [...args, 'true'])
+  return status === 0 ? '' : ' (SKIPPED: mount namespaces need root, and unshare of util-linux)'
 }
 
 /** What an attack brought, by what was tried. */
@@ -75,6 +85,7 @@ export class Battlefield {
     levels: readonly IsolationName[],
     user: number | undefined,
     limits = '',
+    hidesCgroups = false,
   ): Promise<Battlefield> {
     const attacker = (level: IsolationName): string =>
       `  ${level}: { handler: ${module('attacker')}, isolation: ${level}, secrets: [of-${level}]${limits} }`
@@ -83,7 +94,7 @@ version: 1
 gateway: { defaultFunction: echo }
 isolationUids: ${UIDS}
 connection: { requests: 1000000, timers: { keepAlive: 300, container: 60 } }
-liveness: { periodSeconds: 0.5, failureSeconds: 30 }
+liveness: { periodSeconds: 0.5, failureSeconds: 15, busySeconds: 15 }
 restart: { firstSeconds: 0.02, mostSeconds: 0.1, healthySeconds: 600, crashLoop: 1000 }
 functions:
   echo: { keys: signer }
@@ -101,7 +112,7 @@ ${levels.map(attacker).join('\n')}
       writeFileSync(join(directory, 'secrets', `of-${level}`), level, { mode: 0o600 })
     writeFileSync(join(directory, 'secrets', 'another'), 'a secret of another function', { mode: 0o600 })
     // A session that no runner shares: the runner's may belong to another pid namespace.
-    const options = { directory, session: true }
+    const options = { directory, session: true, ...(hidesCgroups ? { front: WITHOUT_CGROUPS } : {}) }
     const platform = await Platform.start({ ...options, ...(user === undefined ? {} : { user }) })
     const client = await Client.open({
       port: platform.https,
