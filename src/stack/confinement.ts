@@ -1,5 +1,5 @@
-import { statSync } from 'node:fs'
-import { dirname, extname, isAbsolute } from 'node:path'
+import { realpathSync, statSync } from 'node:fs'
+import { basename, dirname, extname, isAbsolute, join } from 'node:path'
 import type { Config, FunctionConfig } from './config.ts'
 import type { Confinement } from './spec.ts'
 
@@ -24,7 +24,8 @@ export function confinement(one: FunctionConfig, config: Config, files: readonly
     .map(folderOf)
   // A directory that both share is hidden from neither.
   const foreign = others.filter(folder => !own.some(path => isWithin(path, folder)))
-  const secret = [...new Set([runDirectory, certificates, secretsDirectory, ...files, ...foreign])]
+  const platforms = [runDirectory, certificates, secretsDirectory, ...files].map(realOf)
+  const secret = [...new Set([...platforms, ...foreign])]
   return {
     level: one.isolation,
     uids: isolationUids,
@@ -40,7 +41,18 @@ export function confinement(one: FunctionConfig, config: Config, files: readonly
 /** The directory of a file. Of what is not there (yet), a path without an ending is taken for a directory. */
 function folderOf(path: string): string {
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? extname(path) === ''
-  return isFolder ? path : dirname(path)
+  const real = realOf(path)
+  return isFolder ? real : dirname(real)
+}
+
+/** Without symbolic links, as far as it is there: two names of one place are the same. */
+function realOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    const folder = dirname(path)
+    return folder === path ? path : join(realOf(folder), basename(path))
+  }
 }
 
 /** Whether a path is that of a folder, or lies in it. */

@@ -37,7 +37,7 @@ export interface Confinement {
   readonly made: readonly string[]
   /** Whether it connects sockets, and loads no code of others itself: it asks a program. */
   readonly connects: boolean
-  /** Files and directories, absolute, that it must not see, whatever it may read else. */
+  /** The same without symbolic links, that it must not see, though they lie where it may read. */
   readonly hidden: readonly string[]
   /** Of the platform. */
   readonly runDirectory: string

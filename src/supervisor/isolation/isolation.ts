@@ -13,12 +13,10 @@ export interface Launch {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The first number of a descriptor that is free: it inherits all below. */
   readonly firstFree: number
-  /** Files and directories that it has to read, absolute and without symbolic links. */
+  /** Files and directories that it sees, absolute; what else lies in their folders it does not. */
   readonly visible: readonly string[]
   /** A directory with its secrets, and nothing else. */
   readonly secrets: string | undefined
-  /** What it must not see, although it may lie in one of those. */
-  readonly hidden: readonly string[]
   /** Where it starts. */
   readonly workingDirectory: string
   /** A user id, and the group of the same number, of its own; undefined where there is no right to it. */

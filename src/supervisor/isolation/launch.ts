@@ -1,5 +1,5 @@
-import { closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs'
-import { dirname, extname, join } from 'node:path'
+import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isFunctionName } from '../../platform/function-name.ts'
 import type { CertificateSettings, WorkerSettings } from '../../platform/worker-settings.ts'
@@ -9,7 +9,7 @@ import { shareOf, TASKS } from './bounds.ts'
 import type { Command, Launch } from './isolation.ts'
 import { LEVELS } from './levels.ts'
 import { mayChangeUser, type Uids } from './uids.ts'
-import { firstClosed, functionFiles, namedFiles, outermost, platformFiles } from './visible.ts'
+import { firstClosed, functionFiles, namedFiles, outermost, platformFiles, withoutHidden } from './visible.ts'
 
 /** How a container is started, and what it is told more. */
 export interface Prepared {
@@ -66,8 +66,8 @@ export function prepare(
   const uid = mayHaveUser ? uids.of(functionName, spec.confinement.uids) : undefined
   // Closed to all others, so it is no reason against a user of its own.
   if (secretsDirectory !== undefined && uid !== undefined) giveSecrets(secretsDirectory, uid)
+  const shown = withoutHidden(visible, hidden)
   // With `keys: signer` there is none that it may read.
-  hidden.forEach(beThere)
   const descriptors = certificate === undefined ? [] : openCertificate(certificate)
   const launch: Launch = {
     name: spec.name,
@@ -75,9 +75,8 @@ export function prepare(
     command: [process.execPath, ...heap(limits.memory), module],
     environment,
     firstFree: firstFree + descriptors.length,
-    visible: secretsDirectory === undefined ? visible : [...visible, secretsDirectory],
+    visible: secretsDirectory === undefined ? shown : [...shown, secretsDirectory],
     secrets: secretsDirectory,
-    hidden,
     workingDirectory: made[0] === undefined ? '/' : folderOf(made[0]),
     uid,
     connects,
@@ -117,13 +116,4 @@ function openCertificate({ directory, name }: CertificateSettings): number[] {
     closeSync(chain)
     throw error
   }
-}
-
-/**
- * What is to be hidden in a folder that a function sees must be there: something can be laid over it then,
- * and nothing comes to light when it is made later.
- */
-function beThere(folder: string): void {
-  if (existsSync(folder) || extname(folder) !== '') return
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
 }

@@ -3,7 +3,7 @@ import { CPU_PERIOD, quotaOf, type Share, sharesOf } from '../cgroups/knobs.ts'
 import { type Launch, SECRETS_FOLDER } from './isolation.ts'
 import { rules } from './rules.ts'
 import { confined, SCRATCH } from './sandbox.ts'
-import { isWithin, type View } from './visible.ts'
+import type { View } from './visible.ts'
 
 /** What of `config.json` is written (OCI Runtime Specification 1.0.2, config.md and config-linux.md). */
 export interface OciConfig {
@@ -32,7 +32,6 @@ export interface OciPlace {
   readonly cgroups: boolean
   /** Files with the accounts that it knows. */
   readonly accounts: { readonly passwd: string; readonly group: string }
-  readonly isFolder: (path: string) => boolean
 }
 
 const ARCHITECTURES = { x64: ['SCMP_ARCH_X86_64'], arm64: ['SCMP_ARCH_AARCH64'] } as const
@@ -93,8 +92,7 @@ export function cgroupsPath(name: string, id: number): string {
   return `/hotpotato-${process.pid}-${name}-${id}`
 }
 
-function mounts({ visible, hidden, secrets }: Launch, { view, accounts, isFolder }: OciPlace): OciMount[] {
-  const masked = hidden.filter(path => visible.some(one => isWithin(path, one)))
+function mounts({ visible, secrets }: Launch, { view, accounts }: OciPlace): OciMount[] {
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     memory('/dev', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),
@@ -105,9 +103,6 @@ function mounts({ visible, hidden, secrets }: Launch, { view, accounts, isFolder
     bind('/etc/group', accounts.group),
     ...visible.map(path => bind(path)),
     ...(secrets === undefined ? [] : [bind(SECRETS_FOLDER, secrets)]),
-    ...masked.map(path =>
-      isFolder(path) ? memory(path, ['nosuid', 'nodev', 'noexec', 'ro', 'size=4k']) : bind(path, '/dev/null'),
-    ),
   ]
 }
 

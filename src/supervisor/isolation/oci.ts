@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -15,7 +16,7 @@ import { group, passwd } from './accounts.ts'
 import { type Circumstances, type Isolation, type Launch, NEEDS_NATIVE, type Problem } from './isolation.ts'
 import { ociConfig } from './oci-config.ts'
 import { findProgram } from './programs.ts'
-import { architecture, isFolder } from './sandbox.ts'
+import { architecture } from './sandbox.ts'
 import { mayChangeUser, mayNot } from './uids.ts'
 import { systemView } from './visible.ts'
 
@@ -107,7 +108,7 @@ function trial(program: string): string | undefined {
   const named = { name: 'check', id: process.pid, bundles }
   try {
     writeBundle({
-      ...{ ...named, environment: {}, firstFree: 3, visible: [], hidden: [], secrets: undefined },
+      ...{ ...named, environment: {}, firstFree: 3, visible: [], secrets: undefined },
       command: [findProgram('true') ?? '/usr/bin/true'],
       workingDirectory: '/',
       uid: mayChangeUser() ? TRIAL_UID : undefined,
@@ -140,12 +141,11 @@ function writeBundle(launch: Launch): void {
     architecture: architecture(),
     cgroups: mayChangeUser(),
     accounts,
-    isFolder,
   })
   for (const [link, target] of view.links) symlinkSync(target, join(rootfs, link))
   for (const { destination, source, type } of config.mounts) {
     const point = join(rootfs, destination)
-    if (type !== 'bind' || isFolder(source)) makeFolder(point)
+    if (type !== 'bind' || statSync(source).isDirectory()) makeFolder(point)
     else {
       makeFolder(dirname(point))
       if (!existsSync(point)) writeFileSync(point, '', { mode: 0o644 })

@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process'
-import { statSync } from 'node:fs'
 import { assemble, filter } from '../../platform/seccomp/filter.ts'
 import { group, passwd } from './accounts.ts'
 import {
@@ -14,7 +13,7 @@ import {
 import { findProgram } from './programs.ts'
 import { rules } from './rules.ts'
 import { asUser, mayChangeUser, mayNot } from './uids.ts'
-import { isWithin, systemView, type View, ways } from './visible.ts'
+import { systemView, type View, ways } from './visible.ts'
 
 /** Bytes of each file system in memory that a function may write to: `/tmp` and `/dev/shm`. */
 export const SCRATCH = 67_108_864
@@ -28,7 +27,7 @@ export const sandboxLevel: Isolation = {
     const view = systemView()
     return {
       file: findProgram('bwrap') ?? 'bwrap',
-      args: [...bwrap(launch, view, isFolder), '--', ...asUser(launch.uid), ...launch.command],
+      args: [...bwrap(launch, view), '--', ...asUser(launch.uid), ...launch.command],
       environment: confined(launch),
       feeds,
       // Its own process, and the first one of the new process ids.
@@ -38,16 +37,11 @@ export const sandboxLevel: Isolation = {
   },
 }
 
-/**
- * The arguments of bubblewrap. The root is empty, and read-only in the end.
- * @param isFolder of a path of this machine
- */
+/** The arguments of bubblewrap. The root is empty, and read-only in the end. */
 export function bwrap(
-  { name, firstFree, visible, hidden, secrets, workingDirectory, uid }: Launch,
+  { name, firstFree, visible, secrets, workingDirectory, uid }: Launch,
   view: View,
-  isFolder: (path: string) => boolean,
 ): string[] {
-  const masked = hidden.filter(path => visible.some(one => isWithin(path, one)))
   return [
     ...foundation(view, uid === undefined),
     ...['--hostname', name, '--seccomp', `${firstFree + 2}`],
@@ -55,9 +49,6 @@ export function bwrap(
     ...open(visible),
     ...visible.flatMap(path => ['--ro-bind', path, path]),
     ...(secrets === undefined ? [] : [...open([SECRETS_FOLDER]), '--ro-bind', secrets, SECRETS_FOLDER]),
-    ...masked.flatMap(path =>
-      isFolder(path) ? ['--tmpfs', path, '--remount-ro', path] : ['--ro-bind', '/dev/null', path],
-    ),
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', workingDirectory],
   ]
 }
@@ -109,11 +100,6 @@ export function architecture(): 'x64' | 'arm64' {
   const { arch } = process
   if (arch === 'x64' || arch === 'arm64') return arch
   throw new Error(`there is no filter of system calls for ${arch}`)
-}
-
-/** Of this machine. */
-export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
 function check({ uids, native }: Circumstances): Problem | undefined {

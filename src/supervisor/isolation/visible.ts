@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, sep } from 'node:path'
 
@@ -105,6 +105,49 @@ function modules(from: string): string[] {
 export function outermost(paths: readonly string[]): string[] {
   const all = [...new Set(paths)].sort()
   return all.filter(path => !all.some(other => other !== path && isWithin(path, other)))
+}
+
+/** Entries of folders that are shown one by one: each costs a mount. */
+const MOST = 1000
+
+/**
+ * Paths without what is hidden: of a folder in which that lies, all else, each by itself. Something laid over
+ * it would not last: the kernel takes that off when what it covers is replaced or removed, and editors
+ * replace files. Of what comes to such a folder later, nothing is seen.
+ * @param hidden real paths, which need not be there @throws Error there are too many
+ */
+export function withoutHidden(visible: readonly string[], hidden: readonly string[]): string[] {
+  const shown: string[] = []
+  const add = (path: string, isEntry: boolean): void => {
+    if (isEntry && !isShown(path)) return
+    if (!hidden.some(one => isWithin(one, path)) || !statSync(path).isDirectory()) {
+      shown.push(path)
+      return
+    }
+    const entries = readdirSync(path)
+    if (shown.length + entries.length > MOST)
+      throw new Error(`${path} has too many entries to hide some: give the function a folder of its own`)
+    for (const name of entries) add(join(path, name), true)
+  }
+  /** Not what is hidden, and a link only where its target is shown. */
+  const isShown = (path: string): boolean => {
+    const real = realOf(path)
+    if (real === undefined || hidden.some(one => isWithin(real, one))) return false
+    return (
+      real === path || (visible.some(one => isWithin(real, one)) && !hidden.some(one => isWithin(one, real)))
+    )
+  }
+  for (const path of visible) add(path, false)
+  return shown
+}
+
+/** @returns undefined if it leads nowhere */
+function realOf(path: string): string | undefined {
+  try {
+    return realpathSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 /** Whether a path is that one, or lies below it. */

@@ -13,7 +13,6 @@ export function launch(more: Partial<Launch> = {}): Launch {
     environment: { PATH: '/usr/bin', HOME: '/root', SSLKEYLOGFILE: '/root/keys', NODE_ENV: undefined },
     firstFree: 7,
     visible: ['/app/dist', '/srv/echo'],
-    hidden: ['/srv/echo/run', '/srv/echo/hotpotato.yml', '/elsewhere'],
     secrets: undefined,
     workingDirectory: '/srv/echo',
     uid: undefined,
@@ -23,6 +22,3 @@ export function launch(more: Partial<Launch> = {}): Launch {
     ...more,
   }
 }
-
-/** Of the paths above, those of directories. */
-export const isFolder = (path: string): boolean => !/\.\w+$/.test(path)
