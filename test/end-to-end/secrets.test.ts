@@ -1,15 +1,20 @@
+import { createHmac } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client, textOf } from '../support/client.ts'
-import { hotpotato, MAIN, makeDirectory, Platform } from '../support/platform.ts'
+import { findInMemory } from '../support/memory-search.ts'
+import { descendantsOf, hotpotato, MAIN, makeDirectory, Platform } from '../support/platform.ts'
 import { run } from '../support/programs.ts'
 
 const FUNCTION = `
+import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 export default {
   fetch(request, env, ctx) {
     const { secrets } = ctx
+    if (ctx.functionPath === '/sign')
+      return new Response(createHmac('sha256', secrets.get('token')).update('a').digest('hex'))
     const attempt = name => { try { return secrets.get(name) } catch (error) { return error.message } }
     return Response.json({
       names: secrets.names,
@@ -48,7 +53,8 @@ beforeAll(async () => {
   ])
   await secret(['create', 'token'], `${FIRST}\n`)
   await secret(['create', 'other'], 'other')
-  platform = await Platform.start({ directory, files: { 'keeper.mjs': FUNCTION } })
+  const environment = { HOTPOTATO_DUPLICATE: 'true' }
+  platform = await Platform.start({ directory, environment, files: { 'keeper.mjs': FUNCTION } })
 })
 afterAll(async () => {
   await platform?.stop()
@@ -134,6 +140,54 @@ describe('secrets', () => {
     expect((await secret(['list'])).stdout.toString()).toBe(
       'other  5 bytes\ntoken  '.concat(`${FIRST.length} bytes\n`),
     )
+  })
+
+  it('go nowhere with a connection, and no command, file or other process has them', async () => {
+    const client = await Client.open({
+      port: platform.https,
+      tls: { ca: platform.ca, serverName: 'keeper.local' },
+    })
+    const signed = createHmac('sha256', FIRST).update('a').digest('hex')
+    for (let i = 0; i < 3; i++) {
+      expect(textOf(await client.request('/keeper/sign'))).toBe(signed)
+      expect((await client.request('/echo')).container).toBe('echo-1')
+    }
+    expect(textOf(await client.request('/keeper/sign'))).toBe(signed)
+    const [connection] = JSON.parse(
+      (await hotpotato(directory, ['status', '--connections', '--json'])).stdout,
+    ).connections as { readonly id: string }[]
+    const said = [
+      ['move', connection!.id, 'echo-1'],
+      ['status', '--json'],
+      ['status', '--connections', '--json'],
+      ['list', '--json'],
+      ['describe', 'keeper', '--json'],
+      ['config', 'print', '--resolved'],
+      ['logs'],
+      ['secret', 'list', '--json'],
+      ['doctor'],
+    ]
+    for (const words of said) {
+      const { stdout, stderr } = await hotpotato(directory, words)
+      expect(stdout + stderr).not.toBe('')
+      expect([words, (stdout + stderr).includes(FIRST)]).toEqual([words, false])
+    }
+    const files = readdirSync(join(directory, 'run'), { recursive: true, withFileTypes: true })
+    const read = files.filter(one => one.isFile()).map(one => readFileSync(join(one.parentPath, one.name)))
+    expect(read.length).toBeGreaterThan(0)
+    expect(read.some(bytes => bytes.includes(FIRST))).toBe(false)
+    const { pid } = await platform.member('keeper-1')
+    const supervisor = platform.child.pid!
+    const others = [supervisor, ...descendantsOf(supervisor)].filter(one => one !== pid)
+    // The one that uses them shows that the search would find them.
+    expect(findInMemory(pid!, Buffer.from(FIRST)).length).toBeGreaterThan(0)
+    const names = new Map((await platform.status()).map(member => [member.pid, member.name]))
+    for (const one of others) {
+      const name = one === supervisor ? 'supervisor' : (names.get(one) ?? 'child')
+      expect([name, findInMemory(one, Buffer.from(FIRST))]).toEqual([name, []])
+      expect(readFileSync(`/proc/${one}/environ`, 'latin1')).not.toContain(FIRST)
+    }
+    await client.close()
   })
 
   it('that change reach the function with the next deployment, and go with its container', async () => {
