@@ -1,8 +1,7 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { IsolationName } from '../../src/stack/isolation.ts'
-import { survey } from '../../src/supervisor/cgroups/hierarchy.ts'
 import { textOf } from '../support/client.ts'
 import { CARRIER } from '../support/platform.ts'
 import { Battlefield, lacking, type Outcome, USERS, worthOf } from './isolation/levels.ts'
@@ -15,41 +14,6 @@ import { Battlefield, lacking, type Outcome, USERS, worthOf } from './isolation/
 const REFUSED = /^(EPERM|EACCES|ESRCH|ENOENT|ENOSYS|EROFS|empty)$/
 const LEVELS_TRIED: readonly IsolationName[] = ['user', 'sandbox', 'oci']
 
-/** Bytes of memory that each may have. */
-const MEMORY = '220Mi'
-const LONG = process.env.HOTPOTATO_LONG !== undefined
-const HUNGRY = /its memory of 220|of memory, and may hold 220/
-const PROLIFIC = /more than (256 processes|1024 processes and threads)/
-/** What a function can overdo, at which level, and what is said of it. */
-const OVERDOING: readonly Overdoing[] = [
-  { does: 'eats memory', level: 'process', attack: 'eat', reason: HUNGRY },
-  { does: 'eats memory', level: 'sandbox', attack: 'eat', reason: HUNGRY, long: true },
-  { does: 'eats memory', level: 'oci', attack: 'eat', reason: HUNGRY, long: true },
-  { does: 'forks without end', level: 'process', attack: 'fork', reason: PROLIFIC, long: true },
-  { does: 'forks without end', level: 'user', attack: 'fork', reason: PROLIFIC, long: true },
-  { does: 'forks without end', level: 'sandbox', attack: 'fork', reason: PROLIFIC },
-  { does: 'never returns', level: 'sandbox', attack: 'spin', reason: /it did not respond/, long: true },
-  { does: 'never returns', level: 'oci', attack: 'spin', reason: /it did not respond/, long: true },
-]
-
-/** The same where the supervisor may make cgroups: on a platform that root starts, most often. */
-const HELD: readonly Overdoing[] = [
-  { does: 'leaves processes behind', level: 'process', attack: 'orphans', reason: PROLIFIC },
-  { does: 'is a fork bomb', level: 'process', attack: 'bomb', reason: PROLIFIC },
-  { does: 'is a fork bomb', level: 'user', attack: 'bomb', reason: PROLIFIC, long: true },
-  { does: 'is a fork bomb', level: 'sandbox', attack: 'bomb', reason: PROLIFIC, long: true },
-  { does: 'is a fork bomb', level: 'oci', attack: 'bomb', reason: PROLIFIC, long: true },
-  { does: 'eats memory', level: 'sandbox', attack: 'eat', reason: HUNGRY },
-]
-
-interface Overdoing {
-  readonly does: string
-  readonly level: IsolationName
-  readonly attack: string
-  readonly reason: RegExp
-  readonly long?: boolean
-}
-
 /** What a function says of itself. */
 interface Said {
   readonly container: string
@@ -57,17 +21,6 @@ interface Said {
   readonly uid: number
   readonly processes: number
   readonly NoNewPrivs: string
-}
-
-/** All that run with such a command line, as `/proc` has it. */
-function processesOf(line: string): string[] {
-  return readdirSync('/proc').filter(pid => {
-    try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'latin1') === line
-    } catch {
-      return false
-    }
-  })
 }
 
 /** What was tried and not refused. */
@@ -82,7 +35,7 @@ describe.each(USERS)('of a platform that %s starts, a function', (_who, user) =>
   let others: readonly number[]
 
   beforeAll(async () => {
-    field = await Battlefield.start(['process', ...there], user, `, limits: { memory: ${MEMORY} }`)
+    field = await Battlefield.start(['process', ...there], user)
     others = await field.others()
   })
   afterAll(() => field?.stop())
@@ -248,40 +201,6 @@ describe.each(USERS)('of a platform that %s starts, a function', (_who, user) =>
 
   // Once is enough, and the unprivileged one has fewer means.
   const isLast = user === USERS.at(-1)![1]
-  describe.skipIf(!isLast).each(OVERDOING)('that $does, at the level $level,', one => {
-    const { level, attack, reason, long = false } = one
-    const why = lacks.get(level) ?? ''
-    const isLeftOut = why !== '' || (long && !LONG)
-
-    it.skipIf(isLeftOut)(`is ended and named, and no other notices${why}`, async () => {
-      expect(await field.client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1' })
-      const { restarts } = await field.platform.member(`${level}-1`)
-      await field.ruin(level, attack)
-      const next = await field.platform.until(`${level}-1`, one => one.ready && one.restarts > restarts)
-      expect(next.lastEnd).toMatch(reason)
-      expect(field.platform.log).toMatch(new RegExp(`"${level}-1 (is killed|ended|does not respond)`))
-      expect(await field.client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1' })
-      expect(await field.others()).toEqual(others)
-    })
-  })
-
-  const holds = user === undefined && process.getuid?.() === 0 && survey().trees.length > 0
-  describe.skipIf(!holds).each(HELD)('held by a cgroup, that $does, at the level $level,', one => {
-    const { level, attack, reason, long = false } = one
-    const why = lacks.get(level) ?? ''
-
-    it.skipIf(why !== '' || (long && !LONG))(`is ended and named, and nothing is left${why}`, async () => {
-      expect(await field.client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1' })
-      const { restarts } = await field.platform.member(`${level}-1`)
-      await field.ruin(level, attack)
-      const next = await field.platform.until(`${level}-1`, one => one.ready && one.restarts > restarts)
-      expect(next.lastEnd).toMatch(reason)
-      expect(processesOf('sleep\0' + '97\0')).toEqual([])
-      expect(await field.client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1' })
-      expect(await field.others()).toEqual(others)
-    })
-  })
-
   it.skipIf(!isLast || there.length === 0)('that is killed is started again in its isolation', async () => {
     const name = `${there.at(-1)}-1`
     const { pid } = await field.platform.member(name)
