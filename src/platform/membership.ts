@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import type { CryptoProvider } from '../tls13/index.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
 import { Courier, type CourierHandlers } from '../transfer/courier.ts'
@@ -49,7 +50,14 @@ export async function join(
     handlers.lost?.(peer, reason)
   }
   const sealer = new Sealer(provider, identity)
-  const courier = new Courier(openChannel(settings), sealer, { ...handlers, lost })
+  const channel = openChannel(settings)
+  const courier = new Courier(
+    channel,
+    sealer,
+    { ...handlers, lost },
+    SYSTEM_CLOCK,
+    settings.verdictMilliseconds,
+  )
   heedSignals(onTerminate)
   return { courier, publicKey: identity.publicKey, provider, log }
 }

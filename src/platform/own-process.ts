@@ -22,6 +22,8 @@ export interface MemberSettings {
   readonly channel: Channel['kind']
   readonly provider: ProviderName
   readonly logLevel: string
+  /** That another process has to say that it has taken a connection; undefined: as usual. */
+  readonly verdictMilliseconds?: number
   /** The numbers of other descriptors that it has inherited. */
   readonly descriptors: readonly number[]
 }

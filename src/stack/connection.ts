@@ -33,6 +33,10 @@ const KEYS = {
     'That a connection is kept while its function sleeps, and no keepAlive counts; 0: for ever.',
     seconds(0, 604_800, 3600),
   ),
+  verdictSeconds: key(
+    'That a process has to say that it has taken a connection which moves to it; then that ends.',
+    seconds(0.1, 3600, 60),
+  ),
   memoryBytes: key(
     'Bytes that the connections of one container hold together; 0: no limit.',
     whole(0, MOST_MEMORY, 134_217_728),

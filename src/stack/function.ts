@@ -35,6 +35,7 @@ import {
   scalar,
   seconds,
   section,
+  show,
   truth,
   whole,
 } from './readers.ts'
@@ -164,6 +165,12 @@ export const FUNCTION_SCHEMA = keys.schema
  * @throws ConfigError
  */
 export function readFunction(name: string, value: unknown, place: Place): FunctionConfig {
+  if (Object.hasOwn(FUNCTION_KEYS, name) && value !== undefined && value !== null && !(value instanceof Map))
+    throw new ConfigError(
+      `${place.path} must be a map of keys and values, not ${show(value)}: ` +
+        `if ${name} is meant as a key of a function, indent it below that function's name`,
+      place.path,
+    )
   const given: ReadonlyMap<unknown, unknown> = asMap(value, place)
   const read = keys(value, { ...place, functionName: name })
   sealedAlone(read, given, place)

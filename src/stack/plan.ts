@@ -87,6 +87,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
         channel: options.channel,
         provider: options.provider,
         logLevel: options.logLevel,
+        verdictMilliseconds: config.connection.verdictSeconds * 1000,
       },
     },
     bounds,
@@ -160,6 +161,7 @@ function containerSpec(
     clientAuthorities: one.clientAuthorities,
     ...functionTime(one, timers(config)),
     quietMilliseconds: connection.quietSeconds * 1000,
+    verdictMilliseconds: connection.verdictSeconds * 1000,
     rehearsals: config.rehearsals,
     http: httpLimits(config),
     memoryBytes: connection.memoryBytes,
@@ -263,6 +265,7 @@ function gatewaySettings(
   return {
     ...options,
     name: 'gateway',
+    verdictMilliseconds: config.connection.verdictSeconds * 1000,
     gateway: {
       host: gateway.host,
       http: gateway.http,

@@ -80,9 +80,16 @@ export class Courier {
   /** Keys and slots that peers share with each other. */
   readonly #sharing: Sharing
 
-  constructor(channel: Channel, sealer: Sealer, handlers: CourierHandlers, clock: Clock = SYSTEM_CLOCK) {
+  /** @param timeout milliseconds that a peer has for a verdict; undefined: as usual */
+  constructor(
+    channel: Channel,
+    sealer: Sealer,
+    handlers: CourierHandlers,
+    clock: Clock = SYSTEM_CLOCK,
+    timeout?: number,
+  ) {
     this.#channel = channel
-    this.#keeper = new Keeper(clock)
+    this.#keeper = new Keeper(clock, timeout)
     this.#sealer = sealer
     this.#handlers = handlers
     this.#loans = new Lending(sealer, {

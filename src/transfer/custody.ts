@@ -53,20 +53,27 @@ interface Frozen {
   readonly bytes: number
 }
 
-/** Milliseconds that a target has for its verdict, once the parcel has left. */
-export const VERDICT_TIMEOUT = 5000
 /**
- * Milliseconds that a parcel may wait behind others before it leaves: its target takes one after the other.
+ * Milliseconds that a target has for its verdict, once the parcel has left, unless custody is told otherwise.
+ * No shorter than a process may be silent that the machine hardly lets run: one that hangs is ended before.
  */
-export const LEAVING_TIMEOUT = 30_000
+export const VERDICT_TIMEOUT = 60_000
+/** Times as long a parcel may wait behind others before it leaves: its target takes one after the other. */
+export const LEAVING = 6
 
 /** The frozen sessions of one process, by the tickets of their parcels. Time is an argument. */
 export class Custody {
+  readonly #timeout: number
   readonly #frozen = new ByteMap<Frozen>()
   /** Of those whose verdicts are still to come. */
   readonly #conceded = new ByteMap<true>()
 
   #bytes = 0
+
+  /** @param timeout milliseconds for a verdict */
+  constructor(timeout = VERDICT_TIMEOUT) {
+    this.#timeout = timeout
+  }
 
   /** Sessions that wait for a verdict. */
   get size(): number {
@@ -100,7 +107,7 @@ export class Custody {
       state,
       target,
       session,
-      deadline: now + VERDICT_TIMEOUT,
+      deadline: now + this.#timeout,
       settle,
       bytes,
     })
@@ -139,12 +146,12 @@ export class Custody {
 
   /** The parcel waits behind others: its target cannot know of it yet. */
   waits(ticket: Uint8Array, now: number): void {
-    this.#give(ticket, now + LEAVING_TIMEOUT)
+    this.#give(ticket, now + LEAVING * this.#timeout)
   }
 
   /** The parcel has left after all: the time for the verdict begins. */
   left(ticket: Uint8Array, now: number): void {
-    this.#give(ticket, now + VERDICT_TIMEOUT)
+    this.#give(ticket, now + this.#timeout)
   }
 
   #give(ticket: Uint8Array, deadline: number): void {

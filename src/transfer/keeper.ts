@@ -10,7 +10,7 @@ const LOOK = 1000
 
 /** The frozen sessions of one process, and the clock that their time runs by. */
 export class Keeper {
-  readonly custody = new Custody()
+  readonly custody: Custody
   readonly #clock: Clock
   readonly #timer: Timer
   /** When that should ring. */
@@ -18,7 +18,9 @@ export class Keeper {
   /** Milliseconds that this process was not let run while a verdict may have come. */
   #absent = 0
 
-  constructor(clock: Clock) {
+  /** @param timeout milliseconds for a verdict; undefined: as usual */
+  constructor(clock: Clock, timeout?: number) {
+    this.custody = new Custody(timeout)
     this.#clock = clock
     this.#timer = clock.timer(() => this.#look()).unref()
   }

@@ -5,7 +5,14 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { sendCommand } from '../../src/cli/platform/control-socket.ts'
 import type { MemberStatus } from '../../src/supervisor/status.ts'
 import { Client, field, textOf } from '../support/client.ts'
-import { eventually, isRunning, limitDescriptors, makeDirectory, Platform } from '../support/platform.ts'
+import {
+  CONFIG,
+  eventually,
+  isRunning,
+  limitDescriptors,
+  makeDirectory,
+  Platform,
+} from '../support/platform.ts'
 
 let platform: Platform
 let started: string | undefined
@@ -17,8 +24,9 @@ async function start(environment: Record<string, string> = {}): Promise<void> {
   if (started === kind && isRunning(platform.child.pid!)) return platform.idle()
   await platform?.stop()
   started = undefined
+  const config = CONFIG.replace('connection:\n', 'connection:\n  verdictSeconds: 5\n')
   // What is said here of crashes is said of fd; relay has a file of its own.
-  platform = await Platform.start({ environment: { HOTPOTATO_CARRIER: 'fd', ...environment } })
+  platform = await Platform.start({ config, environment: { HOTPOTATO_CARRIER: 'fd', ...environment } })
   started = kind
 }
 

@@ -64,6 +64,7 @@ describe('parseConfig', () => {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
         minimumRate: { bytesPerSecond: 240, graceSeconds: 30 },
         hibernateSeconds: 3600,
+        verdictSeconds: 60,
         memoryBytes: 134_217_728,
         http2: true,
         quietSeconds: 0.05,
@@ -281,6 +282,11 @@ describe('parseConfig', () => {
     ],
     ['functions: { __proto__: {} }', 'not "__proto__"'],
     ['functions: { echo: 5 }', 'functions.echo must be a map of keys and values, not 5'],
+    [
+      'functions:\n  greet:\n  handler: ./greet.mjs',
+      'functions.handler must be a map of keys and values, not "./greet.mjs": if handler is meant as a key ' +
+        "of a function, indent it below that function's name",
+    ],
     ['functions: { echo: { hosts: echo.local } }', 'functions.echo.hosts must be a list of host names'],
     ['functions: { echo: { hosts: [127.0.0.1] } }', 'functions.echo.hosts must be host names'],
     [

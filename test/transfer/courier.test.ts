@@ -2,7 +2,7 @@ import { openSync } from 'node:fs'
 import { describe, expect, it, vi } from 'vitest'
 import { decodeControl, encodeControl, type Peer } from '../../src/transfer/control.ts'
 import type { Release } from '../../src/transfer/custody.ts'
-import { LEAVING_TIMEOUT, VERDICT_TIMEOUT } from '../../src/transfer/custody.ts'
+import { LEAVING, VERDICT_TIMEOUT } from '../../src/transfer/custody.ts'
 import { freshEnvelope } from '../../src/transfer/envelope.ts'
 import { freshHttp } from '../../src/transfer/parcel.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
@@ -247,7 +247,7 @@ describe('a parcel', () => {
     const { clock, source, releases, send, done } = scene()
     source.channel.result = 'queued'
     send()
-    clock.pass(LEAVING_TIMEOUT - 1)
+    clock.pass(LEAVING * VERDICT_TIMEOUT - 1)
     expect(releases).toEqual([])
     clock.pass(1001)
     expect(releases).toEqual([{ state: 'ended', reason: 'expired' }])
