@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
@@ -8,6 +8,7 @@ import { ConfigError } from '../../src/stack/readers.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hotpotato-values-'))
 afterAll(() => rmSync(directory, { recursive: true }))
+mkdirSync(join(directory, 'empty'))
 const check = (text: string) => checkValues(parseConfig(text, directory), 'node')
 
 it('takes what is there: a shipped function, a module, a file of authorities, known groups', async () => {
@@ -18,6 +19,18 @@ it('takes what is there: a shipped function, a module, a file of authorities, kn
 
 it.each([
   ['functions:\n  ecko:', '2:3: functions.ecko.handler: there is no function "ecko"; did you mean echo? ('],
+  [
+    'functions:\n  a:\n    lang: python3\n    handler: ./empty',
+    `4:14: functions.a.handler: there is no handler.py in the folder ${directory}/empty`,
+  ],
+  [
+    'functions:\n  a:\n    lang: golang-http\n    handler: ./empty',
+    '4:14: functions.a.handler: there is no function in the folder ',
+  ],
+  [
+    'functions:\n  a:\n    lang: golang-http\n    handler: ./empty',
+    'lang: golang-http is no template that runs here (those are fetch, ',
+  ],
   ['functions:\n  a:\n    handler: ./gone.mjs', '3:14: functions.a.handler: '],
   ['functions:\n  echo:\n    clientAuthorities: gone.crt', '3:24: functions.echo.clientAuthorities: '],
   [
@@ -27,5 +40,5 @@ it.each([
 ])('names the place of what is not there: %j', async (text, message) => {
   const error: unknown = await check(text).catch((one: unknown) => one)
   expect(error).toBeInstanceOf(ConfigError)
-  expect((error as Error).message).toContain(`hotpotato.yml:${message}`)
+  expect((error as Error).message).toContain(/^\d/.test(message) ? `hotpotato.yml:${message}` : message)
 })

@@ -33,15 +33,16 @@ export function print({ config, json, resolved, secrets }: ConfigOptions): void 
 export async function check({ config, json }: ConfigOptions): Promise<void> {
   checkVariables()
   const found = readConfiguration(config, process.env)
-  await checkValues(found, chooseProvider().name)
   const { warnings, shipped } = found
+  // Before what may be wrong because of them: a key that is misspelt is missing.
+  if (json !== true) for (const warning of warnings) say(`note: ${warning}`)
+  await checkValues(found, chooseProvider().name)
   const file = shipped ? `the ${CONFIGURATION} that comes with hotpotato` : (config ?? CONFIGURATION)
   const functions = [...found.config.functions.keys()]
   if (json === true) {
     say(JSON.stringify({ file, functions, notes: warnings }))
     return
   }
-  for (const warning of warnings) say(`note: ${warning}`)
   const count = functions.length === 1 ? '1 function' : `${functions.length} functions`
   say(`${file}: no fault found (${count}: ${functions.join(', ')})`)
 }

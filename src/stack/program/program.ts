@@ -83,6 +83,11 @@ const PYTHON: Readonly<Record<string, readonly [runner: string, mode: ProgramMod
 }
 /** Those whose `fprocess` is a command: the others have a watchdog of their own. */
 const SPOKEN = /^(|dockerfile|bash|python3|python3-debian|python)$/
+/** Whether its folder has a `handler.py` that a template of OpenFaaS's calls. */
+export function callsPython({ command }: Pick<ProgramConfig, 'command'>): boolean {
+  return Object.values(PYTHON).some(([runner]) => command[2] === runner)
+}
+
 /** Processes at work at once, unless there is another bound. */
 const MOST = 32
 
