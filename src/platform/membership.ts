@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import type { CryptoProvider } from '../tls13/index.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
 import { Courier, type CourierHandlers } from '../transfer/courier.ts'
@@ -55,7 +54,7 @@ export async function join(
     channel,
     sealer,
     { ...handlers, lost },
-    SYSTEM_CLOCK,
+    undefined,
     settings.verdictMilliseconds,
   )
   heedSignals(onTerminate)
