@@ -199,7 +199,13 @@ function filesOf(directory: string, name: string): readonly [certificate: string
 
 /** A link that leads nowhere is there: what it led to may come back. */
 function isThere(file: string): boolean {
-  return lstatSync(file, { throwIfNoEntry: false }) !== undefined
+  try {
+    return lstatSync(file, { throwIfNoEntry: false }) !== undefined
+  } catch (error) {
+    // What is to be a folder of its path is a file.
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return false
+    throw error
+  }
 }
 
 /** What cannot be read is as good as not there. */

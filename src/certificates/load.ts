@@ -104,7 +104,8 @@ function read(file: string, opened?: number): string {
     return readFileSync(opened ?? file, 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') throw new CertificateError(file, 'missing', `${file} does not exist`)
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new CertificateError(file, 'missing', `${file} does not exist`)
     throw new CertificateError(file, 'unparsable', `${file} cannot be read (${code ?? 'unknown error'})`)
   } finally {
     if (opened !== undefined) closeSync(opened)

@@ -36,6 +36,16 @@ describe('doctor', () => {
     for (const { state, without } of findings) expect(without === undefined).toBe(state !== 'note')
   })
 
+  it('names directories that cannot be made', async () => {
+    const below = (name: string): string => `${directory}/hotpotato.yml/${name}`
+    const where = { HOTPOTATO_RUN_DIR: below('run'), HOTPOTATO_CERTS_DIR: below('certs') }
+    const { code, stdout, stderr } = await hotpotato(directory, ['doctor'], where)
+    expect([code, stderr]).toEqual([1, ''])
+    expect(stdout).toMatch(/^fault +run directory +\S+\/hotpotato.yml\/run cannot be made$/m)
+    expect(stdout).toMatch(/^fault +certificates +\S+\/hotpotato.yml\/certs cannot be written$/m)
+    expect(stdout).toMatch(/: 2 faults\n$/)
+  })
+
   it('names the process that holds a port, with status 1', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')

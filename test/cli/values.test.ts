@@ -17,6 +17,15 @@ it('takes what is there: a shipped function, a module, a file of authorities, kn
   await check(`functions: { echo: , ${mine} }\ntls: { groups: [x25519, X25519MLKEM768] }`)
 })
 
+it.skipIf(process.geteuid?.() === 0)(
+  'refuses a module that its user may not read (SKIPPED as root)',
+  async () => {
+    writeFileSync(join(directory, 'shut.mjs'), '', { mode: 0 })
+    const shut = check('functions: { a: { handler: ./shut.mjs } }')
+    await expect(shut).rejects.toThrow(/1:\d+: functions\.a\.handler: .*shut\.mjs cannot be read \(EACCES\)$/)
+  },
+)
+
 it.each([
   ['functions:\n  ecko:', '2:3: functions.ecko.handler: there is no function "ecko"; did you mean echo? ('],
   [

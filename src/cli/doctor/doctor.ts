@@ -1,5 +1,5 @@
-import { statSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { checkCertificates, MAKE } from '../../certificates/check.ts'
 import { readChain } from '../../certificates/load.ts'
 import { acmeCertificates } from '../../stack/acme.ts'
@@ -83,11 +83,26 @@ async function checkPlatform(file: string | undefined): Promise<Finding[]> {
   ]
 }
 
+/** Whether this user may write where that is to lie, or may make the folders that are missing there. */
+function canBeMade(path: string): boolean {
+  let folder = dirname(path)
+  while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder)
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK)
+    return statSync(folder).isDirectory()
+  } catch {
+    return false
+  }
+}
+
 function checkRunDirectory(directory: string): Finding {
   const what = 'run directory'
-  const found = statSync(directory, { throwIfNoEntry: false })
-  if (found === undefined) return ok(what, `${directory} will be made`)
   const advice = 'choose another HOTPOTATO_RUN_DIR'
+  const found = existsSync(directory) ? statSync(directory) : undefined
+  if (found === undefined)
+    return canBeMade(directory)
+      ? ok(what, `${directory} will be made`)
+      : fault(what, `${directory} cannot be made`, advice)
   if (!found.isDirectory()) return fault(what, `${directory} is not a directory`, advice)
   if ((found.mode & 0o077) !== 0 || found.uid !== process.geteuid?.())
     return fault(what, `${directory} is open to other users`, `chmod 700 it, or ${advice}`)
@@ -123,7 +138,11 @@ function checkOwnFiles(config: Config, names: ReturnType<typeof certificateNames
   const broken = problems.filter(({ command }) => command !== MAKE)
   if (broken.length > 0) return broken.map(({ message }) => fault(what, message))
   if (problems.length > 0)
-    return [ok(what, `up makes ${problems.length} that are missing, or are of no use now`)]
+    return [
+      canBeMade(join(config.certificates, 'ca.crt'))
+        ? ok(what, `up makes ${problems.length} that are missing, or are of no use now`)
+        : fault(what, `${config.certificates} cannot be written`, 'choose another HOTPOTATO_CERTS_DIR'),
+    ]
   return names.map(({ name }) => {
     const [leaf] = readChain(join(config.certificates, `${name}.crt`))
     const days = Math.floor((Date.parse(leaf!.validTo) - now) / DAY)

@@ -60,8 +60,9 @@ export async function checkValues(
 
 /** @throws Error there is none, and why that may be */
 function aModule(handler: string, lang = 'node'): void {
+  let file: string
   try {
-    moduleFile(handler)
+    file = moduleFile(handler)
   } catch (error) {
     if (HERE.test(lang)) throw error
     const templates = TEMPLATES.flatMap(one => [one.name, ...one.aliases]).join(', ')
@@ -70,6 +71,7 @@ function aModule(handler: string, lang = 'node'): void {
         'with command, and without lang, a function is a program in any language',
     )
   }
+  readable(file)
 }
 
 /** Templates of functions that are modules. */
