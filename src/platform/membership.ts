@@ -50,13 +50,7 @@ export async function join(
   }
   const sealer = new Sealer(provider, identity)
   const channel = openChannel(settings)
-  const courier = new Courier(
-    channel,
-    sealer,
-    { ...handlers, lost },
-    undefined,
-    settings.verdictMilliseconds,
-  )
+  const courier = new Courier(channel, sealer, { ...handlers, lost }, undefined, settings.verdictMilliseconds)
   heedSignals(onTerminate)
   return { courier, publicKey: identity.publicKey, provider, log }
 }

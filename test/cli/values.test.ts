@@ -38,7 +38,7 @@ it.each([
   ],
   [
     'functions:\n  a:\n    lang: golang-http\n    handler: ./empty',
-    'lang: golang-http is no template that runs here (those are fetch, ',
+    'lang: golang-http does not run here, as fetch, ',
   ],
   ['functions:\n  a:\n    handler: ./gone.mjs', '3:14: functions.a.handler: '],
   ['functions:\n  echo:\n    clientAuthorities: gone.crt', '3:24: functions.echo.clientAuthorities: '],

@@ -21,7 +21,10 @@ const CONFIG = (carrier: Carrier) => `
 version: 1
 carrier: ${carrier}
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
-connection: { requests: 1000000, verdictSeconds: 5, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
+connection:
+  requests: 1000000
+  verdictSeconds: 5
+  timers: { keepAlive: 300, headers: 300, requestBody: 300 }
 liveness: { periodSeconds: 1, failureSeconds: 60 }
 restart: { firstSeconds: 0.02, mostSeconds: 0.2, healthySeconds: 0.5, crashLoop: 50 }
 functions:

@@ -67,7 +67,7 @@ function aModule(handler: string, lang = 'node'): void {
     if (HERE.test(lang)) throw error
     const templates = TEMPLATES.flatMap(one => [one.name, ...one.aliases]).join(', ')
     throw new Error(
-      `${(error as Error).message}; and lang: ${lang} is no template that runs here (those are ${templates}): ` +
+      `${(error as Error).message}; and lang: ${lang} does not run here, as ${templates} do; ` +
         'with command, and without lang, a function is a program in any language',
     )
   }
