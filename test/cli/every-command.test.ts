@@ -71,7 +71,7 @@ const CASES: Readonly<Record<string, Case>> = {
     terminal: async () => expect(welcome).toMatch(/hotpotato is running\r?\n/),
     pipe: ['up', /already running in .*stop it with/, 1],
   },
-  doctor: both('doctor', /starts here\s/),
+  doctor: both('doctor', /starts here[;\s]/),
   config: both('config check', /no fault found \(3 functions: echo, hello, constructor\)/),
   status: both('status', /FUNCTION +REPLICAS.*\s+echo +1 +1 /),
   list: both('list', /FUNCTION +REPLICAS.*\s+echo +1 +1 /),
