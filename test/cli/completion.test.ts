@@ -19,7 +19,7 @@ afterAll(() => rmSync(directory, { recursive: true }))
 /** What is typed before Tab, and what is offered. */
 const TYPED: readonly (readonly [words: readonly string[], offered: string])[] = [
   [['sca'], 'scale'],
-  [['de'], 'describe deploy'],
+  [['de'], 'demo describe deploy'],
   [['--v'], '--version'],
   [['scale', ''], 'echo hello'],
   [['--json', 'scale', 'h'], 'hello'],

@@ -141,6 +141,10 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   stop: both('stop', /stopped|hotpotato is not running/),
   down: both('down', /stopped|hotpotato is not running/),
+  demo: {
+    terminal: staying('hotpotato demo', /GET \/hello/, async () => {}, 130),
+    pipe: ['demo --loudly', /unknown option --loudly/, 2],
+  },
 }
 
 async function take(step: Step, pipe: string): Promise<void> {

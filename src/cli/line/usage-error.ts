@@ -11,6 +11,8 @@ export const STATUS = {
   configuration: 3,
   /** Ctrl-C ended it, as a shell says of a command without a word of its own. */
   interrupted: 130,
+  /** The same of SIGTERM. */
+  terminated: 143,
 } as const
 
 /** A command line that makes no sense; the message says what would. */
