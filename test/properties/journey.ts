@@ -236,6 +236,8 @@ export class Journey {
   #closed = false
   /** That the client may still make. */
   #keyUpdates = 20
+  /** Both sides want keys that are made anew by key exchanges. */
+  readonly #extendedKeyUpdate: boolean
   /** The server has taken its leave. */
   #over = false
   /** Functions that have not answered yet. */
@@ -244,6 +246,7 @@ export class Journey {
   constructor(random: Seeded, speaker: Speaker) {
     this.#random = random
     this.#speaker = speaker
+    this.#extendedKeyUpdate = often(random, 1, 3)
     if (!often(random, 1, 8)) this.#session = Session.client(this.#clientConfig())
     else speaker.scheme = 'http'
     this.#host = this.#newHost('echo')
@@ -399,7 +402,9 @@ export class Journey {
     const made = new FakeHost(request => this.#answer(request), { quietMilliseconds: 3_600_000 })
     const provider = anyProvider(random)
     const tickets = { sealer: ticketSealer(provider), count: 1 }
-    const tls = serverConfig({ provider, tickets, alpn: ['h2', 'http/1.1'], random: random.fork() })
+    const extendedKeyUpdate = this.#extendedKeyUpdate
+    const common = { alpn: ['h2', 'http/1.1'], random: random.fork(), extendedKeyUpdate }
+    const tls = serverConfig({ provider, tickets, ...common })
     random(1)
     const lend: FakeHost['lend'] = (_, request, settle) => {
       const answer = async (): Promise<void> => {
@@ -423,7 +428,8 @@ export class Journey {
     const random = this.#random.fork()
     this.#random(1)
     const alpn = [this.#speaker.protocol]
-    return clientConfig({ provider: anyProvider(this.#random), alpn, random })
+    const extendedKeyUpdate = this.#extendedKeyUpdate
+    return clientConfig({ provider: anyProvider(this.#random), alpn, random, extendedKeyUpdate })
   }
 
   /** Says what it heard, and all of it. */

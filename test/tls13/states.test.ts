@@ -125,6 +125,7 @@ function sampleMessages(): { name: string; bytes: Uint8Array }[] {
     { name: 'server_hello_done (TLS 1.2)', bytes: fromHex('0e000000') },
     { name: 'compressed_certificate, which was not offered', bytes: fromHex('190000090002000003000001aa') },
     { name: 'a type that is not assigned', bytes: fromHex('63000000') },
+    { name: 'extended_key_update, which was not agreed on', bytes: fromHex('fa00000102') },
   ]
   const seen = new Map([hello!, retry!, ...others].map(one => [one.name, one]))
   for (const message of more) seen.set(message.type, { name: message.type, bytes: encodeHandshake(message) })
