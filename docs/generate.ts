@@ -1,12 +1,14 @@
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { UpstreamState } from '../src/client/state.ts'
 import { REST } from '../src/gateway/hibernation/rest.ts'
 import { stackSchema } from '../src/stack/schema.ts'
 import { LIFE_CYCLE } from '../src/supervisor/life-cycle.ts'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { TlsReasons } from '../src/tls13/reasons.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
+import { MAX_UPSTREAMS } from '../src/transfer/channels/limits.ts'
 import { Return } from '../src/transfer/consignments/return.ts'
 import { CONTROL } from '../src/transfer/control.ts'
 import { CUSTODY } from '../src/transfer/custody.ts'
@@ -59,7 +61,8 @@ big-endian.
 Everything that a connection is, apart from its byte stream. The format version is ${FORMAT_VERSION}. There is
 exactly one encoding of one state, so \`encode(decode(x))\` is \`x\`. A reader refuses another format version,
 anything truncated, and anything left over; it passes over extensions that it does not know. Formats
-${OLDEST_VERSION} to ${FORMAT_VERSION} are read, and ${FORMAT_VERSION} is written; format 5 does not know the
+${OLDEST_VERSION} to ${FORMAT_VERSION} are read, and ${FORMAT_VERSION} is written; format 6 has no
+\`upstreams\`, format 5 does not know the
 key updates \`negotiating\` and \`extended\`, format 4 neither \`http1_response\` nor \`http2_responses\`,
 format 3 has no \`peer_intermediates\`, format 2 knows neither \`http2\` nor \`websocket\`. Format 1 is
 read no more: it is refused with reason \`version\`. Golden envelopes are in \`vectors/transfer/\`.
@@ -70,6 +73,10 @@ run side by side, the older ones refuse what they cannot read: such a request is
 connection stays whole and where it is.
 
 ${code(describe(Envelope))}
+
+What the state of an upstream is, \`ClientConnectionState\` being that of [the client](client.md):
+
+${code(describe(UpstreamState))}
 
 ### Extensions
 
@@ -102,7 +109,8 @@ What supervisor, gateway and containers say to each other over their channels. T
 is the version. It does not say who has sent it: each two processes have a pair of their own, which does. Who
 may say what is the end of \`src/transfer/control.ts\`: orders come from the supervisor alone, take-overs,
 relayed connections and slots from gateways. Descriptors travel beside the message: two with \`introduce\`
-where channels are native (an end of the pair of the two), one with \`parcel\` (the client's connection),
+where channels are native (an end of the pair of the two), one with \`parcel\` (the client's connection;
+behind it, of each upstream that is live, in their order, at most ${MAX_UPSTREAMS}),
 \`takeOver\` (the container's end of a new leg, or the client's connection) and \`slots\` (the receiver's file
 of slots), two with \`relayed\` (the client's connection and the gateway's end of the leg).
 

@@ -48,7 +48,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   functions: ['wire', 'time', 'http', 'web', 'platform', 'sealed'],
   stack: ['wire', 'http', 'transfer', 'platform'],
   queue: ['wire', 'time', 'http', 'transport', 'client', 'platform', 'functions'],
-  containers: [...CORE, 'sealed'],
+  containers: [...CORE, 'sealed', 'client'],
   gateway: CORE.filter(layer => !FOR_CONTAINERS.has(layer)),
   keys: ['wire', 'time', 'tls13', 'transfer', 'platform', 'certificates'],
   supervisor: [...CORE.filter(layer => !FOR_CONTAINERS.has(layer)), 'stack'],

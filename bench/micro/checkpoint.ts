@@ -103,6 +103,7 @@ function wholeOf(
       ...{ sessionId, generation: 0, hops: 0, idleLeft: 30_000 },
       tls: session.snapshot(),
       application: { protocol: 'http1', requestsServed: 1, inbound: EMPTY },
+      upstreams: [],
       extensions: writeExtensions(slot.extensions),
     }),
   }

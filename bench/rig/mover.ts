@@ -129,6 +129,7 @@ export class Mover {
       idleLeft: 30_000,
       tls,
       application: { protocol: 'http1', ...http },
+      upstreams: [],
       extensions: [],
     }
   }

@@ -4,10 +4,9 @@ import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { discard, responseOf } from './answer.ts'
 import { Call } from './call.ts'
 import { systemLookup } from './coalescing.ts'
-import type { Released } from './connection.ts'
 import { ACCEPT_ENCODING } from './decoding.ts'
 import { ClientError } from './error.ts'
-import { type Answer, Exchange, type Hearing } from './exchange.ts'
+import { type Answer, Exchange, type Hearing, type Released } from './exchange.ts'
 import { Opener } from './opener.ts'
 import { type ClientOptions, DEFAULT_POOL_LIMITS, DEFAULT_TIMEOUTS, type Timeouts } from './options.ts'
 import { isIdempotent, type Outgoing } from './outgoing.ts'
@@ -22,6 +21,8 @@ import type { WebSocketConnection } from './upgrade/web-socket.ts'
 export interface FetchOptions extends RequestOptions, Hearing {
   /** What its response is called where the client's connections go: see {@link Client.release}. */
   readonly label?: string
+  /** Told of each try of the request: the last one is what its response comes from. */
+  readonly onTry?: (exchange: Exchange) => void
   /** For this request alone, instead of the client's; `connect` and `idle` are the client's in any case. */
   readonly timeouts?: Partial<Pick<Timeouts, 'total'>>
 }
@@ -51,6 +52,8 @@ export class Client {
   readonly #timeouts: Timeouts
   readonly #redirects: number
   readonly #decode: boolean
+  /** See {@link ClientOptions.exclusive}. */
+  readonly exclusive: boolean
   readonly #defaults: readonly Field[]
   readonly #underway = new Set<Call>()
   readonly #forget = (call: Call): void => this.#over(call)
@@ -63,6 +66,7 @@ export class Client {
   /** @throws TypeError for options that make no sense */
   constructor(options: ClientOptions = {}) {
     const { clock = SYSTEM_CLOCK, redirects = REDIRECTS, decode = true, headers = {} } = options
+    this.exclusive = options.exclusive === true
     this.#clock = clock
     this.#timeouts = checked({ ...DEFAULT_TIMEOUTS, ...options.timeouts })
     const opener = new Opener(options, clock, this.#timeouts)
@@ -70,6 +74,7 @@ export class Client {
       opener,
       lookup: options.lookup ?? systemLookup,
       limit: { ...DEFAULT_POOL_LIMITS, ...options.limits }.connectionsPerOrigin,
+      exclusive: this.exclusive,
       patience: this.#timeouts.connect,
       clock,
     })
@@ -166,7 +171,7 @@ export class Client {
       const responses: RestoredResponse[] = []
       for (const [one, connection] of read) {
         left.delete(one)
-        responses.push(...client.#adopt(connection))
+        responses.push(...client.take(connection))
       }
       return { client, responses }
     } catch (error) {
@@ -176,7 +181,8 @@ export class Client {
     }
   }
 
-  #adopt({ origin, exchanges, adopt }: Restored): RestoredResponse[] {
+  /** Takes one connection in, beside those that are here, with the requests that are on it. */
+  take({ origin, exchanges, adopt }: Restored): RestoredResponse[] {
     const pool = this.#pools.get(new URL(origin))
     const responses = exchanges.map(exchange => {
       const call = new Call(undefined, 0, this.#clock, this.#forget)
@@ -194,8 +200,10 @@ export class Client {
       )
       return { label, method, url: url.href, response }
     })
-    pool.adopt(adopt(pool, { clock: this.#clock, timeouts: this.#timeouts }))
+    // What has an answer is answered, also if the connection brings nothing more.
     for (const exchange of exchanges) exchange.settle()
+    const { exclusive } = this
+    pool.adopt(adopt(pool, { clock: this.#clock, timeouts: this.#timeouts, exclusive }))
     return responses
   }
 
@@ -238,6 +246,7 @@ export class Client {
       const exchange: Exchange = new Exchange(outgoing, init, needsNewConnection, noEarlyData)
       exchange.label = init.label ?? ''
       exchange.redirected = redirected
+      init.onTry?.(exchange)
       call.begin(exchange)
       const answered = exchange.answered()
       const pool = this.#pools.get(outgoing.url)

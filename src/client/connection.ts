@@ -6,9 +6,9 @@ import { Guard } from '../transport/guard.ts'
 import type { Transport } from '../transport/transport.ts'
 import { encode, wipe } from '../wire/index.ts'
 import { ClientError, timedOut } from './error.ts'
-import type { Exchange, Protocol, Seen } from './exchange.ts'
+import type { Exchange, Leaves, Protocol, Released, Seen } from './exchange.ts'
 import { type Carried, obstacleTo, takeOut } from './moving.ts'
-import type { Timeouts } from './options.ts'
+import type { ClientOptions, Timeouts } from './options.ts'
 import { CLIENT_STATE_VERSION, type ClientApplication, ClientConnectionState } from './state.ts'
 
 /** Interim responses to one request: nothing holds a server back here, so there is an end. */
@@ -28,25 +28,19 @@ export interface ConnectionOwner {
   gone(connection: Connection): void
 }
 
-/** A connection on its way to another process. */
-export interface Released {
-  /** `ClientConnectionState`, encoded: it holds keys, and is good for one restoration. */
-  readonly state: Uint8Array
-  /** Its socket. */
-  readonly descriptor: Descriptor
-}
-
 /** What every connection of a client is given. */
 export interface ConnectionSettings {
   readonly clock: Clock
   readonly timeouts: Timeouts
+  /** See {@link ClientOptions.exclusive}. */
+  readonly exclusive?: boolean | undefined
 }
 
 /**
  * A connection to a server with requests on it: what HTTP/1 and HTTP/2 have in common. It owns its transport,
  * and nothing that is thrown over it leaves it.
  */
-export abstract class Connection {
+export abstract class Connection implements Leaves {
   abstract readonly protocol: Protocol
   /** Requests that it takes now. */
   abstract readonly room: number
@@ -100,6 +94,10 @@ export abstract class Connection {
 
   /** Why what is on it cannot go on in another process; undefined: it can. */
   protected abstract readonly obstacle: string | undefined
+  /** The same, of all that it is. */
+  get rooted(): string | undefined {
+    return this.obstacle ?? obstacleTo(this.connected)
+  }
   /** What it is above TLS; nothing is written from here on. */
   protected abstract export(): ClientApplication
 
@@ -115,18 +113,22 @@ export abstract class Connection {
   /**
    * Gives the connection away, with the requests that are on it, whose callers here hear that it has gone.
    * @param stays told why it cannot leave, and goes on here or has ended
+   * @param patience milliseconds for what waits to leave before; 0: no matter how long. Then it fails
    * @returns undefined if it cannot leave
    */
-  async release(origin: string, stays?: (why: string) => void): Promise<Released | undefined> {
+  async release(origin: string, stays?: (why: string) => void, patience = 0): Promise<Released | undefined> {
     if (this.#over) return undefined
-    const why = this.obstacle ?? obstacleTo(this.connected)
+    const why = this.rooted
     if (why !== undefined) {
       stays?.(why)
       return undefined
     }
     this.#closing = true
     this.#frozen = true
+    const late = (): void => this.fail(new ClientError('timeout', 'the server takes nothing'))
+    const timer = patience > 0 && this.transport.queued && this.settings.clock.after(patience, late)
     while (this.transport.queued && !this.#over) await this.#room()
+    if (timer !== false) timer.stop()
     if (this.#over) {
       stays?.(ENDED)
       return undefined

@@ -1,5 +1,6 @@
 import type { Field } from '../http/message.ts'
 import { hasNoContent } from '../http/status.ts'
+import type { Descriptor } from '../transfer/stream.ts'
 import { concat } from '../wire/index.ts'
 import { ClientError } from './error.ts'
 import type { Outgoing } from './outgoing.ts'
@@ -19,9 +20,29 @@ export interface Answer {
 
 export type Protocol = 'http/1.1' | 'h2'
 
+/** A connection on its way to another process. */
+export interface Released {
+  /** `ClientConnectionState`, encoded: it holds keys, and is good for one restoration. */
+  readonly state: Uint8Array
+  /** Its socket. */
+  readonly descriptor: Descriptor
+}
+
+/** A connection that may leave, with all that is on it. */
+export interface Leaves {
+  /** Why it cannot; undefined: it can. */
+  readonly rooted: string | undefined
+  /** See `connection.ts`. */
+  release(origin: string, stays?: (why: string) => void, patience?: number): Promise<Released | undefined>
+  /** It takes no new request. */
+  drain(): void
+}
+
 /** What a connection does for the request that is on it. */
 export interface Carrier {
   readonly protocol: Protocol
+  /** What it goes over. */
+  readonly connection: Leaves
   /** So many bytes of the response's content have been taken: as many more may come. */
   consumed(bytes: number): void
   /** The response is not wanted any more. */
@@ -89,6 +110,12 @@ export class Exchange {
   #delivered = false
   #ended = false
   #over = false
+  /** Its reader gets nothing for now: what comes is kept, and so is its end. */
+  #still = false
+  /** It is leaving: what its reader does to it changes nothing any more. */
+  #leaving = false
+  /** What it has failed with while it stood still. */
+  #failure: { readonly reason: unknown } | undefined
 
   constructor(outgoing: Outgoing, hearing: Hearing, needsNewConnection = false, noEarlyData = false) {
     this.outgoing = outgoing
@@ -153,7 +180,7 @@ export class Exchange {
       return
     }
     this.#owed += bytes.length
-    const waiting = this.#waiting
+    const waiting = this.#still ? undefined : this.#waiting
     if (waiting !== undefined) {
       this.#waiting = undefined
       waiting.enqueue(bytes)
@@ -173,9 +200,55 @@ export class Exchange {
       this.#break(error)
       return
     }
-    if (this.#delivered && this.#pieces.length === 0) this.#stream()?.close()
+    if (this.#delivered && this.#pieces.length === 0 && !this.#still) this.#stream()?.close()
     this.settle()
     this.#finish()
+  }
+
+  /** Bytes of content that have come and that no reader has. */
+  get unread(): number {
+    return this.#held
+  }
+
+  /** What carries it, as long as something of it is to come. */
+  get connection(): Leaves | undefined {
+    return this.#over ? undefined : this.#carrier?.connection
+  }
+
+  /** What has ended it before its time, while it {@link stand | stood still}. */
+  get failure(): { readonly reason: unknown } | undefined {
+    return this.#failure
+  }
+
+  /** Its reader gets nothing from here on, neither content nor the end, until {@link goOn}. */
+  stand(): void {
+    this.#still = true
+  }
+
+  /** Its reader gets what has come meanwhile. */
+  goOn(): void {
+    if (!this.#still) return
+    this.#still = false
+    if (this.#failure !== undefined) this.#stream()?.error(this.#failure.reason)
+    else if (this.#waiting !== undefined) {
+      if (this.#pieces.length > 0) this.#give(this.#waiting)
+      else if (this.#ended) this.#stream()?.close()
+    }
+  }
+
+  /** It leaves, and stands still: its caller gives up what another process goes on with. */
+  leave(): void {
+    this.#leaving = this.#still = true
+  }
+
+  /** It has left: what reads it here gets nothing more. @param reason what that is told */
+  left(reason: Error): void {
+    this.#still = false
+    if (!this.#over) {
+      this.#finish()
+      this.#carrier?.cancel()
+    }
+    this.#stream()?.error(reason)
   }
 
   /** All that came together has been seen: what there is of the response is the caller's now. */
@@ -187,7 +260,8 @@ export class Exchange {
     const resolve = this.#resolve
     // Nothing here keeps the response of its caller.
     this.#resolve = this.#reject = undefined
-    resolve?.({ status, fields, content: this.#content(empty), protocol: this.#carrier!.protocol })
+    const protocol = this.#carrier?.protocol ?? 'http/1.1'
+    resolve?.({ status, fields, content: this.#content(empty), protocol })
   }
 
   /** Why it cannot go on in another process; undefined: it can. */
@@ -239,7 +313,7 @@ export class Exchange {
 
   /** This side gives it up. @param reason what its caller hears */
   cancel(reason: unknown): void {
-    if (this.#over) return
+    if (this.#over || this.#leaving) return
     this.seen = 'answered'
     this.#break(reason)
     this.#carrier?.cancel()
@@ -250,7 +324,8 @@ export class Exchange {
     this.#finish()
     const reject = this.#reject
     this.#resolve = this.#reject = undefined
-    if (this.#delivered) this.#stream()?.error(reason)
+    if (this.#still) this.#failure = { reason }
+    else if (this.#delivered) this.#stream()?.error(reason)
     else reject?.(reason as Error)
   }
 
@@ -274,7 +349,7 @@ export class Exchange {
         },
         pull: controller => this.#give(controller),
         cancel: () => {
-          if (this.#over) return
+          if (this.#over || this.#leaving) return
           this.#finish()
           this.#carrier?.cancel()
         },
@@ -288,11 +363,9 @@ export class Exchange {
 
   /** The application wants a piece. */
   #give(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    const piece = this.#pieces.shift()
-    if (piece === undefined) {
-      this.#waiting = controller
-      return
-    }
+    const piece = this.#still ? undefined : this.#pieces.shift()
+    this.#waiting = piece === undefined ? controller : undefined
+    if (piece === undefined) return
     this.#held -= piece.length
     controller.enqueue(piece)
     if (this.#ended && this.#pieces.length === 0) controller.close()

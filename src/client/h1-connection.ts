@@ -109,6 +109,10 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
     return { protocol: 'http/1.1', sent, idle: this.#idle, http: this.#http.export(), exchange }
   }
 
+  get connection(): this {
+    return this
+  }
+
   get room(): number {
     return this.#exchange === undefined && this.#http.reusable && !this.closing ? 1 : 0
   }

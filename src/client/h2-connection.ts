@@ -19,6 +19,8 @@ const LIMITS: H2Limits = {
   headerListSize: 65_536,
   headerBlockBytes: 65_536,
 }
+/** Where one stream has the connection for itself: little waits for its reader, and may have to move. */
+const EXCLUSIVE_LIMITS: H2Limits = { ...LIMITS, streamWindow: 262_144, connectionWindow: 1_048_576 }
 /** Milliseconds between two looks at what has run out. */
 const TICK = 500
 /** Streams before the server has said how many it allows: no fewer, one hopes (RFC 9113 §6.5.2). */
@@ -54,7 +56,7 @@ export class H2Connection extends Connection implements StreamOwner {
   /** @param state where it was in another process */
   constructor(connected: Carried, owner: ConnectionOwner, settings: ConnectionSettings, state?: H2Beginning) {
     super(connected, owner, settings)
-    this.#http = new H2Client(LIMITS, state?.http)
+    this.#http = new H2Client(settings.exclusive === true ? EXCLUSIVE_LIMITS : LIMITS, state?.http)
     this.sent = state?.sent ?? 0
     this.#greeted = state?.http.peerSettingsRead ?? false
     this.greeting = new Promise(resolve => {
@@ -92,7 +94,12 @@ export class H2Connection extends Connection implements StreamOwner {
     return { protocol: 'h2', sent: this.sent, http: this.#http.export(), exchanges }
   }
 
+  get connection(): this {
+    return this
+  }
+
   get room(): number {
+    if (this.settings.exclusive === true && this.underway > 0) return 0
     const allowed = this.#greeted || this.#http.openStreams < UNTOLD
     return !this.closing && allowed && this.#http.canRequest ? 1 : 0
   }

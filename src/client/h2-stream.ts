@@ -1,12 +1,13 @@
 import type { Field } from '../http/message.ts'
 import { INTERIM } from './connection.ts'
 import { ClientError } from './error.ts'
-import type { Carrier, Exchange, Seen } from './exchange.ts'
+import type { Carrier, Exchange, Leaves, Seen } from './exchange.ts'
 import type { ExchangeState } from './state.ts'
 import { Upload, type UploadSink } from './upload.ts'
 
 /** The connection of a stream. */
 export interface StreamOwner {
+  readonly connection: Leaves
   /** Milliseconds of a clock that only goes forward. */
   readonly now: number
   /** A part of the content. @returns bytes taken */
@@ -49,6 +50,10 @@ export class H2Stream implements Carrier, UploadSink {
     this.exchange = exchange
     this.#owner = owner
     this.since = owner.now
+  }
+
+  get connection(): Leaves {
+    return this.#owner.connection
   }
 
   /** Why not all of the request is here as bytes; undefined: it is. */

@@ -36,13 +36,14 @@ export class Opener {
   readonly #early: boolean
 
   /** @throws TypeError for options that do not go together */
-  constructor({ connector, tls, proxy, earlyData = false }: ClientOptions, clock: Clock, timeouts: Timeouts) {
+  constructor(options: ClientOptions, clock: Clock, timeouts: Timeouts) {
+    const { connector, tls, proxy, earlyData = false, exclusive } = options
     if (connector !== undefined && (tls !== undefined || proxy !== undefined))
       throw new TypeError('tls and proxy are for the connector that there is without one of your own')
     const given = { tickets: this.#tickets, ...(tls === undefined ? {} : { tls }) }
     this.#proxy = proxy === undefined ? undefined : new HttpProxy(proxy)
     this.#connector = connector ?? (this.#proxy === undefined ? network(given) : through(this.#proxy, given))
-    this.#settings = { clock, timeouts }
+    this.#settings = { clock, timeouts, exclusive }
     this.#early = earlyData
   }
 

@@ -70,6 +70,11 @@ export interface ClientOptions {
   readonly redirects?: number
   /** Whether content is asked for in codings, and decoded; default: true. */
   readonly decode?: boolean
+  /**
+   * Whether each request has a connection for itself as long as its response lasts, over HTTP/2 as well.
+   * Default: false.
+   */
+  readonly exclusive?: boolean
   /** Fields of every request that does not have them. */
   readonly headers?: Readonly<Record<string, string>>
   /** What timers go by; default: the machine's clock. */

@@ -27,6 +27,8 @@ export interface PoolSettings {
   readonly open: Open
   /** Connections at once. */
   readonly limit: number
+  /** Over HTTP/2, too, each request has a connection for itself. */
+  readonly exclusive?: boolean | undefined
   /** Nothing is left of it. */
   readonly onIdle: () => void
   /** One of its connections is over. */
@@ -279,7 +281,8 @@ export class Pool implements ConnectionOwner {
   #openMore(): void {
     if (this.#closed !== undefined || this.#search !== undefined || this.#first() === undefined) return
     // Until the server has shown what it speaks, one connection may be enough for all.
-    const most = this.#protocol === 'http/1.1' ? this.#waiting.length : 1
+    const alone = this.#protocol === 'http/1.1' || this.#settings.exclusive === true
+    const most = alone ? this.#waiting.length : 1
     while (this.#openings.size < most && this.#taken < this.#settings.limit) this.#openOne()
     // One that gives up its place comes back here.
     const one = this.#openings.size === 0 ? this.#free.find(free => this.#mustMakePlace(free)) : undefined

@@ -1,10 +1,11 @@
 import type { Clock } from '../time/clock.ts'
 import { onAbort, orTooLate } from '../transport/attempt.ts'
 import { candidatesFor, sharedFor } from './coalescing.ts'
-import type { Connection, Released } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { type ClientError, timedOut } from './error.ts'
+import type { Released } from './exchange.ts'
 import type { Opener } from './opener.ts'
-import type { Lookup } from './options.ts'
+import type { ClientOptions, Lookup } from './options.ts'
 import { type Found, type Open, Pool } from './pool.ts'
 
 /** What the pools of a client have in common. */
@@ -14,6 +15,8 @@ export interface PoolsSettings {
   readonly lookup: Lookup
   /** Connections at once to one origin. */
   readonly limit: number
+  /** See {@link ClientOptions.exclusive}. */
+  readonly exclusive?: boolean | undefined
   /** Milliseconds for a connection, look-up included; 0: no matter how long. */
   readonly patience: number
   readonly clock: Clock
@@ -58,18 +61,19 @@ export class Pools {
   }
 
   #new({ origin }: URL): Pool {
-    const { opener, limit } = this.#settings
+    const { opener, limit, exclusive } = this.#settings
     const url = new URL(origin)
     const open: Open = (owner, signal, first, spent) => opener.open(url, owner, signal, first, spent)
     const pool: Pool = new Pool({
       open,
       limit,
+      exclusive,
       onIdle: () => {
         if (this.#pools.get(origin) === pool) this.#pools.delete(origin)
       },
       onGone: connection => this.#gone(connection),
     })
-    const candidates = this.#candidates(url)
+    const candidates = exclusive === true ? [] : this.#candidates(url)
     this.#pools.set(origin, pool)
     if (candidates.length > 0) pool.search(signal => this.#search(url, candidates, signal))
     return pool

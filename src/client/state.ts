@@ -45,6 +45,13 @@ export const ExchangeState = struct('ExchangeState', {
 })
 export type ExchangeState = TypeOf<typeof ExchangeState>
 
+/** A response that came whole, or as far as it ever will: no connection comes along with it. */
+export const FinishedState = struct('FinishedState', {
+  exchange: ExchangeState,
+  /** What it broke off with; absent: it is whole. */
+  failure: optional(text(0, 255)),
+})
+
 const Http1 = struct('ClientHttp1', {
   /** Requests sent so far. */
   sent: uint32,
@@ -97,3 +104,18 @@ export interface ClientConnectionState {
   readonly session: SessionState | undefined
   readonly application: ClientApplication
 }
+
+/** A response on its way to another process, alone: with its connection, or without one where it is over. */
+export const UpstreamState = select(
+  'UpstreamState',
+  'kind',
+  enumeration('UpstreamKind', uint8, { live: 1, finished: 2 }),
+  {
+    live: struct('LiveUpstream', {
+      /** {@link ClientConnectionState}, with the one request that is on it. */
+      connection: secret(opaque(1, CEILING)),
+    }),
+    finished: FinishedState,
+  },
+)
+export type UpstreamState = TypeOf<typeof UpstreamState>

@@ -90,10 +90,23 @@ export interface Context {
    * not be sent, the client sees that the response broke off.
    */
   trailers(source: TrailerSource): void
+  /**
+   * Asks an upstream. The response can go to another container with its connection, together with the call:
+   * where `freeze` of a {@link ResumableStream} names it within its value, `resume` gets the rest of it in
+   * that place. Nothing is decoded, and no coding is asked for. What is underway ends with the call.
+   * @throws (as rejection) as the `fetch` of `@hotpotato-tls/hotpotato/client`
+   */
+  fetch(input: string | URL | Request, init?: UpstreamInit): Promise<Response>
   /** See {@link ResumableStream}. */
   resumable(source: ResumableSource): ResumableStream
   /** A stream of server-sent events, see `events.ts`. */
   events(last: string, next: EventSourceFunction): ResumableStream
+}
+
+/** What {@link Context.fetch} takes besides what `fetch` does. */
+export interface UpstreamInit extends RequestInit {
+  /** Certificates of authorities to trust instead of Node's, in PEM. */
+  readonly ca?: string
 }
 
 /** What the platform's own contexts have besides, because a signal takes longer to make than most answers. */

@@ -17,9 +17,11 @@ export interface Channel {
   readonly self: number
   /** The ids that can be sent to. */
   readonly peers: ReadonlySet<number>
+  /** Descriptors that one message takes: at most {@link MAX_DESCRIPTORS}. */
+  readonly maxDescriptors: number
 
   /**
-   * Sends at most {@link MAX_PAYLOAD} bytes and {@link MAX_DESCRIPTORS} descriptors. Payload and descriptors
+   * Sends at most {@link MAX_PAYLOAD} bytes and {@link maxDescriptors} descriptors. Payload and descriptors
    * stay the caller's, who may change or close them when this returns. A `RangeError` if it is too much, a
    * `TypeError` if a descriptor is closed.
    */
@@ -73,12 +75,7 @@ export interface Channel {
  */
 export type SendResult = 'sent' | 'queued' | 'gone' | 'full'
 
-/** Bytes of the largest payload: 16 MiB. */
-export const MAX_PAYLOAD = 0x1000000
-/** Descriptors with one message; one on the `ipc` channel. */
-export const MAX_DESCRIPTORS = 2
-/** Bytes that may wait for one peer: 64 MiB. */
-export const MAX_QUEUED = 0x4000000
+export { MAX_DESCRIPTORS, MAX_PAYLOAD, MAX_QUEUED } from './channels/limits.ts'
 
 /** Which channel to use here, and why, for the log. `HOTPOTATO_CHANNEL=ipc` forces Node's own IPC. */
 export function chooseChannel(): { readonly kind: Channel['kind']; readonly reason: string } {

@@ -139,12 +139,24 @@ export class Courier {
   }
 
   /**
-   * Offers a frozen connection to a target. The descriptor stays the caller's, open until `settle` is called,
+   * Offers a frozen connection to a target. The descriptors stay the caller's, open until `settle` is called,
    * which happens exactly once, perhaps before this returns.
+   * @param companions of its upstreams, at most {@link mostCompanions}
    */
-  send(target: number, envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void): void {
+  send(
+    target: number,
+    envelope: Envelope,
+    descriptor: Descriptor,
+    settle: (release: Release) => void,
+    companions: readonly Descriptor[] = [],
+  ): void {
     const seal = (): Uint8Array => sealEnvelope(this.#sealer, target, envelope)
-    this.#send('parcel', target, envelope, seal, [descriptor], settle)
+    this.#send('parcel', target, envelope, seal, [descriptor, ...companions], settle)
+  }
+
+  /** Connections of upstreams that go along with one. */
+  get mostCompanions(): number {
+    return this.#channel.maxDescriptors - 1
   }
 
   /** Offers a connection to the container that it came from, in the same way; that has its socket. */
@@ -358,7 +370,7 @@ export class Courier {
   }
 
   #arrive(from: number, message: Consignment, descriptors: readonly Descriptor[]): void {
-    const wanted = DESCRIPTORS_OF[message.kind]
+    const wanted = message.kind === 'parcel' ? descriptors.length : DESCRIPTORS_OF[message.kind]
     for (const other of descriptors.slice(wanted)) other.close()
     // It follows a death or a sleep: what comes first is a session, or the key of a checkpoint.
     if (message.kind === 'takeOver' || message.kind === 'thaw') this.catchUp(from)

@@ -10,6 +10,7 @@ import { h2State } from '../http/h2/state.ts'
 import { webSocketState } from '../http/websocket/index.ts'
 import { SessionState, SessionStateWithoutChain } from '../tls13/state.ts'
 import {
+  boolean,
   type Codec,
   DecodeError,
   decode,
@@ -37,11 +38,12 @@ import { SESSION_ID_LENGTH } from './seal.ts'
  * The number that an envelope begins with. A fleet learns to read a new one everywhere before any process
  * writes it.
  */
-export const FORMAT_VERSION = 6
+export const FORMAT_VERSION = 7
 /**
  * The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket, what 4 added to 3
  * are the `peerIntermediates` of a session, what 5 added to 4 are the protocols http1_response and
- * http2_responses, and what 6 added to 5 are the extended key updates of a session; nothing else differs.
+ * http2_responses, what 6 added to 5 are the extended key updates of a session, and what 7 added to 6 are the
+ * `upstreams`; nothing else differs.
  */
 export const OLDEST_VERSION = 2
 /**
@@ -136,17 +138,35 @@ export const EnvelopeExtension = struct('EnvelopeExtension', { type: uint16, dat
 export type EnvelopeExtension = TypeOf<typeof EnvelopeExtension>
 
 /**
+ * The response of an upstream that a function passes on, and that goes along with the client's connection.
+ */
+export const Upstream = struct('Upstream', {
+  /** The stream whose call it belongs to; 0 over HTTP/1. */
+  streamId: uint32,
+  /** Whether its connection comes along, as the next one of the descriptors behind the client's. */
+  live: boolean,
+  /** `UpstreamState`: it holds keys. */
+  state: secret(opaque(1, 2 ** 24 - 1)),
+})
+export type Upstream = TypeOf<typeof Upstream>
+
+/**
  * All that a connection is, apart from its byte stream: identity, limits used up, the TLS session and the
  * HTTP state. It holds live keys, so it never travels bare: see `seal.ts`.
  */
-export const Envelope = envelopeWith(SessionState)
+export const Envelope = struct('Envelope', {
+  ...fieldsWith(SessionState),
+  upstreams: vector(Upstream, 0, 2 ** 24 - 1),
+})
 export type Envelope = TypeOf<typeof Envelope>
 
+/** Versions 4 to 6. */
+const EnvelopeWithoutUpstreams = struct('Envelope', fieldsWith(SessionState))
 /** Versions 2 and 3. */
-const EnvelopeWithoutChain = envelopeWith(SessionStateWithoutChain)
+const EnvelopeWithoutChain = struct('Envelope', fieldsWith(SessionStateWithoutChain))
 
-function envelopeWith<T>(session: Codec<T>) {
-  return struct('Envelope', {
+function fieldsWith<T>(session: Codec<T>) {
+  return {
     formatVersion: uint16,
     /** Random, given by the gateway at accept. */
     sessionId: fixed(SESSION_ID_LENGTH),
@@ -160,7 +180,7 @@ function envelopeWith<T>(session: Codec<T>) {
     tls: optional(session),
     application: ApplicationState,
     extensions: vector(EnvelopeExtension, 0, 2 ** 16 - 1),
-  })
+  }
 }
 
 /** Why an envelope is refused. */
@@ -178,8 +198,11 @@ export class EnvelopeError extends Error {
 }
 
 /** The layout that an envelope of that version has. */
-export function layoutOf(version: number): typeof Envelope | typeof EnvelopeWithoutChain {
-  return version < 4 ? EnvelopeWithoutChain : Envelope
+export function layoutOf(
+  version: number,
+): typeof Envelope | typeof EnvelopeWithoutUpstreams | typeof EnvelopeWithoutChain {
+  if (version < 4) return EnvelopeWithoutChain
+  return version < 7 ? EnvelopeWithoutUpstreams : Envelope
 }
 
 /** One envelope has one encoding, and `encodeEnvelope(decodeEnvelope(x))` is `x`. */
@@ -193,7 +216,7 @@ const ENCODER = new Encoder(Envelope)
  * The same for one that leaves at once. @param use has the bytes until it returns; nothing is left of them
  */
 export function withEncoded<T>(envelope: Envelope, use: (bytes: Uint8Array) => T): T {
-  if (envelope.formatVersion < 4) return use(encodeEnvelope(envelope))
+  if (envelope.formatVersion < 7) return use(encodeEnvelope(envelope))
   try {
     return use(ENCODER.encode(envelope))
   } finally {
@@ -212,7 +235,7 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
     throw new EnvelopeError('version', `format version ${version}; this program reads ${readable}`)
   }
   try {
-    const envelope = version! < 4 ? decodeOlder(bytes) : decode(Envelope, bytes)
+    const envelope = version! < 7 ? decodeOlder(bytes, version!) : decode(Envelope, bytes)
     if (version === 2 && envelope.application.protocol !== 'http1')
       throw new DecodeError('version 2 has no such protocol', 0)
     if (version! < 5 && /_responses?$/.test(envelope.application.protocol))
@@ -232,10 +255,11 @@ export function versionOf(bytes: Uint8Array): number | undefined {
 }
 
 /** What older versions say, in the form of today. */
-function decodeOlder(bytes: Uint8Array): Envelope {
+function decodeOlder(bytes: Uint8Array, version: number): Envelope {
+  if (version >= 4) return { ...decode(EnvelopeWithoutUpstreams, bytes), upstreams: [] }
   const envelope = decode(EnvelopeWithoutChain, bytes)
   const { tls } = envelope
-  return { ...envelope, tls: tls && ({ ...tls, peerIntermediates: [] } as SessionState) }
+  return { ...envelope, tls: tls && ({ ...tls, peerIntermediates: [] } as SessionState), upstreams: [] }
 }
 
 /** The envelope of a connection that has not spoken yet. */
@@ -254,5 +278,6 @@ export function freshEnvelope(
     tls,
     application: { protocol: 'http1', ...http },
     extensions: [],
+    upstreams: [],
   }
 }

@@ -9,6 +9,8 @@ import type { Descriptor } from './stream.ts'
 export interface Parcel {
   readonly envelope: Envelope
   readonly descriptor: Descriptor
+  /** Of upstreams that are {@link Upstream.live}, in the envelope's order; undefined: there are none. */
+  readonly companions?: readonly Descriptor[] | undefined
 }
 
 /** What is common to every fresh connection. */

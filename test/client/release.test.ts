@@ -17,9 +17,9 @@ import { createServer as createOurs } from '../../src/tls13/io/net.ts'
 import type { Connector } from '../../src/transport/connector.ts'
 import { network } from '../../src/transport/network.ts'
 import { serveConnection } from '../../src/transport/serve.ts'
+import { Gate } from '../support/gate.ts'
 import { LARGE, PEERS, type Peer, pattern, sha } from '../support/peers/servers.ts'
 import { Certificates } from '../support/tls-programs.ts'
-import { Gate } from './gate.ts'
 import { endOther, thrown } from './other-process.ts'
 
 /** Connections leave in the middle of everything that they can be in the middle of. */

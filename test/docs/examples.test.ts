@@ -32,6 +32,11 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     '11 arrows in the table, 5 lines for Wireshark',
     'keying material agrees: true',
   ],
+  'llm-proxy': [
+    ...Array.from({ length: 5 }, () => 'deployed: true'),
+    'every token once, and the end: true',
+    'the model saw 1 connection and 1 request',
+  ],
   'moved-client': ['zeros 1000000', 'connections that the server has seen: 1'],
   'moved-session': [
     'a session in # bytes',

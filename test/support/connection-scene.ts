@@ -27,6 +27,7 @@ import type { Release } from '../../src/transfer/custody.ts'
 import { type ApplicationState, decodeEnvelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
 import type { LoanAnswer, LoanRequest } from '../../src/transfer/loans/loan.ts'
 import { freshHttp } from '../../src/transfer/parcel.ts'
+import type { Descriptor } from '../../src/transfer/stream.ts'
 import { ENDLESS, type Loop } from '../../src/transport/turn.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
 import { serverConfig } from './pair.ts'
@@ -213,6 +214,8 @@ export interface Offer {
   /** What was frozen, once it is; encoded, because the source wipes it. */
   readonly frozen: Promise<Uint8Array>
   readonly settle: (release: Release) => void
+  /** Of upstreams, when that is so. */
+  companions: readonly Descriptor[]
 }
 
 /** The id of whom everything is offered to. */
@@ -304,13 +307,15 @@ export class FakeHost implements ConnectionHost {
   ): boolean {
     if (!this.available.has(functionName)) return false
     const result = freeze(false)
-    const offered = ({ envelope, offering }: Frozen): Uint8Array => {
+    const offered = ({ envelope, offering, companions }: Frozen): Uint8Array => {
       offering(TARGET, envelope.generation)
+      offer.companions = companions
       return encodeEnvelope(envelope)
     }
+    const offer: Offer = { functionName, settle, companions: [], frozen: Promise.resolve(EMPTY) }
     const frozen = result instanceof Promise ? result.then(offered) : Promise.resolve(offered(result))
     frozen.catch(() => settle({ state: 'ended', reason: 'lost' }))
-    this.offers.push({ functionName, frozen, settle })
+    this.offers.push(Object.assign(offer, { frozen }))
     return true
   }
 

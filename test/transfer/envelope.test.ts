@@ -183,6 +183,9 @@ const call = fc.record({
   state: fc.option(bytes(0, 40), { nil: undefined }),
 })
 const envelopes: fc.Arbitrary<Envelope> = fc.record({
+  upstreams: fc.array(fc.record({ streamId: fc.nat(0xffffffff), live: fc.boolean(), state: bytes(1, 40) }), {
+    maxLength: 3,
+  }),
   formatVersion: fc.constant(FORMAT_VERSION),
   sessionId: bytes(16, 16),
   generation: fc.nat(0xffffffff),
@@ -335,7 +338,7 @@ describe('golden envelopes', () => {
       vectors: { name: string; envelope: unknown; bytes: string }[]
     }
   }
-  const readable = [OLDEST_VERSION, 3, 4, 5, FORMAT_VERSION].flatMap(version =>
+  const readable = [OLDEST_VERSION, 3, 4, 5, 6, FORMAT_VERSION].flatMap(version =>
     read(version).vectors.map(one => [version, one.name, one] as const),
   )
 
@@ -351,7 +354,7 @@ describe('golden envelopes', () => {
     const json = JSON.stringify(decoded, (_key, value) => (value instanceof Uint8Array ? hex(value) : value))
     const { tls, ...rest } = vector.envelope as { tls?: object }
     const upgraded = tls && today(tls)
-    expect(JSON.parse(json)).toEqual({ ...rest, ...(upgraded && { tls: upgraded }) })
+    expect(JSON.parse(json)).toEqual({ upstreams: [], ...rest, ...(upgraded && { tls: upgraded }) })
     expect(hex(encodeEnvelope(decoded))).toBe(vector.bytes)
   })
 
@@ -363,7 +366,7 @@ describe('golden envelopes', () => {
   })
 
   it('of version 4 know no response in its middle', () => {
-    const later = read(FORMAT_VERSION).vectors.filter(({ name }) => name.includes('middle'))
+    const later = read(5).vectors.filter(({ name }) => name.includes('middle'))
     expect(later).toHaveLength(2)
     for (const { bytes } of later) {
       const older = fromHex(bytes)
@@ -373,11 +376,19 @@ describe('golden envelopes', () => {
   })
 
   it('of version 5 know no extended key update', () => {
-    const later = read(FORMAT_VERSION).vectors.filter(({ name }) => name.includes('extended key update'))
+    const later = read(6).vectors.filter(({ name }) => name.includes('extended key update'))
     expect(later).toHaveLength(5)
     for (const { bytes } of later) {
       const older = fromHex(bytes)
       older[1] = 5
+      expect(refusal(older).reason).toBe('malformed')
+    }
+  })
+
+  it('of version 6 know no upstreams', () => {
+    for (const { bytes } of read(FORMAT_VERSION).vectors) {
+      const older = fromHex(bytes)
+      older[1] = 6
       expect(refusal(older).reason).toBe('malformed')
     }
   })

@@ -1,7 +1,7 @@
 import { openSync, readdirSync, readlinkSync } from 'node:fs'
 import type { Clock } from '../../src/time/clock.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
-import type { Channel, SendResult } from '../../src/transfer/channel.ts'
+import { type Channel, MAX_DESCRIPTORS, type SendResult } from '../../src/transfer/channel.ts'
 import type { Arrival } from '../../src/transfer/consignments/consignments.ts'
 import { encodeControl, type Peer } from '../../src/transfer/control.ts'
 import { Courier } from '../../src/transfer/courier.ts'
@@ -47,6 +47,7 @@ class MemoryChannel implements Channel {
   readonly kind = 'native'
   readonly self: number
   readonly peers = new Set<number>()
+  readonly maxDescriptors = MAX_DESCRIPTORS
   onMessage: Channel['onMessage'] = () => {}
   onRefused: Channel['onRefused']
   onUndeliverable: Channel['onUndeliverable']

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { contradiction } from '../../src/transfer/consignments/responses.ts'
+import { contradiction, misplaced } from '../../src/transfer/consignments/responses.ts'
 import { type ApplicationState, decodeEnvelope } from '../../src/transfer/envelope.ts'
 import { fromHex, utf8 } from '../../src/wire/index.ts'
 
 const { vectors } = JSON.parse(
-  readFileSync(new URL('../../vectors/transfer/envelope-v6.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../vectors/transfer/envelope-v7.json', import.meta.url), 'utf8'),
 ) as { vectors: { name: string; bytes: string }[] }
 
 function golden<P extends ApplicationState['protocol']>(protocol: P) {
@@ -178,4 +178,42 @@ it('a WebSocket is refused with a state that its function could not read', () =>
   const state = golden('websocket')
   state.state = utf8('not JSON')
   expect(contradiction(state)).toMatch(/no JSON/)
+})
+
+describe('upstreams are refused', () => {
+  const [call] = [golden('http1_response')]
+  const one = { streamId: 0, live: true, state: utf8('state') }
+
+  it.each<[string, Parameters<typeof misplaced>[0], RegExp]>([
+    [
+      'without a response',
+      { application: golden('http1'), upstreams: [one] },
+      /of stream 0, which has no response/,
+    ],
+    [
+      'of another stream',
+      { application: call, upstreams: [{ ...one, streamId: 1 }] },
+      /of stream 1, which has no response/,
+    ],
+    [
+      'of a call that froze nothing',
+      { application: { ...call, call: { ...call.call, state: undefined } }, upstreams: [one] },
+      /which has no response/,
+    ],
+    ['beyond 16', { application: call, upstreams: Array.from({ length: 17 }, () => one) }, /17 upstreams/],
+    [
+      'of more than a mebibyte',
+      { application: call, upstreams: [{ ...one, state: new Uint8Array(2 ** 20 + 2 ** 16) }] },
+      /an upstream of \d+ bytes/,
+    ],
+  ])('%s', (_, envelope, reason) => {
+    expect(misplaced(envelope)).toMatch(reason)
+  })
+
+  it('of streams that have one are taken', () => {
+    const over2 = golden('http2_responses')
+    const upstreams = [{ ...one, streamId: over2.calls[0]!.streamId }]
+    expect(misplaced({ application: over2, upstreams })).toBeUndefined()
+    expect(misplaced({ application: call, upstreams: [one, { ...one, live: false }] })).toBeUndefined()
+  })
 })

@@ -4,8 +4,8 @@ import { FORMAT_VERSION, type Envelope, encodeEnvelope } from '../../src/transfe
 import { hex, utf8 } from '../../src/wire/index.ts'
 
 /**
- * Writes `envelope-v6.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version
- * 6: a run that gives other bytes means that the format has changed.
+ * Writes `envelope-v7.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version
+ * 7: a run that gives other bytes means that the format has changed.
  */
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
 
@@ -13,6 +13,7 @@ const common = {
   formatVersion: FORMAT_VERSION,
   sessionId: Uint8Array.from({ length: 16 }, (_, i) => i),
   extensions: [],
+  upstreams: [],
 }
 
 const session = {
@@ -334,12 +335,20 @@ ENVELOPES['a handshake that agrees on extended key updates'] = {
   },
 }
 
+ENVELOPES['a response that is passed on'] = {
+  ...ENVELOPES['a response in its middle']!,
+  upstreams: [
+    { streamId: 0, live: true, state: utf8('UpstreamState, encoded') },
+    { streamId: 0, live: false, state: utf8('another one') },
+  ],
+}
+
 const vectors = Object.entries(ENVELOPES).map(([name, envelope]) => ({
   name,
   envelope: JSON.parse(JSON.stringify(envelope, (_, value) => (value instanceof Uint8Array ? hex(value) : value))),
   bytes: hex(encodeEnvelope(envelope)),
 }))
 writeFileSync(
-  new URL('./envelope-v6.json', import.meta.url),
+  new URL('./envelope-v7.json', import.meta.url),
   `${JSON.stringify({ formatVersion: FORMAT_VERSION, vectors }, undefined, 2)}\n`,
 )

@@ -15,6 +15,7 @@ import type { Seat } from '../move/seats.ts'
 import type { Callee } from '../protocol/call-context.ts'
 import type { Recovery } from '../survival/recovery.ts'
 import type { SlotFiles } from '../survival/slot-files.ts'
+import type { Arrived } from '../upstream/upstreams.ts'
 import type { Answering } from './inquiry.ts'
 
 /** What one connection may ask of a container. */
@@ -105,6 +106,8 @@ export interface ConnectionArrival {
   readonly home?: number | undefined
   /** It has been kept here: its session, whose state the envelope has. */
   readonly taken?: Session | undefined
+  /** Responses of upstreams that have come along. */
+  readonly upstreams?: readonly Arrived[] | undefined
 }
 
 /** A connection that reads, writes and decrypts nothing any more, ready to be sent. */
@@ -112,6 +115,8 @@ export interface Frozen {
   readonly envelope: Envelope
   /** Open until the verdict. */
   readonly descriptor: Descriptor
+  /** Of upstreams, likewise. */
+  readonly companions: readonly Descriptor[]
   /** To be called before it is sent to that container, with the envelope's generation. */
   readonly offering: (target: number, generation: number) => void
   /** What is said to that container alone, if it has kept the rest. */

@@ -19,6 +19,7 @@ import type { Protocol, ProtocolOwner, Refusal } from '../protocol/protocol.ts'
 import type { Recovery } from '../survival/recovery.ts'
 import type { Survival, SurvivalOwner } from '../survival/survival.ts'
 import { survivalOf } from '../survival/survivals.ts'
+import { Luggage } from '../upstream/luggage.ts'
 import { Burden } from './burden.ts'
 import type { ConnectionArrival, ConnectionEnd, ConnectionHost, Frozen } from './connection-host.ts'
 import { describeConnection, logSession, platformFields } from './description.ts'
@@ -46,9 +47,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   readonly #stream: ByteStream
   readonly sessionId: Uint8Array
   generation: number
-  readonly #hops: number
+  readonly hops: number
   /** If it outlives this container. */
-  readonly #survival: Survival | undefined
+  readonly survival: Survival | undefined
   /** What is known of the owner who died, until the requests that it had have been looked at. */
   #recovery: Recovery | undefined
   #protocol: Protocol
@@ -58,9 +59,10 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   readonly #seating: Seating
   #renewal: KeyRenewal
   /** Told by the gateway, which relays the connection, and told on. */
-  readonly #toldAddress: string | undefined
+  readonly toldAddress: string | undefined
   #remoteAddress: string | undefined
   readonly #arrived: number
+  readonly luggage: Luggage
   readonly timers: ConnectionTimers
   readonly burden: Burden
   readonly #ending: Ending
@@ -72,25 +74,23 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream, arrival: ConnectionArrival = {}) {
     const { recovery, home, taken } = arrival
     this.host = host
+    this.luggage = new Luggage(arrival.upstreams)
     this.scheme = envelope.tls === undefined ? 'http' : 'https'
     this.#arrived = host.clock.steady()
     this.#stream = stream
-    this.sessionId = envelope.sessionId
-    this.generation = envelope.generation
-    this.#hops = envelope.hops
+    ;({ sessionId: this.sessionId, generation: this.generation, hops: this.hops } = envelope)
     this.fields = platformFields(host.container, envelope.hops)
-    this.#toldAddress = extensionOf(envelope, 'client')?.remoteAddress
-    this.#remoteAddress = this.#toldAddress
+    this.#remoteAddress = this.toldAddress = extensionOf(envelope, 'client')?.remoteAddress
     const session = taken ?? restored(envelope, host)
-    this.#survival = survivalOf(this, envelope, recovery !== undefined)
-    this.#seating = new Seating(this.#survival === undefined ? home : undefined, envelope.tls)
+    this.survival = survivalOf(this, envelope, recovery !== undefined)
+    this.#seating = new Seating(this.survival === undefined ? home : undefined, envelope.tls)
     this.#renewal = new KeyRenewal(envelope.tls)
     this.#recovery = recovery
-    this.#in = new Inlet(this, stream, this.#survival, new Turn(() => this.pump(), host.loop))
+    this.#in = new Inlet(this, stream, this.survival, new Turn(() => this.pump(), host.loop))
     // Its close_notify came to another container; a FIN is found again in the socket.
     this.#in.ended = envelope.tls?.readClosed === true
     const onDrained = this.guard.entrance(() => this.#onDrained())
-    this.out = new Outlet(stream, session, this.#survival, () => this.burden.updateSoon(), onDrained)
+    this.out = new Outlet(stream, session, this.survival, () => this.burden.updateSoon(), onDrained)
     this.out.shared = this.home !== undefined
     this.burden = new Burden(this, this.#in)
     const { timers } = host.limits
@@ -101,7 +101,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   /** Served here over a leg: when a gateway says that it has ended, nothing of ours reaches the client. */
   get onLeg(): boolean {
-    return this.#survival?.shared === false && this.phase !== 'frozen'
+    return this.survival?.shared === false && this.phase !== 'frozen'
   }
 
   /** Starts reading, and serves what came with the envelope. */
@@ -111,7 +111,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.#in.read()
       // It has been kept here.
       if (this.#stream.state === 'lifted') this.#stream.unlift('taken')
-      if (this.#recovery?.cut === true) this.#ending.breakOff(this.#survival)
+      if (this.#recovery?.cut === true) this.#ending.breakOff(this.survival)
       else this.#work()
       this.#recovery = undefined
     })
@@ -123,19 +123,23 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   get quiet(): boolean {
-    return this.#protocol.quiet
+    return this.#protocol.quiet || this.covered
+  }
+
+  get covered(): boolean {
+    return this.onLeg && this.#protocol.covered !== undefined
   }
 
   snapshot(): Envelope {
-    return this.#envelope(this.generation, this.#session?.snapshot())
+    return pack(this, this.generation, this.#session?.snapshot())
   }
 
   refuse(method: string, functionName: string, alone: boolean): Problem | undefined {
     const recovery = this.#recovery
-    if (recovery === undefined || this.#survival === undefined) return undefined
+    if (recovery === undefined || this.survival === undefined) return undefined
     if (alone) this.#recovery = undefined
     // Before anything is begun: should we die, too, the next one knows how often it was tried.
-    this.#survival.attempts = recovery.attempts + 1
+    this.survival.attempts = recovery.attempts + 1
     this.out.flush()
     return recovery.judge(method, functionName, this.host.retries(functionName))
   }
@@ -157,7 +161,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   /** What `status` shows. @param now as {@link Clock.steady} */
   describe(now: number): ConnectionDescription {
     const age = now - this.#arrived
-    return describeConnection(this, this.#hops, age, this.phase, this.#session, this.#protocol)
+    return describeConnection(this, this.hops, age, this.phase, this.#session, this.#protocol)
   }
 
   /** Ends the connection now, with close_notify. */
@@ -251,7 +255,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     const { container } = this.host
     // The other end of a leg is the gateway; of a socket that is gone nothing is known.
     this.#remoteAddress ??= this.#stream.remoteAddress
-    return infoOf(this.#session, this.#remoteAddress, { hops: this.#hops, requestIndex, container })
+    return infoOf(this.#session, this.#remoteAddress, { hops: this.hops, requestIndex, container })
   }
 
   #onTls(event: SessionEvent): void {
@@ -266,14 +270,11 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     } else if (event.type === 'handshake_complete') {
       this.#protocol = chosen(this, this.#protocol, event.alpn)
       // From here on another container can go on, also if the first request came at once.
-      if (this.#survival !== undefined) this.out.flush()
+      if (this.survival !== undefined) this.out.flush()
     }
   }
 
-  /**
-   * Offers the connection, with the request that waits in it, to another container. @returns false if there
-   * is none
-   */
+  /** See {@link ProtocolOwner.move}. */
   move(functionName: string): boolean {
     return this.#departure.follow(functionName)
   }
@@ -299,8 +300,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.burden.freeze()
     this.phase = 'frozen'
     this.#in.turn.stop()
-    const lifted = this.#stream.lift()
-    const keeps = warm && this.#survival === undefined
+    const lifted = this.luggage.pack(this.#stream.lift(), this.#protocol.leaving)
+    const keeps = warm && this.survival === undefined
     if (!(lifted instanceof Promise)) return this.#pack(lifted, keeps)
     // What came in last lies in the stream's memory, which others read into meanwhile.
     this.#session?.settle()
@@ -309,29 +310,27 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   #pack({ descriptor, unread }: Lifted, keeps: boolean): Frozen {
+    if (this.phase !== 'frozen') throw new Error('the connection ended as it was to leave')
     this.timers.suspend()
     if (unread.length > 0) this.#in.take(unread, this.#session, this.#protocol)
     this.burden.freeze()
     this.burden.update()
-    const envelope = this.#envelope(this.generation + 1, this.#seating.leave(this.#session, keeps))
+    const envelope = pack(this, this.generation + 1, this.#seating.leave(this.#session, keeps))
     this.#protocol.onMoved?.()
-    envelope.hops = Math.min(this.#hops + 1, 0xffff)
+    envelope.hops = Math.min(this.hops + 1, 0xffff)
+    envelope.upstreams = this.luggage.packed
     this.out.session = undefined
     return {
       envelope,
       descriptor,
-      offering: (...offer) => this.#survival?.offer(...offer),
+      companions: this.luggage.companions,
+      offering: (...offer) => this.survival?.offer(...offer),
       returnTo: target => this.#seating.returnTo(target, envelope),
     }
   }
 
-  #envelope(generation: number, tls: Envelope['tls']): Envelope {
-    const { sessionId, timers, protocol, out } = this
-    const [hops, survival, toldAddress] = [this.#hops, this.#survival, this.#toldAddress]
-    return pack({ sessionId, hops, timers, protocol, out, toldAddress, survival }, generation, tls)
-  }
-
   onMoved(how: 'moved' | 'unknown' | 'broken', envelope?: Envelope, target?: number): boolean {
+    this.luggage.drop()
     if (how === 'broken') {
       this.#ending.now()
       return false
@@ -340,7 +339,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     // If it is unknown whether the target has it, it must not live twice. The gateway finds the end of its
     // leg, and another container goes on.
     if (!kept) this.#stream[how === 'moved' ? 'destroy' : 'shutdown']()
-    this.close(how === 'moved' ? 'moved' : this.#survival?.shared === false ? 'ended' : 'unclean')
+    this.close(how === 'moved' ? 'moved' : this.survival?.shared === false ? 'ended' : 'unclean')
     return kept
   }
 
@@ -351,8 +350,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   resume(envelope: Envelope, refusal: Refusal | undefined): void {
     if (this.phase !== 'frozen') return
     this.generation = envelope.generation
+    this.luggage.unpack(this.host.upstreams, envelope)
     this.#seating.stay()
-    this.#survival?.claim()
+    this.survival?.claim()
     this.out.session = restored(envelope, this.host)
     // Who refused it has seen it.
     this.#renewal = new KeyRenewal(envelope.tls)
@@ -397,8 +397,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   /** The response has gone to the stream whole; the pump comes by the next safe point. */
   responded(): void {
     this.touch()
-    if (this.#survival !== undefined) {
-      this.#survival.attempts = 0
+    if (this.survival !== undefined) {
+      this.survival.attempts = 0
       // Before the next request is looked at, which may be in the pipe already.
       this.out.flush()
     }
@@ -436,7 +436,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.timers.suspend()
       this.#in.turn.stop()
       this.#ending.over()
-      if (why !== 'moved') this.#survival?.done()
+      this.luggage.drop()
+      if (why !== 'moved') this.survival?.done()
       this.#protocol.settled?.(why === 'moved')
       this.#departure.ended()
       this.out.release()

@@ -34,7 +34,7 @@ export function pack(
     hops,
     idleLeft: timers.idleLeft,
     tls,
-    application: quiet ? protocol.export() : NO_APPLICATION,
+    application: quiet ? protocol.export() : (protocol.covered ?? NO_APPLICATION),
     extensions: writeExtensions({
       leg: carried?.leg,
       slot: carried?.slot,
@@ -43,5 +43,6 @@ export function pack(
       trifles: trifleValue(out.session?.trifles),
       client: toldAddress === undefined ? undefined : { remoteAddress: toldAddress },
     }),
+    upstreams: [],
   }
 }

@@ -42,7 +42,7 @@ export class Offering {
   }
 
   #send(frozen: Frozen, target: Peer, cold = false): void {
-    const { envelope, descriptor, offering, returnTo } = frozen
+    const { envelope, descriptor, companions, offering, returnTo } = frozen
     const { courier } = this.#offers
     const back = cold ? undefined : returnTo(target.id)
     offering(target.id, envelope.generation)
@@ -51,7 +51,10 @@ export class Offering {
         if (isCold(release)) this.#again(frozen, target, true)
         else this.#settle(frozen, target, release)
       })
-    else courier.send(target.id, envelope, descriptor, release => this.#settle(frozen, target, release))
+    else {
+      const settle = (release: Release): void => this.#settle(frozen, target, release)
+      courier.send(target.id, envelope, descriptor, settle, companions)
+    }
   }
 
   #settle(frozen: Frozen, target: Peer, release: Release): void {
@@ -62,6 +65,7 @@ export class Offering {
   }
 
   #keep(frozen: Frozen): boolean {
+    if (frozen.envelope.upstreams.length > 0) return false
     const { generation } = frozen.envelope
     frozen.envelope.generation = generation + 1
     if (this.#offers.keep?.(frozen, release => this.#offers.settle(release)) === true) return true

@@ -45,6 +45,8 @@ export class Seating {
    */
   returnTo(target: number, envelope: Envelope): Return | undefined {
     const { tls } = envelope
+    // Only what comes with all that it is can bring others along.
+    if (envelope.upstreams.length > 0) return undefined
     if (target !== this.#home || (tls === undefined) !== (this.#likeness === undefined)) return undefined
     return tls === undefined || this.#likeness?.holds(tls) === true ? returnOf(envelope) : undefined
   }

@@ -41,6 +41,7 @@ import { borrowed } from '../protocol/borrowed.ts'
 import { Traffic } from '../protocol/traffic.ts'
 import { Resting } from '../survival/resting.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
+import { Upstreams } from '../upstream/upstreams.ts'
 import { noneCounted } from './counters.ts'
 import type { HostOptions } from './host-options.ts'
 import { keepsAwake } from './idleness.ts'
@@ -73,6 +74,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly memory: MemoryBudget
   readonly slots = new SlotFiles()
   readonly loop = LOOP
+  readonly upstreams: Upstreams
   readonly counters = noneCounted()
   readonly traffic: Traffic
   readonly accessLog: AccessLog | undefined
@@ -111,6 +113,7 @@ export class Host implements ConnectionHost<Connection> {
     this.memory = new MemoryBudget(options.memoryBytes)
     this.traffic = new Traffic(options.maxInflight)
     ;({ accessLog: this.accessLog, queueMark: this.queueMark } = options)
+    this.upstreams = new Upstreams(options.clock)
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
     this.#leavers = new Leavers(this)
@@ -144,6 +147,7 @@ export class Host implements ConnectionHost<Connection> {
   /** Gives the means to send parcels. */
   connect(courier: Courier): void {
     this.courier = courier
+    this.upstreams.most = courier.mostCompanions
   }
 
   /** Tells all containers of this function, and the signer, the keys that they share. */

@@ -3,7 +3,7 @@ import type { Roster } from '../../platform/roster.ts'
 import { type Session, TlsError } from '../../tls13/index.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
 import type { Arrival } from '../../transfer/consignments/consignments.ts'
-import { contradiction } from '../../transfer/consignments/responses.ts'
+import { contradiction, misplaced } from '../../transfer/consignments/responses.ts'
 import type { Return } from '../../transfer/consignments/return.ts'
 import type { RefusalReason } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
@@ -22,6 +22,7 @@ import { type Seats, vacate } from '../move/seats.ts'
 import { isStill, thaw } from '../survival/hibernation.ts'
 import { recover } from '../survival/recovery.ts'
 import { goesOn, isOfSocket } from '../survival/slot.ts'
+import type { Arrived } from '../upstream/upstreams.ts'
 import type { Counters } from './counters.ts'
 import type { Residents } from './residents.ts'
 
@@ -60,7 +61,7 @@ export class Reception {
   }
 
   /** Takes a connection, or says why not; then nothing has been done with it. @param from its sender */
-  take({ envelope, descriptor }: Parcel, from: number): Arrival {
+  take({ envelope, descriptor, companions }: Parcel, from: number): Arrival {
     if (this.#isHere(envelope, from)) return this.#refuse('stale', 'a connection that is already here')
     if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has moved on')
     if (!isOfSocket(envelope, descriptor))
@@ -70,7 +71,7 @@ export class Reception {
     const origin = this.#originOf(from, envelope)
     const against = this.#against(envelope, origin)
     if (against !== undefined) return against
-    return this.#open(envelope, descriptor, { home: this.#homeOf(from) })
+    return this.#open(envelope, descriptor, { home: this.#homeOf(from) }, companions)
   }
 
   /** Takes a connection back that a seat is kept for, or says why not, as {@link take}. */
@@ -80,7 +81,14 @@ export class Reception {
     const seat = this.#host.draining ? undefined : this.#seats.take(from, session)
     if (seat === undefined) return { reason: 'cold', detail: 'no seat is kept for it' }
     const { stream, state: tls, session: taken } = seat
-    const envelope: Envelope = { formatVersion: FORMAT_VERSION, sessionId, generation, ...rest, tls }
+    const envelope: Envelope = {
+      formatVersion: FORMAT_VERSION,
+      sessionId,
+      generation,
+      ...rest,
+      tls,
+      upstreams: [],
+    }
     const origin = this.#originOf(from, envelope)
     const against = this.#against(envelope, origin)
     if (against !== undefined || !fits(envelope, records, taken)) {
@@ -179,7 +187,7 @@ export class Reception {
     if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
       return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
     }
-    const contradicts = contradiction(envelope.application)
+    const contradicts = contradiction(envelope.application) ?? misplaced(envelope)
     if (contradicts !== undefined) return this.#refuse('malformed', contradicts)
     const objected =
       objection(envelope, origin, this.#host.tls, this.#host.clock) ??
@@ -187,10 +195,22 @@ export class Reception {
     return objected === undefined ? undefined : this.#refuse('policy', objected)
   }
 
-  #open(envelope: Envelope, descriptor: Descriptor, arrival: ConnectionArrival): Arrival {
+  #open(
+    envelope: Envelope,
+    descriptor: Descriptor,
+    arrival: ConnectionArrival,
+    companions: readonly Descriptor[] = [],
+  ): Arrival {
+    let upstreams: readonly Arrived[]
+    try {
+      upstreams = this.#host.upstreams?.read(envelope.upstreams, companions) ?? []
+    } catch (error) {
+      return this.#refuse('malformed', `of an upstream: ${reasonOf(error)}`)
+    }
     try {
       // The gateway has tuned the socket when it accepted it.
-      return this.#begin(envelope, openStream(descriptor, { tuned: true, hangsUp: true }), arrival)
+      const stream = openStream(descriptor, { tuned: true, hangsUp: true })
+      return this.#begin(envelope, stream, { ...arrival, upstreams })
     } catch (error) {
       return this.#refuse('descriptor', reasonOf(error))
     }

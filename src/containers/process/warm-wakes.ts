@@ -88,7 +88,7 @@ function wake(
     checkpoints: host.checkpoints,
     courier: { sendHibernated },
   }
-  const frozen = { envelope, descriptor: theirs, offering() {}, returnTo: () => undefined }
+  const frozen = { envelope, descriptor: theirs, companions: [], offering() {}, returnTo: () => undefined }
   hibernate(sleeper, 1, frozen, () => {})
   return new Promise(resolve => {
     const stream = openStream(mine)

@@ -181,6 +181,8 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
       failed(error)
       return
     }
+    // What may bring upstreams along is taken at once, or not at all.
+    if (host.module.resume !== undefined) await host.upstreams.load()
     strays = surviveStrays(clock, log)
     if (settings.followsCalls) pendingCalls.follow()
     host.connect(courier)

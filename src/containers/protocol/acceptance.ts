@@ -75,7 +75,7 @@ export class Acceptance {
     const exchange = this.#serving.resume(streamId, carriedHead(request, '2'), index)
     const resumed = this.#place(exchange, this.#functionPath(exchange))
     exchange.sink = resumed
-    resumed.goOn(call)
+    resumed.goOn(call, this.#owner.luggage.take(streamId))
   }
 
   #call(exchange: H2Exchange): void {

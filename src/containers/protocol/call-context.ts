@@ -6,6 +6,7 @@ import type {
   Environment,
   FieldSource,
   TrailerSource,
+  UpstreamInit,
 } from '../../functions/contract.ts'
 import { type EventSourceFunction, events } from '../../functions/events.ts'
 import type { FunctionModule } from '../../functions/module.ts'
@@ -20,6 +21,8 @@ import type { Log } from '../../platform/log.ts'
 import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
 import { CLIENT_FIELD, clientTold } from '../../queue/origin.ts'
 import type { Clock } from '../../time/clock.ts'
+import { CallUpstreams } from '../upstream/call-upstreams.ts'
+import { type Arrived, Upstreams } from '../upstream/upstreams.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Traffic } from './traffic.ts'
 
@@ -42,6 +45,8 @@ export interface Callee {
   readonly traffic?: Traffic
   /** Told of each of its calls; undefined: nothing is. */
   readonly accessLog?: AccessLog | undefined
+  /** What it asks of others; undefined: each call is alone with that. */
+  readonly upstreams?: Upstreams | undefined
   /** Its container is about to go. */
   readonly draining?: boolean
   /** By which the queue is known that calls for a client; undefined: it is not. */
@@ -76,6 +81,7 @@ export class CallContext implements Context, Endings {
   readonly #informant: Informant | undefined
   /** What {@link trailers} was given last. */
   trailerSource: TrailerSource | undefined
+  #upstreams: CallUpstreams | undefined
 
   /**
    * @param connection or what gives it, if it is asked for
@@ -192,6 +198,25 @@ export class CallContext implements Context, Endings {
 
   trailers(source: TrailerSource): void {
     this.trailerSource = source
+  }
+
+  /** The responses of upstreams that it has asked for; undefined: there were none. */
+  get upstreams(): CallUpstreams | undefined {
+    return this.#upstreams
+  }
+
+  /** Those that have come with its connection. */
+  arrived(upstreams: readonly Arrived[]): void {
+    if (upstreams.length > 0) this.#ask().arrive(upstreams)
+  }
+
+  fetch(input: string | URL | Request, init: UpstreamInit = {}): Promise<Response> {
+    return this.#ask().fetch(input, init, this.signal)
+  }
+
+  #ask(): CallUpstreams {
+    this.#upstreams ??= new CallUpstreams(this.#callee.upstreams ?? new Upstreams(this.#callee.clock))
+    return this.#upstreams
   }
 
   resumable(source: ResumableSource): ResumableStream {

@@ -1,6 +1,7 @@
 import type { ConnectionInfo, FunctionResponse } from '../../functions/contract.ts'
 import type { Field, RequestHead, RequestView } from '../../http/message.ts'
 import type { Problem } from '../../http/problem.ts'
+import type { FrozenCall } from '../../transfer/envelope.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Marks } from './metered.ts'
 
@@ -16,6 +17,17 @@ export interface CallRequest {
   readonly timeout: number
   /** For what is no function's fault: whatever the response goes to ends. */
   readonly guard: Pick<Guard, 'fail'>
+  /** What writes checkpoints between pieces of the response; undefined: nothing does. */
+  readonly cover?: Cover | undefined
+}
+
+/** What lets a response go on behind each of its pieces when its container dies. */
+export interface Cover {
+  /**
+   * @param write gives out a piece
+   * @param standing what is left of the response behind it; undefined: it cannot go on from there
+   */
+  cover<T>(write: () => T, standing: () => FrozenCall | undefined): T
 }
 
 /** A response before its content. */

@@ -6,10 +6,10 @@ import type { FrozenCall } from '../../transfer/envelope.ts'
 import { EMPTY } from '../../wire/index.ts'
 import type { LoggedSink } from './access-log.ts'
 import { type CallContext, type Callee, fieldsOf } from './call-context.ts'
-import type { ResponseStart, Whole } from './call-messages.ts'
+import type { Cover, ResponseStart, Whole } from './call-messages.ts'
 import { MeteredSink } from './metered.ts'
 import { type Pending, pendingCalls } from './pending.ts'
-import { ResponseFlow, restOf } from './response-flow.ts'
+import { type FrozenFlow, ResponseFlow, restOf } from './response-flow.ts'
 
 /** Bytes of a response that are given out at once; the next ones when the client has taken these. */
 const PIECE = 65_536
@@ -41,6 +41,7 @@ export class CallResponse {
   streaming = false
   /** It is not waited for any more. */
   cancelled = false
+  readonly #cover: Cover | undefined
   /** Of the response that has begun. */
   #status = 0
   /** Its content, while that goes out. */
@@ -50,7 +51,15 @@ export class CallResponse {
   /** It was to be frozen before there was anything of it. */
   #wish: (() => void) | undefined
 
-  constructor(head: RequestHead, callee: Callee, context: CallContext, sink: ResponseSink, call: Answering) {
+  constructor(
+    head: RequestHead,
+    callee: Callee,
+    context: CallContext,
+    sink: ResponseSink,
+    call: Answering,
+    cover?: Cover,
+  ) {
+    this.#cover = cover
     this.#head = head
     this.#callee = callee
     this.#context = context
@@ -153,8 +162,17 @@ export class CallResponse {
 
   /** What is left of it, as long as it stands still. */
   get frozen(): FrozenCall | undefined {
+    return this.#told(this.#flow?.frozen)
+  }
+
+  /** What is left of it behind the piece that goes out now, if another container could go on from there. */
+  get #standing(): FrozenCall | undefined {
+    const asks = (this.#context.upstreams?.size ?? 0) > 0
+    return asks || this.cancelled ? undefined : this.#told(this.#flow?.standing)
+  }
+
+  #told(frozen: FrozenFlow | undefined): FrozenCall | undefined {
     const flow = this.#flow
-    const frozen = flow?.frozen
     if (flow === undefined || frozen === undefined || !this.#portable(flow)) return undefined
     const { age, given } = this.#logged ?? this.#metered ?? NOTHING
     const { callId, began = this.#callee.clock.wall(), deadline } = this.#context
@@ -173,10 +191,11 @@ export class CallResponse {
     this.#logged?.goOn(status, age, given)
     this.streaming = true
     pendingCalls.add(this.#call)
-    const rest = state && { state, stream: this.#rest(state, within) }
+    const accompanied = this.#context.upstreams !== undefined
+    const rest = state && { state, stream: this.#rest(state, within), accompanied }
     // It is looked at when the content has gone out.
     rest?.stream.catch(() => {})
-    await this.#send(new ResponseFlow(this.#sink, content, rest, true))
+    await this.#send(this.#flowOf(content, rest, true))
   }
 
   async #rest(state: Uint8Array, within: number): Promise<ReadableStream<Uint8Array>> {
@@ -233,7 +252,26 @@ export class CallResponse {
   /** Gives out a response whose content the function has yet to make. */
   async pipe(head: ResponseStart, body: ReadableStream<Uint8Array>): Promise<void> {
     this.#begin(head)
-    await this.#send(new ResponseFlow(this.#sink, EMPTY, body))
+    await this.#send(this.#flowOf(EMPTY, body))
+  }
+
+  /** Where content goes, with checkpoints where there are any. */
+  get #covered(): Pick<ResponseSink, 'write'> {
+    const cover = this.#cover
+    const sink = this.#sink
+    if (cover === undefined) return sink
+    const write = (data: Uint8Array) => {
+      if (data.length > PIECE) return sink.write(data)
+      return cover.cover(
+        () => sink.write(data),
+        () => this.#standing,
+      )
+    }
+    return { write }
+  }
+
+  #flowOf(content: Uint8Array, behind: ConstructorParameters<typeof ResponseFlow>[2], carried = false) {
+    return new ResponseFlow(this.#covered, content, behind, carried, () => this.#context.upstreams)
   }
 
   /** Gives out content that the function has yet to make. */

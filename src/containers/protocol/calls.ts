@@ -5,6 +5,7 @@ import type { ApplicationState, FrozenCall } from '../../transfer/envelope.ts'
 import { concat } from '../../wire/index.ts'
 import type { Rates } from '../connection/rates.ts'
 import { Tunnel } from '../socket/tunnel.ts'
+import { type Leaving, unreadOf } from '../upstream/upstreams.ts'
 import { FunctionCall } from './function-call.ts'
 
 export type Http2Call = Extract<ApplicationState, { protocol: 'http2_responses' }>['calls'][number]
@@ -14,6 +15,8 @@ export class Calls {
   readonly #serving: Pick<H2Serving, 'exchanges' | 'withdraw' | 'leave'>
 
   readonly #frozen: Http2Call[] = []
+  /** Responses of upstreams that go along with them. */
+  readonly upstreams: Leaving[] = []
   /** Those that {@link withdraw} has taken out. */
   readonly #leaving: FunctionCall[] = []
 
@@ -74,6 +77,13 @@ export class Calls {
     return bytes
   }
 
+  /** Connections to upstreams that may have to go along. */
+  get companions(): number {
+    let companions = 0
+    for (const { sink } of this.#exchanges) if (sink instanceof FunctionCall) companions += sink.upstreams
+    return companions
+  }
+
   /** What is left of the responses that went along with {@link withdraw}. */
   get frozen(): readonly Http2Call[] {
     return this.#frozen
@@ -81,7 +91,7 @@ export class Calls {
 
   /** Bytes of them, and of those that are to go on here. @param resuming from elsewhere */
   held(resuming: readonly Http2Call[]): number {
-    let bytes = 0
+    let bytes = unreadOf(this.upstreams)
     for (const { call } of this.#frozen) bytes += bytesOf(call)
     for (const { call } of resuming) bytes += bytesOf(call)
     return bytes
@@ -128,7 +138,7 @@ export class Calls {
         const { index, head, sink } = exchange
         this.#frozen.push({ streamId, index, request: carried(head), call })
         this.#serving.leave(exchange)
-        sink.leave()
+        for (const journey of sink.leave()) this.upstreams.push({ streamId, journey })
         continue
       }
       rates.keep({ streamId, left: exchange.patience, counted: exchange.sink.unread })

@@ -1,3 +1,4 @@
+import type { Journey } from '../../client/journey.ts'
 import type { FetchHandler, RawResponse } from '../../functions/contract.ts'
 import {
   fromResponseView,
@@ -12,6 +13,7 @@ import type { ContentSink, HttpRequest, ResponseSink } from '../../http/serving.
 import { isOne } from '../../platform/thrown.ts'
 import type { FrozenCall } from '../../transfer/envelope.ts'
 import { EMPTY, Pieces } from '../../wire/index.ts'
+import type { Arrived } from '../upstream/upstreams.ts'
 import { CallContext, type Callee, type Informant } from './call-context.ts'
 import { type CallRequest, functionFailed, isThenable, viewOf, withCallFields } from './call-messages.ts'
 import { CallResponse } from './call-response.ts'
@@ -61,7 +63,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     this.#timeout = this.answerWithin ?? request.timeout
     this.#guard = request.guard
     this.#context = new CallContext(head, callee, request.functionPath, request.connection, this)
-    this.#response = new CallResponse(head, callee, this.#context, sink, this)
+    this.#response = new CallResponse(head, callee, this.#context, sink, this, request.cover)
   }
 
   /** Whether more of the body may be read from the client now. */
@@ -108,7 +110,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     const room = this.#stream?.desiredSize ?? BODY_BUFFER
     // Of a stream that is closed and empty there is no room, either.
     const inStream = room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room
-    return this.unread + inStream + this.#response.held
+    return this.unread + inStream + this.#response.held + (this.#context.upstreams?.unread ?? 0)
   }
 
   /**
@@ -167,6 +169,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   #drop(reason: Error): void {
     pendingCalls.remove(this)
+    this.#context.upstreams?.drop(reason)
     this.#pieces.take()
     this.#context.abort(reason)
     try {
@@ -194,7 +197,15 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   /** Bytes that go along if it goes now: see {@link freezeSoon}; undefined if it cannot. */
   get left(): number | undefined {
     if (!this.#bodyEnded) return this.#started ? undefined : this.unread
-    return this.#response.left
+    const { left } = this.#response
+    const { upstreams } = this.#context
+    if (left === undefined || upstreams === undefined) return left
+    return upstreams.size > (this.#callee.upstreams?.most ?? 0) ? undefined : left + upstreams.unread
+  }
+
+  /** Responses of upstreams that it has. */
+  get upstreams(): number {
+    return this.#context.upstreams?.size ?? 0
   }
 
   /** Its name, as long as it cannot go elsewhere; undefined: it can, or there is nothing of it. */
@@ -216,10 +227,15 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     return this.#response.frozen
   }
 
-  /** Its response is about to go on elsewhere; what becomes of that is for {@link settled}. */
-  leave(): void {
+  /**
+   * Its response is about to go on elsewhere; what becomes of that is for {@link settled}.
+   * @returns the responses of upstreams that go along
+   */
+  leave(): readonly Journey[] {
+    const leaving = this.#context.upstreams?.leave() ?? []
     this.#response.leave(ELSEWHERE)
     this.#drop(ELSEWHERE)
+    return leaving
   }
 
   /** What became of it when it was to go on elsewhere. @param goesOn also if that is here, as another call */
@@ -230,8 +246,10 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   /**
    * Goes on with a response that was begun elsewhere.
    * @param frozen what was left of it there
+   * @param upstreams responses that have come along
    */
-  goOn(frozen: FrozenCall): void {
+  goOn(frozen: FrozenCall, upstreams: readonly Arrived[] = []): void {
+    this.#context.arrived(upstreams)
     this.#started = this.#bodyEnded = true
     // While it is there: the client may be gone when the function asks.
     void this.#context.connection

@@ -19,6 +19,8 @@ import type { ConnectionTimers } from '../connection/timers.ts'
 import { CARRIED_REQUEST_BYTES } from '../move/policy.ts'
 import { unavailable } from '../move/unavailable.ts'
 import { NOWHERE, Upgrade } from '../socket/upgrade.ts'
+import { type Leaving, unreadOf } from '../upstream/upstreams.ts'
+import type { Cover } from './call-messages.ts'
 import { bytesOf } from './calls.ts'
 import { FunctionCall } from './function-call.ts'
 import { logOwn, ownAnswer } from './own-answers.ts'
@@ -28,7 +30,7 @@ import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
  * HTTP/1.0 and 1.1 on one connection: which request is for here, what answers it, and when the connection may
  * leave. What is said on it is the matter of {@link H1Serving}.
  */
-export class Http1 implements Protocol, H1Owner, HttpHandlers {
+export class Http1 implements Protocol, H1Owner, HttpHandlers, Cover {
   readonly #owner: ProtocolOwner
   readonly #serving: H1Serving
   #refusal: Refusal | undefined
@@ -48,6 +50,11 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
 
   /** The call that was taken out of the connection, to go on elsewhere. */
   #leaving: FunctionCall | undefined
+  leaving: readonly Leaving[] = []
+  /** Content is being given out of which a checkpoint is to be written. */
+  #covering = false
+  /** What is left behind that content. */
+  #standing: FrozenCall | undefined
   /** What is left of the response, which goes on elsewhere. */
   #frozen: FrozenCall | undefined
   /** The response that goes on here, as soon as the connection is served. */
@@ -85,7 +92,10 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   get held(): number {
     const frozen = this.#frozen ?? this.#resuming
     return (
-      this.#serving.http.buffered + (this.#call?.held ?? 0) + (frozen === undefined ? 0 : bytesOf(frozen))
+      this.#serving.http.buffered +
+      (this.#call?.held ?? 0) +
+      (frozen === undefined ? 0 : bytesOf(frozen)) +
+      unreadOf(this.leaving)
     )
   }
 
@@ -122,7 +132,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     this.#leaving = this.#call
     if (frozen !== undefined) {
       this.#frozen = frozen
-      this.#call!.leave()
+      this.leaving = this.#call!.leave().map(journey => ({ streamId: 0, journey }))
       return
     }
     this.timers.withdraw(this.#call!.unread)
@@ -192,7 +202,26 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   export(): ApplicationState {
     const { requestsServed, inbound, response } = this.#serving.http.export()
     if (response === undefined) return { protocol: 'http1', requestsServed, inbound }
-    return { protocol: 'http1_response', requestsServed, inbound, response, call: this.#frozen! }
+    const call = (this.#frozen ?? this.#standing ?? this.#resuming)!
+    return { protocol: 'http1_response', requestsServed, inbound, response, call }
+  }
+
+  get covered(): ApplicationState | undefined {
+    const call = this.#standing ?? this.#resuming
+    return call !== undefined && this.#serving.http.pausable ? this.export() : undefined
+  }
+
+  /** Gives out content, and with it a checkpoint from which another container can go on behind it. */
+  cover<T>(write: () => T, standing: () => FrozenCall | undefined): T {
+    this.#covering = true
+    try {
+      return write()
+    } finally {
+      this.#covering = false
+      this.#standing = standing()
+      this.#owner.out.flush()
+      this.#standing = undefined
+    }
   }
 
   // For HTTP.
@@ -221,7 +250,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     return this.#owner.host.clock.wall()
   }
   send(parts: readonly Uint8Array[], last: boolean): void {
-    this.#owner.out.send(parts, last)
+    this.#owner.out.send(parts, last || this.#covering)
   }
   room(): Promise<void> | undefined {
     return this.#owner.out.drained()
@@ -306,6 +335,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
       connection: () => this.#owner.info(request.index),
       timeout: host.limits.timers.handler,
       guard,
+      cover: this.#owner.onLeg ? this : undefined,
     }
     this.#call = new FunctionCall(request.head, host, place, response, request)
     return this.#call
@@ -313,12 +343,14 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
 
   /** Goes on with a response that was begun elsewhere. */
   #goOn(frozen: FrozenCall): void {
+    // It is covered before anything is said.
+    if (this.#owner.onLeg) this.#owner.out.flush()
     this.#resuming = undefined
     const { exchange } = this.#serving
     const { host } = this.#owner
     if (exchange === undefined) return
     this.#functionPath = host.ownerOf(exchange.path, exchange.host)?.functionPath ?? exchange.path
-    this.#begin(exchange, exchange).goOn(frozen)
+    this.#begin(exchange, exchange).goOn(frozen, this.#owner.luggage.take(0))
   }
 
   /** The function is not answered any more. It sees to what it throws by itself: that would be ours. */

@@ -13,6 +13,7 @@ import { type Timeout, timeoutProblem } from '../connection/timeout.ts'
 import type { ConnectionTimers } from '../connection/timers.ts'
 import { CARRIED_BYTES, CARRIED_REQUEST_BYTES } from '../move/policy.ts'
 import type { TunnelOwner } from '../socket/tunnel.ts'
+import type { Leaving } from '../upstream/upstreams.ts'
 import { Acceptance } from './acceptance.ts'
 import { Calls, type Http2Call } from './calls.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
@@ -163,6 +164,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
     const http = this.http
     const bytes = this.#calls.portable ?? Infinity
     if (this.#failed || http.reporting || this.#owner.out.blocked) return false
+    if (this.#calls.companions > (this.#owner.host.upstreams?.most ?? 0)) return false
     return bytes + http.unsent <= CARRIED_REQUEST_BYTES
   }
 
@@ -200,7 +202,9 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
     else if (this.#calls.tunnelled) return `${this.#calls.stays} cannot move`
     this.#triage.held = true
     const room = CARRIED_REQUEST_BYTES - this.http.unsent
-    if (!this.#owner.host.resting?.underway) this.#calls.freezeSoon(room, () => this.#owner.pump())
+    const { resting, upstreams } = this.#owner.host
+    const most = this.#calls.companions > (upstreams?.most ?? 0) ? -1 : room
+    if (!resting?.underway) this.#calls.freezeSoon(most, () => this.#owner.pump())
     return undefined
   }
 
@@ -240,6 +244,10 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
 
   onMoved(): void {
     this.http.forget()
+  }
+
+  get leaving(): readonly Leaving[] {
+    return this.#calls.upstreams
   }
 
   settled(goesOn: boolean): void {

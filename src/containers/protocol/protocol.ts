@@ -8,6 +8,8 @@ import type { ConnectionHost } from '../connection/connection-host.ts'
 import type { Outlet } from '../connection/outlet.ts'
 import type { Timeout } from '../connection/timeout.ts'
 import type { ConnectionTimers } from '../connection/timers.ts'
+import type { Luggage } from '../upstream/luggage.ts'
+import type { Leaving } from '../upstream/upstreams.ts'
 
 /**
  * What one connection speaks above TLS: plaintext from the client becomes requests to the function, its
@@ -96,11 +98,18 @@ export interface Protocol {
   tick?(now: number): void
   /** What was exported goes on elsewhere, or here in another object: this one has no more to say. */
   onMoved?(): void
+  /** Responses of upstreams that go along with what is exported. */
+  readonly leaving?: readonly Leaving[]
   /**
    * What became of what was exported, once that is known. @param goesOn elsewhere, or here in another object;
    * otherwise it has ended
    */
   settled?(goesOn: boolean): void
+  /**
+   * All that the protocol is in the middle of what it serves, while another container could go on from that;
+   * undefined: none could.
+   */
+  readonly covered?: ApplicationState | undefined
   /** All that the protocol is. @throws Error unless {@link quiet} */
   export(): ApplicationState
 }
@@ -142,6 +151,10 @@ export interface ProtocolOwner {
    * @param alone no other request that waits can have been begun
    */
   refuse(method: string, functionName: string, alone: boolean): Problem | undefined
+  /** It is served over a leg: another container can go on if this one dies. */
+  readonly onLeg: boolean
+  /** What has come along. */
+  readonly luggage: Luggage
   /** Another protocol is spoken from here on. */
   switchProtocol(protocol: Protocol): void
   /**

@@ -3,6 +3,7 @@ import { isResumable, type ResumableStream } from '../../functions/resumable.ts'
 import type { ResponseSink } from '../../http/serving.ts'
 import { STATE_BYTES } from '../../transfer/consignments/responses.ts'
 import { concat, utf8 } from '../../wire/index.ts'
+import type { CallUpstreams } from '../upstream/call-upstreams.ts'
 import { BodyWriter } from './body-writer.ts'
 import type { Callee } from './call-context.ts'
 
@@ -11,14 +12,27 @@ const PIECE = 65_536
 /** Most bytes of a response's content that go along with its connection. */
 const CARRIED = STATE_BYTES
 
+/** Bytes of what is left that go into a checkpoint behind each piece, at most. */
+const COVERED = 16_384
+
 /** Called when a flow stands still, or with what was thrown when it was to be frozen. */
 type Settled = (failure?: unknown) => void
+
+/** What goes along with what a function freezes. */
+export interface Companions {
+  /** As JSON. @throws TypeError for what cannot go along */
+  freeze(value: unknown): string
+  /** All stays here after all. */
+  goOn(): void
+}
 
 /** What a stream will say that its function has yet to make, of what was frozen elsewhere. */
 export interface Rest {
   /** What was frozen, as JSON: as long as the stream is not there, it stands where that says. */
   readonly state: Uint8Array
   readonly stream: Promise<ReadableStream<Uint8Array>>
+  /** Other connections have come along, and only that stream knows where they stand. */
+  readonly accompanied?: boolean
 }
 
 /** What is left of a response's content. */
@@ -43,6 +57,7 @@ export class ResponseFlow {
   #rest: Rest | undefined
   /** The content came from elsewhere: it is no memory of the function's. */
   readonly #carried: boolean
+  readonly #companions: () => Companions | undefined
   /** Bytes of what the stream froze when it was asked last. */
   #stateBytes = 0
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
@@ -61,17 +76,21 @@ export class ResponseFlow {
    * @param content its memory is the flow's
    * @param behind that
    * @param carried the content came from elsewhere
+   * @param companions what may go along with it
    */
   constructor(
     sink: Pick<ResponseSink, 'write'>,
     content: Uint8Array,
     behind?: ReadableStream<Uint8Array> | Rest | undefined,
     carried = false,
+    companions: () => Companions | undefined = () => undefined,
   ) {
+    this.#companions = companions
     this.#sink = sink
     this.#content = content
     if (behind instanceof ReadableStream) this.#stream = behind
     else this.#rest = behind
+    if (this.#rest?.accompanied === true) this.#await(this.#rest)
     this.#carried = carried
   }
 
@@ -85,10 +104,25 @@ export class ResponseFlow {
     return this.#stream === undefined || isResumable(this.#stream)
   }
 
+  /** Its place is taken by the stream as soon as that is there, whatever goes out before it. */
+  #await(rest: Rest): void {
+    rest.stream.then(
+      stream => {
+        if (this.#stopped) stream.cancel().catch(() => {})
+        if (this.#rest !== rest || this.#stopped) return
+        this.#stream = stream
+        this.#rest = undefined
+        if (this.#wanted !== undefined) this.#arm()
+      },
+      () => {},
+    )
+  }
+
   /** Bytes that go along if it stops now, with the state; undefined if it cannot, or they are too many. */
   get left(): number | undefined {
     const stream = this.#stream
     let bytes = this.#content.length
+    if (this.#rest?.accompanied === true) return undefined
     if (stream !== undefined) {
       if (!isResumable(stream) || stream.starting?.() !== undefined) return undefined
       if (stream.unread === undefined && !this.#reading) return undefined
@@ -165,6 +199,22 @@ export class ResponseFlow {
   }
 
   /**
+   * What is left behind the piece that is being given out, if it is little: to be asked by what gives that
+   * out, and by nothing else.
+   */
+  get standing(): FrozenFlow | undefined {
+    const { left } = this
+    if (left === undefined || left > COVERED || this.#stopped) return undefined
+    try {
+      const standing = freeze(this.#content, this.#stream, this.#rest?.state, undefined)
+      return standing.content.length + (standing.state?.length ?? 0) > COVERED ? undefined : standing
+    } catch {
+      // It says so when it is to move.
+      return undefined
+    }
+  }
+
+  /**
    * Stops at the next moment at which it is known what has been given out. It may come in this turn of the
    * event loop, or never.
    * @param then called then, and when freezing fails, with what the function threw
@@ -179,6 +229,7 @@ export class ResponseFlow {
   thaw(): void {
     this.#wanted = undefined
     this.#frozen = undefined
+    this.#companions()?.goOn()
     this.#wake()
   }
 
@@ -240,7 +291,7 @@ export class ResponseFlow {
     if (this.left === undefined) return
     try {
       this.#writer?.flush()
-      this.#frozen = freeze(this.#content, stream, this.#rest?.state)
+      this.#frozen = freeze(this.#content, stream, this.#rest?.state, this.#companions())
       this.#stateBytes = this.#frozen.state?.length ?? 0
       this.#wanted = undefined
       then()
@@ -272,17 +323,19 @@ function freeze(
   content: Uint8Array,
   stream: ReadableStream<Uint8Array> | undefined,
   rest: Uint8Array | undefined,
+  companions: Companions | undefined,
 ): FrozenFlow {
   if (stream === undefined || !isResumable(stream)) return { content: concat(content), state: rest }
   // Behind the last piece there is nothing to ask for.
-  const state = stream.ended?.() === true ? undefined : stateOf(stream)
+  const state = stream.ended?.() === true ? undefined : stateOf(stream, companions)
   if (state !== undefined && state.length > STATE_BYTES)
     throw new RangeError(`the frozen state of a stream has ${state.length} bytes`)
   return { content: concat(content, ...(stream.unread?.() ?? [])), state }
 }
 
-function stateOf(stream: ResumableStream): Uint8Array {
-  const text: string | undefined = JSON.stringify(stream.freeze())
+function stateOf(stream: ResumableStream, companions: Companions | undefined): Uint8Array {
+  const value = stream.freeze()
+  const text: string | undefined = companions === undefined ? JSON.stringify(value) : companions.freeze(value)
   if (text === undefined) throw new TypeError('the frozen state of a stream is nothing that JSON can say')
   return utf8(text)
 }
@@ -294,10 +347,13 @@ function stateOf(stream: ResumableStream): Uint8Array {
 export async function restOf(
   { module: { resume }, environment }: Pick<Callee, 'module' | 'environment'>,
   state: Uint8Array,
-  context: Context,
+  context: Context & { readonly upstreams?: CallUpstreams | undefined },
 ): Promise<ReadableStream<Uint8Array>> {
   if (resume === undefined) throw new TypeError('this function has no export `resume`')
-  const stream: unknown = await resume(JSON.parse(new TextDecoder().decode(state)), context, environment)
+  const text = new TextDecoder().decode(state)
+  const { upstreams } = context
+  const frozen: unknown = upstreams === undefined ? JSON.parse(text) : await upstreams.revive(text)
+  const stream: unknown = await resume(frozen, context, environment)
   if (!(stream instanceof ReadableStream)) throw new TypeError('`resume` gave no ReadableStream')
   return stream
 }

@@ -51,7 +51,8 @@ export class Leg implements Survival {
     } else if (session.writable && this.#owner.quiet && this.#due) {
       // The end of a response and the checkpoint behind it: the client gets both or neither, and what it has
       // not got may be tried again.
-      if (output.length > 0) output.splice(-1, 0, HOLD)
+      // Of a piece in its middle no byte may go without it: it is not known where the client would be.
+      if (output.length > 0) output.splice(this.#owner.covered === true ? 0 : -1, 0, HOLD)
       output.push(...this.#checkpoint())
     }
     return output

@@ -13,8 +13,10 @@ export interface SurvivalOwner {
   }
   readonly sessionId: Uint8Array
   readonly generation: number
-  /** Whether nothing is underway. */
+  /** Whether nothing is underway but what {@link snapshot} has. */
   readonly quiet: boolean
+  /** Whether something is. */
+  readonly covered?: boolean
   /** The connection as it is now, to be encoded at once. */
   snapshot(): Envelope
 }

@@ -79,7 +79,7 @@ export abstract class FramedChannel implements Channel {
     return result
   }
 
-  protected get maxDescriptors(): number {
+  get maxDescriptors(): number {
     return MAX_DESCRIPTORS
   }
 

@@ -123,7 +123,7 @@ export class IpcChannel extends FramedChannel {
     )
   }
 
-  protected override get maxDescriptors(): number {
+  override get maxDescriptors(): number {
     return 1
   }
 
@@ -192,7 +192,7 @@ export class IpcBroker extends FramedChannel {
     super(self, budget)
   }
 
-  protected override get maxDescriptors(): number {
+  override get maxDescriptors(): number {
     return 1
   }
 

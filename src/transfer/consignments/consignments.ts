@@ -37,7 +37,7 @@ export interface ConsignmentHandlers {
   thawed?(state: Hibernated, session: SealAssociated, descriptor: Descriptor): Arrival
 }
 
-/** How many descriptors come with one. */
+/** How many descriptors come with one; with a parcel, those of its upstreams besides. */
 export const DESCRIPTORS_OF = {
   parcel: 1,
   takeOver: 1,
@@ -66,7 +66,11 @@ export function openConsignment(
   try {
     if (message.kind === 'parcel') {
       const envelope = openEnvelope(sealer, from, message, message.sealed)
-      return handlers.parcel({ envelope, descriptor: first! }, from)
+      const companions = descriptors.slice(1)
+      const live = envelope.upstreams.filter(upstream => upstream.live).length
+      if (live !== companions.length)
+        return { reason: 'descriptor', detail: `${companions.length} connections for ${live} upstreams` }
+      return handlers.parcel({ envelope, descriptor: first!, companions }, from)
     }
     const opened = sealer.open(from, message, message.sealed)
     if (message.kind === 'return') {

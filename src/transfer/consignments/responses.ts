@@ -1,11 +1,15 @@
 import { type CarriedRequest, carriedHead } from '../../http/h1/index.ts'
 import type { H2State } from '../../http/h2/state.ts'
-import type { ApplicationState, FrozenCall } from '../envelope.ts'
+import { MAX_UPSTREAMS } from '../channels/limits.ts'
+import type { ApplicationState, Envelope, FrozenCall } from '../envelope.ts'
 
 /** Most bytes of what a function freezes of one call. */
 export const STATE_BYTES = 1_048_576
 /** Most bytes of content, and of what functions froze, that go along with one connection. */
 export const CONTENT_BYTES = 4_194_304
+
+/** Most bytes of an upstream's response, with all that its connection is. */
+export const UPSTREAM_STATE = 1_049_600
 
 /** What ids and fields are made of. */
 const CALL_ID = /^[\w.:+/=@-]{1,128}$/
@@ -43,6 +47,26 @@ export function contradiction(application: ApplicationState): string | undefined
     seen.add(streamId)
   }
   return undefined
+}
+
+/**
+ * What contradicts itself in the upstreams of an envelope: each belongs to a call whose function has frozen
+ * something. @returns as {@link contradiction}
+ */
+export function misplaced({ application, upstreams }: Pick<Envelope, 'application' | 'upstreams'>) {
+  if (upstreams.length > MAX_UPSTREAMS) return `${upstreams.length} upstreams`
+  const frozen = frozenOf(application)
+  for (const { streamId, state } of upstreams) {
+    if (!frozen.has(streamId)) return `an upstream of stream ${streamId}, which has no response`
+    if (state.length > UPSTREAM_STATE) return `an upstream of ${state.length} bytes`
+  }
+  return undefined
+}
+
+function frozenOf(application: ApplicationState): ReadonlySet<number> {
+  if (application.protocol === 'http1_response') return new Set(application.call.state && [0])
+  if (application.protocol !== 'http2_responses') return new Set()
+  return new Set(application.calls.filter(({ call }) => call.state).map(({ streamId }) => streamId))
 }
 
 /** A response goes on where its request is over and its head has been said, and nowhere else. */

@@ -1,9 +1,10 @@
 import { Scratch } from '../../wire/index.ts'
+import { MAX_DESCRIPTORS } from '../channels/limits.ts'
 
 /** Bytes of the largest message, header and body together. */
 export const MESSAGE = 65_536
 /** Descriptors that one message may carry. */
-export const DESCRIPTORS = 2
+export const DESCRIPTORS = MAX_DESCRIPTORS
 
 const SOL_SOCKET = 1
 const SCM_RIGHTS = 1
@@ -15,7 +16,7 @@ export const CONTROL = Math.ceil(controlLength(DESCRIPTORS) / 8) * 8
 // One block per direction: msghdr (56 bytes), iovec (16), control, and the message itself.
 const IOVEC = 64
 const CONTROL_AT = 80
-export const DATA_AT = 128
+export const DATA_AT = 192
 const BLOCK = DATA_AT + MESSAGE
 
 /** The memory of one direction, with the pointers between its parts written once. */

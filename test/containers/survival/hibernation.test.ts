@@ -48,7 +48,13 @@ describe.runIf(native.available)('a connection whose function goes to sleep', ()
     ...{ generation: 4, hops: 2, extensions: writeExtensions({ client }) },
   })
   function give(given = envelope()): Hibernated {
-    const frozen = { envelope: given, descriptor: socket, offering() {}, returnTo: () => undefined }
+    const frozen = {
+      envelope: given,
+      descriptor: socket,
+      companions: [],
+      offering() {},
+      returnTo: () => undefined,
+    }
     const sendHibernated = (_: string, gateway: number, _session: unknown, state: Hibernated): void => {
       sent.push({ gateway, state: { ...state, checkpoint: state.checkpoint.slice() } })
     }
