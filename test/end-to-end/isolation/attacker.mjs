@@ -272,8 +272,8 @@ const ATTACKS = {
     return 'spins'
   },
   fork() {
-    // No faster than a machine bears on which others work.
-    setInterval(() => spawn('sleep', ['30'], { stdio: 'ignore' }).on('error', () => {}), 2)
+    // No faster than a machine bears on which others work; they live until a slow one has enough of them.
+    setInterval(() => spawn('sleep', ['97'], { stdio: 'ignore' }).on('error', () => {}), 2)
     return 'forks'
   },
   /** Processes whose parents have ended: no children of its own any more. */
