@@ -76,6 +76,7 @@ export class Client {
       limit: { ...DEFAULT_POOL_LIMITS, ...options.limits }.connectionsPerOrigin,
       exclusive: this.exclusive,
       patience: this.#timeouts.connect,
+      waitMs: this.#timeouts.pool,
       clock,
     })
     this.#redirects = redirects

@@ -6,7 +6,7 @@
 export type ClientErrorKind = 'connect' | 'tls' | 'protocol' | 'timeout' | 'aborted'
 
 /** The timeouts that a client has. */
-export type TimeoutName = 'connect' | 'tls' | 'headers' | 'body' | 'total'
+export type TimeoutName = 'connect' | 'tls' | 'pool' | 'headers' | 'body' | 'total'
 
 export interface ClientErrorDetails {
   readonly cause?: unknown

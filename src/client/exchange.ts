@@ -86,6 +86,8 @@ export class Exchange {
   label = ''
   /** Another request has led to it. */
   redirected = false
+  /** Since when it waits for a place on a connection, by a clock that only goes forward. */
+  since: number | undefined
   /** Its content goes through a decoder. */
   decoding = false
   /** Called once, when nothing more comes of it. */

@@ -8,6 +8,11 @@ export interface Timeouts {
   readonly connect: number
   /** For the handshake of TLS with the server; default: 10 000. */
   readonly tls: number
+  /**
+   * From a request to its place on a connection, one that is opened for it included; default: 0. Others may
+   * hold all places.
+   */
+  readonly pool: number
   /** From a request to the head of its response; default: 300 000. */
   readonly headers: number
   /** Between two pieces of a response's content; default: 300 000. */
@@ -24,6 +29,7 @@ export const LONGEST = 2 ** 31 - 1
 export const DEFAULT_TIMEOUTS: Timeouts = {
   connect: 10_000,
   tls: 10_000,
+  pool: 0,
   headers: 300_000,
   body: 300_000,
   idle: 4000,

@@ -1,6 +1,7 @@
+import type { Clock, Timer } from '../time/clock.ts'
 import { onAbort } from '../transport/attempt.ts'
 import type { Connection, ConnectionOwner } from './connection.ts'
-import type { ClientError } from './error.ts'
+import { type ClientError, timedOut } from './error.ts'
 import type { Exchange, Protocol } from './exchange.ts'
 import { H2Connection } from './h2-connection.ts'
 
@@ -29,6 +30,9 @@ export interface PoolSettings {
   readonly limit: number
   /** Over HTTP/2, too, each request has a connection for itself. */
   readonly exclusive?: boolean | undefined
+  /** Milliseconds that a request waits for one; 0: no matter how long. */
+  readonly waitMs: number
+  readonly clock: Clock
   /** Nothing is left of it. */
   readonly onIdle: () => void
   /** One of its connections is over. */
@@ -55,6 +59,8 @@ export class Pool implements ConnectionOwner {
   readonly #all = new Set<Connection>()
   readonly #waiting: Exchange[] = []
   readonly #openings = new Set<Opening>()
+  /** When the first that waits has waited too long. */
+  readonly #late: Timer
   /** It is found out whether {@link shared} is there: requests wait for that. */
   #search: AbortController | undefined
   /** What the search took of the time for the next connection. */
@@ -70,6 +76,8 @@ export class Pool implements ConnectionOwner {
 
   constructor(settings: PoolSettings) {
     this.#settings = settings
+    // Who holds the places holds the process, too.
+    this.#late = settings.clock.timer(() => this.#tooLate()).unref()
   }
 
   /** @param find gives what {@link shared} will be; requests wait for it, and fail with what it throws */
@@ -117,7 +125,31 @@ export class Pool implements ConnectionOwner {
       return
     }
     this.#waiting.push(exchange)
+    this.#expect(exchange)
     this.#openMore()
+  }
+
+  /** It has waited from its first moment here, whatever for. */
+  #expect(exchange: Exchange): void {
+    const { waitMs, clock } = this.#settings
+    if (waitMs === 0) return
+    exchange.since ??= clock.steady()
+    if (!this.#late.armed) this.#late.at(exchange.since + waitMs)
+  }
+
+  #tooLate(): void {
+    const { waitMs, clock } = this.#settings
+    const now = clock.steady()
+    for (let first = this.#first(); first?.since !== undefined; first = this.#first()) {
+      const until = first.since + waitMs
+      if (until > now) {
+        this.#late.at(until)
+        return
+      }
+      this.#waiting.shift()
+      first.fail(timedOut('pool', waitMs, 'no place on a connection'), 'nothing')
+    }
+    this.#settle()
   }
 
   /** A connection over HTTP/2 of its own that has room. */

@@ -19,6 +19,8 @@ export interface PoolsSettings {
   readonly exclusive?: boolean | undefined
   /** Milliseconds for a connection, look-up included; 0: no matter how long. */
   readonly patience: number
+  /** Milliseconds that a request waits for its place on one; 0: no matter how long. */
+  readonly waitMs: number
   readonly clock: Clock
 }
 
@@ -61,13 +63,15 @@ export class Pools {
   }
 
   #new({ origin }: URL): Pool {
-    const { opener, limit, exclusive } = this.#settings
+    const { opener, limit, exclusive, waitMs, clock } = this.#settings
     const url = new URL(origin)
     const open: Open = (owner, signal, first, spent) => opener.open(url, owner, signal, first, spent)
     const pool: Pool = new Pool({
       open,
       limit,
       exclusive,
+      waitMs,
+      clock,
       onIdle: () => {
         if (this.#pools.get(origin) === pool) this.#pools.delete(origin)
       },

@@ -40,7 +40,7 @@ it('a pool is forgotten when nothing is left of it, one that borrows a connectio
   }
   const opener = new Opener({ connector }, clock, DEFAULT_TIMEOUTS)
   const lookup = async (): Promise<readonly string[]> => ['127.0.0.1']
-  const pools = new Pools({ opener, lookup, limit: 10, patience: 1000, clock })
+  const pools = new Pools({ opener, lookup, limit: 10, patience: 1000, waitMs: 0, clock })
   const ask = async (host: string): Promise<Exchange> => {
     const outgoing = outgoingOf(`https://${host}:${port}/`, {}, [])
     const exchange = new Exchange(outgoing, {})

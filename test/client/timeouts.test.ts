@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads'
 import { afterAll, describe, expect, it } from 'vitest'
 import { Client, type ClientError, type ClientOptions, type Timeouts } from '../../src/client/index.ts'
 import { context, nodeTls, tcp } from '../../src/transport/index.ts'
+import { HandClock } from '../support/hand-clock.ts'
 import { Certificates } from '../support/tls-programs.ts'
 
 /** Each timeout, with a server that stalls exactly there; all others would take far longer. */
@@ -123,6 +124,57 @@ describe('tls', () => {
     const client = new Client({ tls, timeouts: { connect: 200 } })
     expect(await (await client.fetch(`https://localhost:${await listening(slow)}`)).text()).toBe('late')
     client.destroy()
+  })
+})
+
+describe('pool', () => {
+  const told = (error: ClientError): string => `${error.kind} ${error.timeout}: ${error.message}`
+  const LATE = 'timeout pool: no place on a connection within 200 ms (timeouts.pool)'
+
+  it('ends a wait for a place that others hold, each from its own beginning', async () => {
+    const clock = new HandClock()
+    const url = `http://127.0.0.1:${silent}`
+    const client = new Client({ clock, timeouts: { pool: 200 }, limits: { connectionsPerOrigin: 1 } })
+    const ends: string[] = []
+    const ask = (name: string): void =>
+      void client.fetch(url).catch((error: ClientError) => ends.push(`${name} ${told(error)}`))
+    ask('first')
+    await new Promise(resolve => setTimeout(resolve, 50))
+    ask('second')
+    clock.pass(150)
+    ask('third')
+    const passed = async (milliseconds: number): Promise<number> => {
+      clock.pass(milliseconds)
+      await new Promise(resolve => setImmediate(resolve))
+      return ends.length
+    }
+    expect([await passed(49), await passed(1), await passed(149), await passed(1)]).toEqual([0, 1, 1, 2])
+    expect(ends).toEqual([`second ${LATE}`, `third ${LATE}`])
+    // The one that has the place keeps it.
+    client.destroy()
+    await passed(1)
+    expect(ends[2]).toMatch(/^first aborted/)
+  })
+
+  it('ends a wait for a stream that the server does not allow', async () => {
+    const server = createSecureServer({ ...identity, settings: { maxConcurrentStreams: 1 } }, () => {})
+    const url = `https://localhost:${await listening(server as unknown as Server)}`
+    const client = new Client({ tls, timeouts: { pool: 200 }, limits: { connectionsPerOrigin: 1 } })
+    const first = client.fetch(url).catch(told)
+    await new Promise(resolve => setTimeout(resolve, 50))
+    expect(await client.fetch(url).catch(told)).toBe(LATE)
+    client.destroy()
+    expect(await first).toMatch(/^aborted/)
+  })
+
+  it('does not end what gets its place in time, however long that takes then', async () => {
+    const port = await listening(
+      createHttp((_, response) => void setTimeout(() => response.end('late'), 150)) as Server,
+    )
+    const client = new Client({ timeouts: { pool: 250 }, limits: { connectionsPerOrigin: 1 } })
+    const all = [1, 2].map(async () => (await client.fetch(`http://127.0.0.1:${port}`)).text())
+    expect(await Promise.all(all)).toEqual(['late', 'late'])
+    await client.close()
   })
 })
 

@@ -27,6 +27,8 @@ export function outgoingOf(
 /** Milliseconds for a connection that is opened ahead, and for its handshake. */
 const OPENING = 10_000
 
+/** A place has its own time for the whole of a request. */
+const UNBOUNDED = { pool: 0, headers: 0, body: 0, idle: 0, total: 0 }
 /** Times that a request is sent which the server says that it has not looked at. */
 const TRIES = 4
 
@@ -52,6 +54,8 @@ export class Link {
   readonly #pool = new Pool({
     open: (owner, signal) => this.#open(owner, signal),
     limit: 1,
+    waitMs: 0,
+    clock: SYSTEM_CLOCK,
     onIdle() {},
     onGone() {},
   })
@@ -70,7 +74,7 @@ export class Link {
     this.#tally = tally
     // With a connection for each request it is the request that is too late.
     const connect = plan.reconnect ? timeout : Math.min(timeout, OPENING)
-    const timeouts = { connect, tls: connect, headers: 0, body: 0, idle: 0, total: 0 }
+    const timeouts = { ...UNBOUNDED, connect, tls: connect }
     this.#opener = new Opener({ connector }, SYSTEM_CLOCK, timeouts)
   }
 
