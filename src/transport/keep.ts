@@ -1,6 +1,7 @@
 import type { Field } from '../http/message.ts'
 import type { HttpResponse, HttpTunnel } from '../http/serving.ts'
 import { concat } from '../wire/index.ts'
+import { Inbound } from './inbound.ts'
 import type { Transport, TransportHandlers } from './transport.ts'
 import { LOOP } from './turn.ts'
 
@@ -18,13 +19,13 @@ export function keep(response: HttpResponse, headers: readonly Field[] = []): Tr
 class Kept implements Transport {
   onDrain: (() => void) | undefined
   readonly #tunnel: HttpTunnel
-  #handlers: TransportHandlers | undefined
-  #paused = false
-  /** What came, and how it ended, before anything has read. */
-  #inbound: Uint8Array[] = []
+  readonly #inbound = new Inbound({
+    later: work => void LOOP.later(work),
+    rested: () => {
+      if (this.#inbound.bytes === 0) this.#release()
+    },
+  })
   #ended = false
-  #told = false
-  #gone: Error | undefined
   #takes: (() => void) | undefined
   #unsent = 0
   /** We have said that nothing more follows. */
@@ -48,17 +49,15 @@ class Kept implements Transport {
   }
 
   read(handlers: TransportHandlers): void {
-    this.#handlers = handlers
-    LOOP.later(() => this.#deliver())
+    this.#inbound.read(handlers)
   }
 
   pause(): void {
-    this.#paused = true
+    this.#inbound.pause()
   }
 
   resume(): void {
-    this.#paused = false
-    LOOP.later(() => this.#deliver())
+    this.#inbound.resume()
   }
 
   write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {
@@ -82,9 +81,8 @@ class Kept implements Transport {
   }
 
   destroy(): void {
-    this.#handlers = undefined
+    this.#inbound.close()
     this.onDrain = undefined
-    this.#inbound = []
     if (!this.#over) this.#tunnel.end()
     this.#over = true
     this.#release()
@@ -92,10 +90,7 @@ class Kept implements Transport {
 
   /** A promise holds the client back until what has come is read. */
   #data(bytes: Uint8Array): Promise<void> | undefined {
-    if (this.#over) return undefined
-    this.#inbound.push(bytes)
-    this.#deliver()
-    if (this.#inbound.length === 0) return undefined
+    if (this.#over || this.#inbound.give(bytes)) return undefined
     return new Promise(resolve => {
       this.#takes = resolve
     })
@@ -104,37 +99,18 @@ class Kept implements Transport {
   /** Nothing more comes from the client. */
   #inputEnded(): void {
     this.#ended = true
-    LOOP.later(() => this.#deliver())
+    this.#inbound.end()
   }
 
   #broken(reason: Error): void {
     // What ends because both have ended it is over in order.
-    if (!this.#over && !(this.#finished && this.#ended)) this.#gone = reason
+    if (!this.#over && !(this.#finished && this.#ended)) this.#inbound.fail(reason)
     this.#over = true
-    LOOP.later(() => this.#deliver())
   }
 
   #release(): void {
     const takes = this.#takes
     this.#takes = undefined
     takes?.()
-  }
-
-  #deliver(): void {
-    while (!this.#paused && this.#handlers !== undefined) {
-      const bytes = this.#inbound.shift()
-      if (bytes === undefined) break
-      this.#handlers.bytes(bytes)
-    }
-    if (this.#inbound.length > 0 || this.#paused || this.#handlers === undefined) return
-    this.#release()
-    if (this.#gone !== undefined) {
-      const handlers = this.#handlers
-      this.#handlers = undefined
-      handlers.error(this.#gone)
-    } else if (this.#ended && !this.#told) {
-      this.#told = true
-      this.#handlers.end()
-    }
   }
 }

@@ -1,4 +1,5 @@
 import type { Field } from '../../http/message.ts'
+import { Inbound } from '../../transport/inbound.ts'
 import type { Transport, TransportHandlers } from '../../transport/transport.ts'
 import { type Granted, NotGranted } from '../../transport/upgrade.ts'
 import { concat, EMPTY } from '../../wire/index.ts'
@@ -15,19 +16,23 @@ export class H2Tunnel implements Transport {
   #grant: ((granted: Granted) => void) | undefined
   #refuse: ((error: Error) => void) | undefined
   #interim = 0
-  #handlers: TransportHandlers | undefined
-  #paused = false
-  /** What came and was not read. */
-  #inbound: Uint8Array[] = []
-  /** The server has said that nothing more follows; that has been told. */
-  #ended = false
+  readonly #inbound = new Inbound({
+    later: queueMicrotask,
+    taken: bytes => {
+      if (!this.#over) this.#owner.consumed(this.id, bytes)
+    },
+    told: () => {
+      this.#told = true
+      this.#settle()
+    },
+  })
+  /** The server has said that nothing more follows, and that has been told. */
   #told = false
-  /** So have we; and that has left. */
+  /** We have said so, too; and that has left. */
   #finished = false
   #finishSent = false
   /** Has no window yet. */
   #rest: Uint8Array = EMPTY
-  #gone: Error | undefined
   #over = false
 
   constructor(id: number, owner: StreamOwner) {
@@ -48,17 +53,15 @@ export class H2Tunnel implements Transport {
   }
 
   read(handlers: TransportHandlers): void {
-    this.#handlers = handlers
-    this.#soon()
+    this.#inbound.read(handlers)
   }
 
   pause(): void {
-    this.#paused = true
+    this.#inbound.pause()
   }
 
   resume(): void {
-    this.#paused = false
-    this.#soon()
+    this.#inbound.resume()
   }
 
   write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {
@@ -76,9 +79,8 @@ export class H2Tunnel implements Transport {
   }
 
   destroy(): void {
-    this.#handlers = undefined
+    this.#inbound.close()
     this.onDrain = undefined
-    this.#inbound = []
     if (this.#over) return
     this.#over = true
     this.#owner.reset(this.id)
@@ -111,14 +113,12 @@ export class H2Tunnel implements Transport {
   data(bytes: Uint8Array, ends: boolean): void {
     if (this.#over) return
     if (bytes.length > 0) this.#inbound.push(bytes)
-    if (ends) this.#ended = true
-    this.#soon()
+    if (ends) this.#inbound.end()
   }
 
   /** The server says no more. */
   inputEnded(): void {
-    this.#ended = true
-    this.#soon()
+    this.#inbound.end()
   }
 
   /** There is room for more. */
@@ -131,10 +131,9 @@ export class H2Tunnel implements Transport {
   fail(error: Error): void {
     if (this.#over) return
     this.#over = true
-    this.#gone = error
     this.#refuse?.(error)
     this.#refuse = undefined
-    this.#soon()
+    this.#inbound.fail(error)
   }
 
   #send(): void {
@@ -151,29 +150,5 @@ export class H2Tunnel implements Transport {
     if (this.#over || !this.#finishSent || !this.#told) return
     this.#over = true
     this.#owner.forget(this.id)
-  }
-
-  /** No handler is called from within a call of its owner. */
-  #soon(): void {
-    if (this.#handlers !== undefined) queueMicrotask(() => this.#deliver())
-  }
-
-  #deliver(): void {
-    while (!this.#paused && this.#handlers !== undefined) {
-      const bytes = this.#inbound.shift()
-      if (bytes === undefined) break
-      this.#handlers.bytes(bytes)
-      if (!this.#over) this.#owner.consumed(this.id, bytes.length)
-    }
-    const handlers = this.#handlers
-    if (this.#paused || this.#inbound.length > 0 || handlers === undefined) return
-    if (this.#gone !== undefined) {
-      this.#handlers = undefined
-      handlers.error(this.#gone)
-    } else if (this.#ended && !this.#told) {
-      this.#told = true
-      handlers.end()
-      this.#settle()
-    }
   }
 }

@@ -1,4 +1,5 @@
 import { ConnectError, type Connected } from '../connector.ts'
+import { Inbound } from '../inbound.ts'
 import type { Accepted, Listener } from '../listener.ts'
 import type { Transport, TransportHandlers } from '../transport.ts'
 import { LOOP } from '../turn.ts'
@@ -19,54 +20,42 @@ export function pair(): readonly [Transport, Transport] {
 class End implements Transport {
   peer!: End
   onDrain: (() => void) | undefined
-  /** What has come and was not read. */
-  #inbound: Uint8Array[] = []
-  #bytes = 0
-  #handlers: TransportHandlers | undefined
-  #paused = false
+  readonly #inbound = new Inbound({
+    later: work => void LOOP.later(work),
+    rested: () => this.#drain(),
+  })
   #destroyed = false
-  /** We have said that nothing more follows; so has the peer; and that has been told. */
+  /** We have said that nothing more follows. */
   #finished = false
-  #ended = false
-  #told = false
-  #gone: Error | undefined
-  #scheduled = false
   /** The peer waits for room here. */
   #owesDrain = false
 
   get queued(): boolean {
-    return this.peer.#bytes > MOST
+    return this.unsent > MOST
   }
 
   get unsent(): number {
-    return this.peer.#bytes
+    return this.peer.#inbound.bytes
   }
 
   read(handlers: TransportHandlers): void {
-    this.#handlers = handlers
-    if (this.#destroyed) this.#gone ??= new Error('the connection was closed')
-    this.#soon()
+    if (this.#destroyed) this.#inbound.fail(new Error('the connection was closed'))
+    this.#inbound.read(handlers)
   }
 
   pause(): void {
-    this.#paused = true
+    this.#inbound.pause()
   }
 
   resume(): void {
-    this.#paused = false
-    this.#soon()
+    this.#inbound.resume()
   }
 
   write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {
     const { peer } = this
     if (this.#destroyed || this.#finished || peer.#destroyed) return 'flushed'
-    for (const chunk of chunks) {
-      if (chunk.length === 0) continue
-      // The writer may use its memory again.
-      peer.#inbound.push(chunk.slice())
-      peer.#bytes += chunk.length
-    }
-    peer.#soon()
+    // The writer may use its memory again.
+    for (const chunk of chunks) if (chunk.length > 0) peer.#inbound.push(chunk.slice())
     peer.#owesDrain = this.queued
     return this.queued ? 'queued' : 'flushed'
   }
@@ -74,52 +63,24 @@ class End implements Transport {
   end(): void {
     if (this.#destroyed || this.#finished) return
     this.#finished = true
-    this.peer.#ended = true
-    this.peer.#soon()
+    this.peer.#inbound.end()
   }
 
   destroy(): void {
     if (this.#destroyed) return
     this.#destroyed = true
-    this.#handlers = undefined
     this.onDrain = undefined
-    this.#inbound = []
-    this.#bytes = 0
+    this.#inbound.close()
     const inOrder = this.#finished && this.peer.#finished
-    this.peer.#gone ??= new Error(inOrder ? 'the connection has ended' : 'the peer has closed the connection')
-    this.peer.#soon()
+    const what = inOrder ? 'the connection has ended' : 'the peer has closed the connection'
+    this.peer.#inbound.fail(new Error(what))
   }
 
-  /** Never within a call of the other side: neither has to expect to be called back. */
-  #soon(): void {
-    if (this.#scheduled || this.#handlers === undefined) return
-    this.#scheduled = true
-    LOOP.later(() => {
-      this.#scheduled = false
-      this.#deliver()
-    })
-  }
-
-  #deliver(): void {
-    while (!this.#paused && this.#handlers !== undefined) {
-      const bytes = this.#inbound.shift()
-      if (bytes === undefined) break
-      this.#bytes -= bytes.length
-      this.#handlers.bytes(bytes)
-    }
-    if (this.#owesDrain && this.#bytes <= MOST) {
-      this.#owesDrain = false
-      this.peer.onDrain?.()
-    }
-    if (this.#paused || this.#inbound.length > 0) return
-    if (this.#ended && !this.#told) {
-      this.#told = true
-      this.#handlers?.end()
-    }
-    if (this.#gone === undefined) return
-    const handlers = this.#handlers
-    this.#handlers = undefined
-    handlers?.error(this.#gone)
+  /** There is room for more of what the peer says. */
+  #drain(): void {
+    if (!this.#owesDrain || this.#inbound.bytes > MOST) return
+    this.#owesDrain = false
+    this.peer.onDrain?.()
   }
 }
 
