@@ -2,12 +2,13 @@ import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../time/clock.ts'
 import { SessionState } from '../tls13/index.ts'
 import type { Descriptor } from '../transfer/stream.ts'
+import { orTooLate } from '../transport/attempt.ts'
 import { Guard } from '../transport/guard.ts'
 import type { Transport } from '../transport/transport.ts'
 import { encode, wipe } from '../wire/index.ts'
 import { ClientError, timedOut } from './error.ts'
 import type { Exchange, Leaves, Protocol, Released, Seen } from './exchange.ts'
-import { type Carried, obstacleTo, takeOut } from './moving.ts'
+import { type Carried, leaving, obstacleTo, takeOut } from './moving.ts'
 import type { ClientOptions, Timeouts } from './options.ts'
 import { CLIENT_STATE_VERSION, type ClientApplication, ClientConnectionState } from './state.ts'
 
@@ -15,8 +16,11 @@ import { CLIENT_STATE_VERSION, type ClientApplication, ClientConnectionState } f
 export const INTERIM = 32
 /** Milliseconds that a server has to close its side when we have closed ours. */
 const LINGER = 1000
+/** Milliseconds that a server has to take what was written before its connection leaves. */
+const LEAVE = 1000
 
 const ENDED = 'the connection ended as it was to leave'
+const STUCK = `its server did not take what was written within ${LEAVE} ms`
 
 /** Who has a connection among others. */
 export interface ConnectionOwner {
@@ -100,6 +104,8 @@ export abstract class Connection implements Leaves {
   }
   /** What it is above TLS; nothing is written from here on. */
   protected abstract export(): ClientApplication
+  /** It does not leave after all: what it has held back meanwhile goes on. */
+  protected abstract thaw(): void
 
   get over(): boolean {
     return this.#over
@@ -113,7 +119,7 @@ export abstract class Connection implements Leaves {
   /**
    * Gives the connection away, with the requests that are on it, whose callers here hear that it has gone.
    * @param stays told why it cannot leave, and goes on here or has ended
-   * @param patience milliseconds for what waits to leave before; 0: no matter how long. Then it fails
+   * @param patience milliseconds for what waits to leave before: then it fails; 0: it stays, after a second
    * @returns undefined if it cannot leave
    */
   async release(origin: string, stays?: (why: string) => void, patience = 0): Promise<Released | undefined> {
@@ -125,18 +131,19 @@ export abstract class Connection implements Leaves {
     }
     this.#closing = true
     this.#frozen = true
-    const late = (): void => this.fail(new ClientError('timeout', 'the server takes nothing'))
-    const timer = patience > 0 && this.transport.queued && this.settings.clock.after(patience, late)
-    while (this.transport.queued && !this.#over) await this.#room()
-    if (timer !== false) timer.stop()
-    if (this.#over) {
-      stays?.(ENDED)
+    const emptied = await this.#emptied(patience > 0 ? patience : LEAVE)
+    if (!emptied && patience > 0) this.fail(new ClientError('timeout', 'the server takes nothing'))
+    if (this.#over || !emptied) {
+      stays?.(this.#over ? ENDED : STUCK)
+      if (!this.#over) this.#stay()
       return undefined
     }
     let descriptor: Descriptor | undefined
     try {
       const taken = await takeOut(this.connected, bytes => this.onBytes(bytes))
       descriptor = taken.descriptor
+      // What had come and was not read may have ended it.
+      if (this.#over) throw new Error(ENDED)
       const { session } = taken
       const state = { version: CLIENT_STATE_VERSION, origin, session, application: this.export() }
       const bytes = encode(ClientConnectionState, state)
@@ -150,6 +157,32 @@ export abstract class Connection implements Leaves {
       stays?.(ENDED)
       return undefined
     }
+  }
+
+  /** Waits until the kernel has all that was written. @returns false if that takes too long */
+  async #emptied(most: number): Promise<boolean> {
+    const late = new AbortController()
+    const timer = this.settings.clock.after(most, () => late.abort(new Error(STUCK)))
+    const left = async (): Promise<boolean> => {
+      while (!this.#over)
+        if (this.transport.queued) await this.#room()
+        else if (!(await leaving(this.connected))) break
+      return true
+    }
+    try {
+      return await orTooLate(left(), late.signal, () => {})
+    } catch {
+      return false
+    } finally {
+      timer.stop()
+    }
+  }
+
+  /** It goes on here as if it had never been to leave, but for new requests. */
+  #stay(): void {
+    this.#frozen = false
+    if (this.underway === 0) this.close()
+    else this.guard.run(() => this.thaw())
   }
 
   #room(): Promise<void> {

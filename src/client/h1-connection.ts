@@ -83,6 +83,8 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
       this.ring(this.#idle)
       this.hold(false)
     }
+    // The server has said that it is to end.
+    if (exchange === undefined && !this.#http.reusable) this.drain()
     // What has come already may be all that there is.
     if (state !== undefined) this.guard.run(() => this.onBytes(EMPTY))
   }
@@ -111,6 +113,10 @@ export class H1Connection extends Connection implements Carrier, UploadSink {
 
   get connection(): this {
     return this
+  }
+
+  protected thaw(): void {
+    if (this.#exchange?.full === false) this.#readOn()
   }
 
   get room(): number {

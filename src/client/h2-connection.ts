@@ -77,6 +77,8 @@ export class H2Connection extends Connection implements StreamOwner {
     })
     this.ring(TICK)
     this.hold(this.underway > 0)
+    // One of the two sides has said that it takes no more requests.
+    if (state?.http.goawayReceived !== undefined || state?.http.goawaySent !== undefined) this.drain()
   }
 
   protected get obstacle(): string | undefined {
@@ -96,6 +98,10 @@ export class H2Connection extends Connection implements StreamOwner {
 
   get connection(): this {
     return this
+  }
+
+  protected thaw(): void {
+    this.#flush()
   }
 
   get room(): number {

@@ -27,6 +27,14 @@ export function obstacleTo({ transport, session, stream, carrier }: Carried): st
   return 'what lies over its socket is not TLS of ours'
 }
 
+/** Waits for what was written and lies with Node still. @returns false: nothing did */
+export async function leaving({ stream }: Carried): Promise<boolean> {
+  if (!(stream instanceof Socket) || stream.destroyed || stream.writableLength === 0) return false
+  // Its callback comes when all that was written before has left.
+  await new Promise(resolve => stream.write(EMPTY, resolve))
+  return true
+}
+
 /**
  * Takes it out. Nothing that was written waits any more. @param heard given what had come and was not read
  * @throws Error if it has ended meanwhile
@@ -35,8 +43,7 @@ export async function takeOut(
   { transport, session, stream, carrier }: Carried,
   heard: (bytes: Uint8Array) => void,
 ): Promise<{ readonly descriptor: Descriptor; readonly session: SessionState | undefined }> {
-  const { descriptor, unread } =
-    carrier === undefined ? await fromSocket(stream as Socket) : await carrier.lift()
+  const { descriptor, unread } = carrier === undefined ? fromSocket(stream as Socket) : await carrier.lift()
   try {
     if (session !== undefined)
       return { descriptor, session: (transport as unknown as Releasable).release(unread) }
@@ -48,9 +55,7 @@ export async function takeOut(
   }
 }
 
-async function fromSocket(socket: Socket) {
-  // Its callback comes when all that was written before has left.
-  if (socket.writableLength > 0) await new Promise(resolve => socket.write(EMPTY, resolve))
+function fromSocket(socket: Socket) {
   const { handle, unread } = takeHandle(socket)
   return { descriptor: Descriptor.fromHandle(handle), unread }
 }

@@ -30,7 +30,8 @@ export function restored(
 ): Restored {
   const { version, origin, session: tls, application } = decode(ClientConnectionState, bytes)
   if (version !== CLIENT_STATE_VERSION) throw new TypeError(`a connection in version ${version}`)
-  const config = tls && toClientConfig({ ...options.tls, alpn: ['h2', 'http/1.1'] }, new URL(origin).hostname)
+  const { hostname } = new URL(origin)
+  const config = tls && toClientConfig({ ...options.tls, alpn: ['h2', 'http/1.1'] }, hostname)
   const session = tls && Session.restore(tls, config!)
   const { protocol } = application
   if (application.protocol === 'http/1.1') {
