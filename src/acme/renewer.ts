@@ -68,6 +68,8 @@ export class Renewer {
   readonly #taken: Map<string, string>
   /** Names that are to be renewed now, whatever their dates. */
   readonly #forced = new Set<string>()
+  /** What was last told to have failed, by name: the same is not told each minute. */
+  readonly #told = new Map<string, string>()
   #working = false
   #ended = false
 
@@ -101,14 +103,30 @@ export class Renewer {
     this.#working = true
     let held = false
     for (const wanted of this.#options.certificates) {
-      this.#notice(wanted)
-      if (this.#due(wanted) === undefined) continue
-      const did = await this.#options.alone(() => this.#one(wanted))
-      held ||= !did
+      try {
+        held = !(await this.#look(wanted)) || held
+        this.#told.delete(wanted.name)
+      } catch (error) {
+        this.#broken(wanted.name, error as Error)
+      }
       if (this.#ended) break
     }
     this.#working = false
     if (!this.#ended) this.#timer.after(this.#forced.size > 0 && !held ? 1 : held ? HELD : PERIOD)
+  }
+
+  /** @returns false if another process works there @throws Error what is kept cannot be read */
+  async #look(wanted: WantedCertificate): Promise<boolean> {
+    this.#notice(wanted)
+    return this.#due(wanted) === undefined || this.#options.alone(() => this.#one(wanted))
+  }
+
+  /** What is kept of one certificate, or where it is kept, is of no use: others are looked at all the same. */
+  #broken(name: string, { message }: Error): void {
+    const asked = this.#forced.delete(name)
+    if (!asked && this.#told.get(name) === message) return
+    this.#told.set(name, message)
+    this.#options.news.failed(name, message)
   }
 
   #due(wanted: WantedCertificate): Due {
