@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDirectory } from '../certificates/directory.ts'
-import { replaceFile, replacePair } from '../certificates/files.ts'
+import { replaceFile, replacePair, unwritable } from '../certificates/files.ts'
 import { describeIssued, IssuedError } from '../certificates/issued.ts'
 import type { ChallengeType, LeafKey } from '../platform/acme-settings.ts'
 import type { AccountShelf, KeptAccount } from './account.ts'
@@ -73,9 +73,13 @@ export class AcmeStore {
     this.directory = join(certificates, 'acme')
   }
 
-  /** Makes the directory if it is not there. @throws Error of `node:fs` */
+  /** Makes the directory if it is not there. @throws CertificateError it cannot be made */
   open(): this {
-    makeDirectory(this.directory)
+    try {
+      makeDirectory(this.directory)
+    } catch (error) {
+      throw unwritable(this.directory, error)
+    }
     return this
   }
 
@@ -175,7 +179,11 @@ export class AcmeStore {
 
   #save(file: string, value: object): void {
     this.open()
-    replaceFile(file, `${JSON.stringify(value, undefined, 2)}\n`, 0o600)
+    try {
+      replaceFile(file, `${JSON.stringify(value, undefined, 2)}\n`, 0o600)
+    } catch (error) {
+      throw unwritable(file, error)
+    }
   }
 
   #load<T>(file: string): T | undefined {

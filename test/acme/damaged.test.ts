@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Renewer } from '../../src/acme/renewer.ts'
@@ -102,12 +103,29 @@ describe('what is kept and cannot be read', () => {
   })
 })
 
-describe.skipIf(process.getuid?.() === 0)('a directory that is not ours to write (not for root)', () => {
-  it('is one line for each certificate, and no order', async () => {
-    chmodSync(scene.store.directory, 0o500)
-    await renewer.work()
-    chmodSync(scene.store.directory, 0o700)
-    expect(said.length).toBe(2)
-    expect(scene.server.asked('/order')).toEqual([])
+/** Bytes of a disk, and what is said where it is full. */
+const DISK = 65_536
+const FULL = 'cannot be written (ENOSPC); choose another HOTPOTATO_CERTS_DIR'
+
+describe.skipIf(process.getuid?.() !== 0)('a disk that is full (needs root, for a tmpfs)', () => {
+  it.each([0, 4096])('with %i bytes left is one line for each certificate, and no order', async room => {
+    const { directory } = scene.store
+    const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK}`, 'tmpfs', directory])
+    if (status !== 0) throw new Error(`mount: ${stderr}`)
+    try {
+      const fill = join(directory, 'fill')
+      expect(() => writeFileSync(fill, new Uint8Array(2 * DISK))).toThrow(/ENOSPC/)
+      truncateSync(fill, DISK - room)
+      for (let minute = 0; minute < 3; minute++) await renewer.work()
+      expect(said.length).toBeGreaterThanOrEqual(2)
+      for (const line of said) expect(line).toContain(FULL)
+      expect(scene.server.asked('/order')).toEqual([])
+      expect(readdirSync(directory).filter(name => name.endsWith('.tmp'))).toEqual([])
+      truncateSync(fill, 0)
+      await renewer.work()
+      expect(said.slice(-2)).toEqual(['one is there', 'two is there'])
+    } finally {
+      spawnSync('umount', [directory])
+    }
   })
 })

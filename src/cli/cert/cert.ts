@@ -235,9 +235,9 @@ async function work(config: Config, certificates: readonly Asked[], options: Cer
   const store = new AcmeStore(config.certificates)
   for (const one of left) {
     const { name, settings, byHand } = one
-    const responder = await responderOf(config, settings, options.port)
-    try {
-      await onlyOne(store, async () => {
+    await onlyOne(store, async () => {
+      const responder = await responderOf(config, settings, options.port)
+      try {
         const kept = await obtain(one, {
           server: serverOf(settings),
           store,
@@ -249,10 +249,10 @@ async function work(config: Config, certificates: readonly Asked[], options: Cer
           byHand,
         })
         if (kept.length > 0) say(`what was there before is kept as ${kept.join(', ')}`)
-      })
-    } finally {
-      responder.close?.()
-    }
+      } finally {
+        responder.close?.()
+      }
+    })
     say(told(store, one))
   }
   if (await ordered(config, 'reload')) say('the platform that runs has taken it')
