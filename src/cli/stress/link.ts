@@ -146,7 +146,8 @@ export class Link {
     if (content instanceof Uint8Array) keep(content)
     else if (content !== null) for await (const piece of content) keep(piece)
     const problem = kept.length === 0 ? '' : Buffer.concat(kept).subarray(0, KEPT).toString()
-    const hops = Number(header(fields, 'x-hotpotato-hops') ?? this.#hops) || 0
+    const said = header(fields, 'x-hotpotato-hops')
+    const hops = said !== undefined && /^\d{1,9}$/.test(said) ? Number(said) : this.#hops
     const moves = Math.max(0, hops - this.#hops)
     this.#hops = hops
     return { status, bytes, fields, problem, moves }

@@ -4,6 +4,9 @@ import { Times, type TimesState } from './times.ts'
 
 /** Characters of a sentence on what failed. */
 const MOST = 200
+/** Containers that are told apart: a server may invent them. */
+const CONTAINERS = 100
+const OTHERS = 'others'
 
 /** An answer that came whole. */
 export interface Answer {
@@ -97,7 +100,7 @@ export class Tally {
     this.#heard?.(false, ended - began, ended)
     const container = header(fields, 'x-hotpotato-container')
     if (container !== undefined) {
-      more(this.containers, container.slice(0, MOST))
+      this.#gave(container.slice(0, MOST).replace(/[^\x21-\x7e]/g, '?'))
       if (header(fields, 'x-hotpotato-lent-by') !== undefined) counts.lent++
     }
     if (status >= 400) this.#failed(`status ${status}`, detailOf(problem))
@@ -147,7 +150,7 @@ export class Tally {
     this.counts.last = last
     for (const [status, count] of other.statuses) more(this.statuses, status, count)
     for (const [kind, count] of other.errors) more(this.errors, kind, count)
-    for (const [container, count] of other.containers) more(this.containers, container, count)
+    for (const [container, count] of other.containers) this.#gave(container, count)
     for (const [kind, reason] of other.reasons) if (!this.reasons.has(kind)) this.reasons.set(kind, reason)
     for (const name of ['corrected', 'uncorrected', 'late', 'handshakes'] as const)
       this[name].add(other[name])
@@ -156,6 +159,11 @@ export class Tally {
   #waited(milliseconds: number, at: number): void {
     this.corrected.record(milliseconds)
     this.#heard?.(true, milliseconds, at)
+  }
+
+  #gave(container: string, by = 1): void {
+    const known = this.containers.has(container) || this.containers.size < CONTAINERS
+    more(this.containers, known ? container : OTHERS, by)
   }
 
   #failed(kind: string, reason: string): void {
