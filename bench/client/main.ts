@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { Agent, request } from 'node:https'
 import { fileURLToPath } from 'node:url'
 import { Client } from '../../src/client/index.ts'
+import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import { goal, goalLines } from '../harness/goal.ts'
 import { figuresOf } from '../harness/measurement.ts'
 import { BenchError, runBench } from '../harness/run.ts'
@@ -49,16 +50,18 @@ await runBench(
     const [[http1, http2]] = (await once(server, 'message')) as [[number, number]]
     const [one, two] = [`https://localhost:${http1}/`, `https://localhost:${http2}/`]
     const client = new Client({ tls: { ca } })
+    const evp = probeEvp()
+    const quick = evp.available ? new Client({ tls: { ca, provider: evp.provider } }) : undefined
     const agent = new Agent({ keepAlive: true, ca, maxSockets: PARALLEL })
     // Its types are of no use here, and need the package where only types are checked.
     const undici = (await import('undici' as string)) as Undici
     const dispatcher = new undici.Agent({ connect: { ca }, connections: PARALLEL })
     const ours =
-      (url: string): Ask =>
+      (one: Client, url: string): Ask =>
       async () =>
-        sizeOf(await client.fetch(url))
+        sizeOf(await one.fetch(url))
     const ways: readonly (readonly [name: string, title: string, ask: Ask])[] = [
-      ['fetch', 'our client.fetch', ours(one)],
+      ['fetch', 'our client.fetch', ours(client, one)],
       ['undici-fetch', 'undici.fetch', async () => sizeOf(await undici.fetch(one, { dispatcher }))],
       [
         'undici-request',
@@ -66,7 +69,10 @@ await runBench(
         async () => sizeOf((await undici.request(one, { dispatcher })).body),
       ],
       ['node', 'node:https', () => askNode(one, agent)],
-      ['fetch-http2', 'our client.fetch over HTTP/2', ours(two)],
+      ['fetch-http2', 'our client.fetch over HTTP/2', ours(client, two)],
+      ...(quick === undefined
+        ? []
+        : [['fetch-evp', 'our client.fetch, provider evp', ours(quick, one)] as const]),
     ]
     const rows: number[][] = ways.map(() => [])
     try {
@@ -81,6 +87,7 @@ await runBench(
       )
     } finally {
       client.destroy()
+      quick?.destroy()
       agent.destroy()
       await dispatcher.close()
       server.kill()
@@ -90,14 +97,17 @@ await runBench(
         ? []
         : [figuresOf({ name: `client.${name}`, title, labels: { bytes: BYTES }, unit: 'µs CPU' }, rows[i]!)],
     )
-    const beside = (i: number): number | undefined =>
-      rows[0]!.length === 0 ? undefined : acrossRounds(rows[0]!, rows[i]!, (ours, theirs) => ours / theirs)
+    const beside = (i: number, own = 0): number | undefined =>
+      (rows[own]?.length ?? 0) === 0
+        ? undefined
+        : acrossRounds(rows[own]!, rows[i]!, (ours, theirs) => ours / theirs)
     return {
       parameters: { requests: REQUESTS, parallel: PARALLEL, bytes: BYTES },
       measurements,
       goals: [
         goal('client.fetch, undici.fetch = 1', '≤', 1, beside(1)),
         goal('client.fetch, undici.request = 1', '≤', 1, beside(2)),
+        goal('client.fetch with evp, undici.request = 1', '≤', 1, beside(2, 5)),
       ],
       details: {},
       print: result =>
