@@ -73,6 +73,29 @@ describe.skipIf(!wanted)('what npm pack makes, installed in an empty folder', ()
     expect((await npx('certs', '--renew')).stdout.toString()).toContain('what was there before is kept in')
   })
 
+  it('has types that resolve as its code does, as "are the types wrong" sees it', async () => {
+    const tools = join(root, 'tools')
+    mkdirSync(tools)
+    const tool = '@arethetypeswrong/cli@0.18.5'
+    const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--no-save']
+    const got = await run('npm', ['install', ...options, tool], '', { cwd: tools, patience: 300_000 })
+    expect(got.code, got.stderr).toBe(0)
+    const tarball = join(root, readdirSync(root).find(name => name.endsWith('.tgz'))!)
+    // All of it is ES modules: what require() makes of them is not asked.
+    const words = [
+      '--no-install',
+      'attw',
+      tarball,
+      '--profile',
+      'esm-only',
+      '--format',
+      'ascii',
+      '--no-color',
+    ]
+    const { code, stdout } = await run('npx', words, '', { cwd: tools, patience: 120_000 })
+    expect([code, stdout.toString()]).toEqual([0, expect.stringContaining('No problems found')])
+  }, 480_000)
+
   it('ends by the command that it prints', async () => {
     const command = /Ctrl-C or (.*) ends everything/.exec(said)![1]!
     const ended = once(platform, 'exit')
