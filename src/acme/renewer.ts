@@ -121,7 +121,7 @@ export class Renewer {
     return this.#due(wanted) === undefined || this.#options.alone(() => this.#one(wanted))
   }
 
-  /** What is kept of one certificate, or where it is kept, is of no use: others are looked at all the same. */
+  /** What is kept of one certificate is of no use: others are looked at all the same. */
   #broken(name: string, { message }: Error): void {
     const asked = this.#forced.delete(name)
     if (!asked && this.#told.get(name) === message) return
