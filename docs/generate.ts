@@ -61,11 +61,11 @@ big-endian.
 Everything that a connection is, apart from its byte stream. The format version is ${FORMAT_VERSION}. There is
 exactly one encoding of one state, so \`encode(decode(x))\` is \`x\`. A reader refuses another format version,
 anything truncated, and anything left over; it passes over extensions that it does not know. Formats
-${OLDEST_VERSION} to ${FORMAT_VERSION} are read, and ${FORMAT_VERSION} is written; format 6 has no
-\`upstreams\`, format 5 does not know the
-key updates \`negotiating\` and \`extended\`, format 4 neither \`http1_response\` nor \`http2_responses\`,
-format 3 has no \`peer_intermediates\`, format 2 knows neither \`http2\` nor \`websocket\`. Format 1 is
-read no more: it is refused with reason \`version\`. Golden envelopes are in \`vectors/transfer/\`.
+${OLDEST_VERSION} to ${FORMAT_VERSION} are read, and ${FORMAT_VERSION} is written; format 6 knows neither
+\`upstreams\` nor the protocols \`http1_upload\` and \`http2_streams\`, format 5 not the key updates
+\`negotiating\` and \`extended\`, format 4 neither \`http1_response\` nor \`http2_responses\`, format 3
+has no \`peer_intermediates\`, format 2 knows neither \`http2\` nor \`websocket\`. Format 1 is read no
+more: it is refused with reason \`version\`. Golden envelopes are in \`vectors/transfer/\`.
 
 **Changing it.** A change of any struct below is a new format version with a new golden envelope. In a fleet,
 every process learns to read the new version before any process writes it. Where containers of two releases

@@ -91,6 +91,13 @@ export interface Context {
    */
   trailers(source: TrailerSource): void
   /**
+   * Says where a call stands that reads its request and has not answered: a value that JSON can say, at most
+   * 1 MiB of it, from which the export `resume` of the module goes on with the rest of the request in another
+   * container. It is asked while the function waits for the next piece of the request's body, perhaps often,
+   * and must change nothing.
+   */
+  freezes(freeze: () => unknown): void
+  /**
    * Asks an upstream. The response can go to another container with its connection, together with the call:
    * where `freeze` of a {@link ResumableStream} names it within its value, `resume` gets the rest of it in
    * that place. Nothing is decoded, and no coding is asked for. What is underway ends with the call.
@@ -124,15 +131,18 @@ export interface FetchHandler {
 }
 
 /**
- * The export `resume` of a module: goes on with a response that was begun in another container.
- * @param state what `freeze` of its stream gave there
- * @returns what follows behind all that the stream had given
+ * The export `resume` of a module: goes on with a call that was begun in another container.
+ * @param state what `freeze` of its response's stream gave there, or {@link Context.freezes} if that had not
+ * begun
+ * @param request the request, whose body is what the function has not read of it
+ * @returns what follows behind all that the stream had given, or the response if that had not begun
  */
 export type ResumeFunction = (
   state: unknown,
   context: Context,
   env: Environment,
-) => ReadableStream<Uint8Array> | Promise<ReadableStream<Uint8Array>>
+  request: Request,
+) => ReadableStream<Uint8Array> | Response | Promise<ReadableStream<Uint8Array> | Response>
 
 /** `export default (request, ctx) => response`, for short. */
 export type BareHandler = (request: Request, context: Context) => Response | Promise<Response>

@@ -13,6 +13,11 @@ export interface ResumableStream extends ReadableStream<Uint8Array> {
   unread?(): readonly Uint8Array[]
   /** Whether nothing follows behind what has been enqueued. Without it something may. */
   ended?(): boolean
+  /**
+   * Whether its source has done with all that it read, because it is not at work. Without it that is not
+   * known.
+   */
+  idle?(): boolean
   /** Fulfilled when it can be asked where it stands; undefined: it can be. Without it, always. */
   starting?(): Promise<void> | undefined
 }
@@ -103,6 +108,7 @@ class Resumable implements ResumableController {
       },
       unread: () => this.#pieces,
       ended: () => this.#ended && this.#failure === undefined,
+      idle: () => source.pull !== undefined && !this.#pulling && this.#starting === undefined,
       starting: () => this.#starting,
     })
     this.#run(() => this.#start())

@@ -1,13 +1,4 @@
-import {
-  carriedRequest,
-  type H1State,
-  h1Response,
-  h1State,
-  INBOUND_CEILING,
-  requestFields,
-} from '../http/h1/index.ts'
-import { h2State } from '../http/h2/state.ts'
-import { webSocketState } from '../http/websocket/index.ts'
+import type { H1State } from '../http/h1/index.ts'
 import { SessionState, SessionStateWithoutChain } from '../tls13/state.ts'
 import {
   boolean,
@@ -17,21 +8,17 @@ import {
   EMPTY,
   Encoder,
   encode,
-  enumeration,
   fixed,
   opaque,
   optional,
   secret,
-  select,
   struct,
   type TypeOf,
-  text,
-  uint8,
   uint16,
   uint32,
-  uint64,
   vector,
 } from '../wire/index.ts'
+import { ApplicationState, type FrozenCall } from './consignments/application.ts'
 import { SESSION_ID_LENGTH } from './seal.ts'
 
 /**
@@ -43,7 +30,7 @@ export const FORMAT_VERSION = 7
  * The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket, what 4 added to 3
  * are the `peerIntermediates` of a session, what 5 added to 4 are the protocols http1_response and
  * http2_responses, what 6 added to 5 are the extended key updates of a session, and what 7 added to 6 are the
- * `upstreams`; nothing else differs.
+ * `upstreams` and the protocols http1_upload and http2_streams; nothing else differs.
  */
 export const OLDEST_VERSION = 2
 /**
@@ -51,84 +38,7 @@ export const OLDEST_VERSION = 2
  * on.
  */
 export const LAST_GENERATION = 2 ** 31
-export { SESSION_ID_LENGTH }
-
-/** A function's call that has begun its response, and what follows of that. */
-export const frozenCall = struct('FrozenCall', {
-  callId: text(1, 128),
-  /** That its head said. */
-  status: uint16,
-  /** When it began, and until when its response was to begin: milliseconds since 1970. */
-  began: uint64,
-  deadline: optional(uint64),
-  /** Milliseconds since it began, and bytes of content that the function has given since, for logs. */
-  age: uint32,
-  given: uint64,
-  /** Content that comes next. Secret: it is the function's answer to this one client. */
-  content: secret(opaque(0, 2 ** 24 - 1)),
-  /** What its function has frozen, as JSON: what comes behind that content. Undefined: nothing does. */
-  state: optional(secret(opaque(0, 2 ** 24 - 1))),
-})
-export type FrozenCall = TypeOf<typeof frozenCall>
-
-/** What the connection speaks above TLS, with its state. */
-export const ApplicationState = select(
-  'ApplicationState',
-  'protocol',
-  enumeration('ApplicationProtocol', uint8, {
-    http1: 1,
-    http2: 2,
-    websocket: 3,
-    http1_response: 4,
-    http2_responses: 5,
-  }),
-  {
-    http1: h1State,
-    /** Since version 3. */
-    http2: struct('Http2Application', {
-      /** Requests accepted so far. */
-      requestsServed: uint32,
-      http: h2State,
-    }),
-    /** Since version 3. */
-    websocket: struct('WebSocketApplication', {
-      /** Requests accepted so far, the one for the WebSocket among them. */
-      requestsServed: uint32,
-      /** Of that request; its characters are bytes (ISO 8859-1), here they are UTF-8. */
-      target: text(1, 2 ** 24 - 1),
-      headers: requestFields,
-      host: optional(text(0, 2 ** 16 - 1)),
-      subprotocol: optional(text(1, 2 ** 16 - 1)),
-      socket: webSocketState,
-      /** What the function has frozen, as JSON. */
-      state: optional(opaque(0, 2 ** 24 - 1)),
-    }),
-    /** Since version 5: HTTP/2 in the middle of responses. */
-    http2_responses: struct('Http2ResponsesApplication', {
-      requestsServed: uint32,
-      http: h2State,
-      calls: vector(
-        struct('Http2Call', {
-          streamId: uint32,
-          /** Requests on the connection before this one. */
-          index: uint32,
-          request: carriedRequest,
-          call: frozenCall,
-        }),
-        1,
-        2 ** 24 - 1,
-      ),
-    }),
-    /** Since version 5: HTTP/1 in the middle of a response. */
-    http1_response: struct('Http1ResponseApplication', {
-      requestsServed: uint32,
-      inbound: secret(opaque(0, INBOUND_CEILING)),
-      response: h1Response,
-      call: frozenCall,
-    }),
-  },
-)
-export type ApplicationState = TypeOf<typeof ApplicationState>
+export { ApplicationState, type FrozenCall, SESSION_ID_LENGTH }
 
 /**
  * Room for what later versions add without a new format: a reader passes over types that it does not know.
@@ -224,6 +134,14 @@ export function withEncoded<T>(envelope: Envelope, use: (bytes: Uint8Array) => T
   }
 }
 
+/** The first version that knows a protocol, if that is none of the first ones. */
+const SINCE: Readonly<Partial<Record<ApplicationState['protocol'], number>>> = {
+  http1_response: 5,
+  http2_responses: 5,
+  http1_upload: 7,
+  http2_streams: 7,
+}
+
 /**
  * @throws EnvelopeError `version` for a format we do not read, `malformed` for anything truncated, too long
  * or out of range
@@ -238,7 +156,7 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
     const envelope = version! < 7 ? decodeOlder(bytes, version!) : decode(Envelope, bytes)
     if (version === 2 && envelope.application.protocol !== 'http1')
       throw new DecodeError('version 2 has no such protocol', 0)
-    if (version! < 5 && /_responses?$/.test(envelope.application.protocol))
+    if (version! < (SINCE[envelope.application.protocol] ?? 0))
       throw new DecodeError(`version ${version} has no such protocol`, 0)
     if (version! < 6 && /^(negotiating|extended)$/.test(envelope.tls?.keyUpdate.kind ?? ''))
       throw new DecodeError(`version ${version} has no extended key updates`, 0)

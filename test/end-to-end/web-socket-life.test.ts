@@ -195,9 +195,22 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     await client.close()
   })
 
-  it('is closed with 1001 when its container drains; its connection goes on in another one', async () => {
+  it('goes to another replica when its container drains, with its connection', async () => {
     const client = await openHttp2('echo')
-    const { back, next, ask } = tunnel(client, 'echo')
+    const { back, ask } = tunnel(client, 'echo')
+    expect(await back.status).toBe(200)
+    const { container } = await ask('x')
+    await platform.order(`drain ${container}`)
+    expect(await ask('y')).toEqual({ count: 2, container: other(container) })
+    const after = await client.request('/echo')
+    expect([textOf(after), after.container, after.hops]).toEqual(['here', other(container), 1])
+    await client.close()
+    await platform.order('scale echo 2')
+  })
+
+  it('is closed with 1001 when its container drains, if its function does not freeze', async () => {
+    const client = await openHttp2('hello')
+    const { back, next, ask } = tunnel(client, 'hello')
     expect(await back.status).toBe(200)
     const { container } = await ask('x')
     const drained = platform.order(`drain ${container}`)
@@ -205,10 +218,10 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     expect([opcode, (payload[0]! << 8) | payload[1]!]).toEqual([Opcode.CLOSE, 1001])
     back.write(writeFrame(Opcode.CLOSE, payload, { mask: new Uint8Array(4) }))
     await drained
-    const after = await client.request('/echo')
+    const after = await client.request('/hello')
     expect([textOf(after), after.container, after.hops]).toEqual(['here', other(container), 1])
     await client.close()
-    await platform.order('scale echo 2')
+    await platform.order('scale hello 2')
   })
 
   it('ends with its connection when its container is killed, by an alert', async () => {

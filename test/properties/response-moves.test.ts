@@ -177,7 +177,7 @@ function sceneOf(make: (tls: boolean) => Client, tls: boolean, headers: Record<s
   const typist = new Typist()
   const hostOf = (name: string) =>
     new ResponseHost(
-      () => new Response(typist.from(0, undefined as never, {}) as never, { headers }),
+      () => new Response(typist.from(0, undefined as never, {}, undefined as never) as never, { headers }),
       typist.from,
       name,
     )

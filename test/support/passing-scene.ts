@@ -40,7 +40,9 @@ export class PassingHost extends ResponseHost {
     resume: ResumeFunction | undefined = pass,
     ask: (url: string, ctx: Context) => Promise<Response> = async (url, ctx) => {
       const upstream = await ctx.fetch(url, ca === undefined ? {} : { ca })
-      return new Response((await pass({ upstream }, ctx, {})) as ReadableStream<Uint8Array>)
+      return new Response(
+        (await pass({ upstream }, ctx, {}, undefined as never)) as ReadableStream<Uint8Array>,
+      )
     },
   ): Promise<PassingHost> {
     const fetch: FetchHandler['fetch'] = (_request, _env, ctx) => ask(url, ctx)

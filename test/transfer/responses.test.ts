@@ -174,6 +174,96 @@ describe('a response in its middle is refused', () => {
   })
 })
 
+type Upload = Extract<ApplicationState, { protocol: 'http1_upload' }>
+type Streams = Extract<ApplicationState, { protocol: 'http2_streams' }>
+
+describe('a request in its middle is refused', () => {
+  it.each<[string, (state: Upload) => void, RegExp]>([
+    ['without what it goes on from', state => (state.call.state = undefined), /could go on/],
+    ['with an answer that has not begun', state => (state.call.status = 200), /has not begun/],
+    ['with content of no answer', state => (state.call.content = utf8('x')), /has not begun/],
+    ['with an id that no call has', state => (state.call.callId = 'a b'), /no call has/],
+    ['with a state that is no JSON', state => (state.call.state = utf8('{')), /no JSON/],
+    [
+      'whose end the connection tells',
+      state => Object.assign(state.upload.body!, { next: 'never' }),
+      /no request has/,
+    ],
+    [
+      'with content before a size',
+      state => Object.assign(state.upload.body!, { next: 'size' }),
+      /no request has/,
+    ],
+    [
+      'in chunks to an old client',
+      state => {
+        state.upload.current = false
+        state.upload.response = { framing: 'chunked', owed: 0 }
+      },
+      /chunks over HTTP\/1\.0/,
+    ],
+    [
+      'that has begun to be answered with nothing',
+      state => (state.upload.response = { framing: 'chunked', owed: 0 }),
+      /content of status 0/,
+    ],
+  ])('%s', (_, change, what) => {
+    const state = golden('http1_upload')
+    change(state)
+    expect(contradiction(state)).toMatch(what)
+  })
+})
+
+describe('what is served on streams is refused', () => {
+  it.each<[string, (state: Streams) => void, RegExp]>([
+    ['a WebSocket on no tunnel', ({ http }) => (http.streams[0]!.tunnel = false), /websocket.*nothing more/],
+    [
+      'a WebSocket of which one side is over',
+      ({ http }) => (http.streams[0]!.state = 'half_closed_remote'),
+      /over/,
+    ],
+    [
+      'a WebSocket that was not granted',
+      ({ http }) => (http.streams[0]!.headSent = false),
+      /head has not been/,
+    ],
+    [
+      'a WebSocket with a state that is no JSON',
+      ({ passengers: [one] }) => Object.assign(one!.frozen, { state: utf8('{') }),
+      /no JSON/,
+    ],
+    ['an upload in a tunnel', ({ http }) => (http.streams[1]!.tunnel = true), /upload.*nothing more/],
+    ['an upload behind its answer', ({ http }) => (http.streams[1]!.ending = true), /nothing more/],
+    [
+      'an upload whose answer has not begun',
+      ({ http }) => (http.streams[1]!.headSent = false),
+      /has not begun/,
+    ],
+    [
+      'an upload twice',
+      state => (state.passengers = [...state.passengers, state.passengers[1]!]),
+      /there twice/,
+    ],
+  ])('%s', (_, change, what) => {
+    const state = golden('http2_streams')
+    change(state)
+    expect(contradiction(state)).toMatch(what)
+  })
+
+  it.each(['http2_streams', 'http2_responses'] as const)('a stream that nothing serves: %s', protocol => {
+    const state = golden(protocol)
+    const [first] = state.http.streams
+    state.http.streams = [...state.http.streams, { ...first!, id: 99 }]
+    expect(contradiction(state)).toBe('nothing is served on stream 99')
+    state.http.streams.at(-1)!.ending = true
+    expect(contradiction(state)).toBeUndefined()
+    const { requestsServed, http } = state
+    expect(contradiction({ protocol: 'http2', requestsServed, http })).toBe(
+      `nothing is served on stream ${first!.id}`,
+    )
+  })
+})
+
 it('a WebSocket is refused with a state that its function could not read', () => {
   const state = golden('websocket')
   state.state = utf8('not JSON')

@@ -343,6 +343,115 @@ ENVELOPES['a response that is passed on'] = {
   ],
 }
 
+ENVELOPES['a request in its middle'] = {
+  ...common,
+  generation: 4,
+  hops: 4,
+  idleLeft: 20_000,
+  tls: undefined,
+  application: {
+    protocol: 'http1_upload',
+    requestsServed: 2,
+    inbound: utf8('and mo'),
+    upload: {
+      request: {
+        method: 'POST',
+        target: '/echo/tally',
+        headers: [{ name: 'transfer-encoding', value: 'chunked' }],
+        host: 'echo.local',
+      },
+      current: true,
+      body: { remaining: 8, next: 'data-end', content: 20, extensionBytes: 3 },
+      response: undefined,
+      persistent: true,
+    },
+    call: {
+      callId: '4bf92f35-77b3-4da6-a3ce-929d0e0e4736',
+      status: 0,
+      began: 1_795_996_800_000,
+      deadline: 1_795_996_860_000,
+      age: 61_000,
+      given: 0,
+      content: new Uint8Array(0),
+      state: utf8('{"bytes":8}'),
+    },
+    unread: utf8('some'),
+  },
+}
+
+/** A connection with a WebSocket, and a request that is being answered before it has come whole. */
+function tunnelling() {
+  const client = new H2Client()
+  const server = new H2Server()
+  client.receive(server.takeOutput())
+  while (client.next() !== undefined);
+  const asked = { scheme: 'https', authority: 'echo.local', path: '/echo/chat' }
+  const socket = client.request({ ...asked, method: 'CONNECT', protocol: 'websocket' }, false)
+  const upload = client.request({ ...asked, method: 'POST', path: '/echo/shout' }, false)
+  client.write(upload, utf8('hello'))
+  server.receive(client.takeOutput())
+  while (server.next() !== undefined);
+  for (const streamId of [socket, upload]) {
+    server.accept(streamId)
+    server.respond(streamId, { status: 200, headers: [] })
+  }
+  while (server.next() !== undefined);
+  server.takeOutput()
+  return { socket, upload, http: server.export() }
+}
+
+const { socket, upload, http: tunnelled } = tunnelling()
+const asked = { headers: [{ name: 'host', value: 'echo.local' }], host: 'echo.local' }
+ENVELOPES['a WebSocket and a request in its middle over HTTP/2'] = {
+  ...common,
+  generation: 5,
+  hops: 5,
+  idleLeft: 20_000,
+  tls: undefined,
+  application: {
+    protocol: 'http2_streams',
+    requestsServed: 2,
+    http: tunnelled,
+    passengers: [
+      {
+        streamId: socket,
+        index: 0,
+        request: { method: 'GET', target: '/echo/chat', ...asked },
+        frozen: {
+          kind: 'websocket',
+          subprotocol: 'chat',
+          socket: {
+            inbound: new Uint8Array(0),
+            outbound: utf8('\u0081'),
+            partial: { kind: 'text', data: utf8('Hel') },
+            closeSent: false,
+          },
+          state: utf8('{"count":3}'),
+        },
+      },
+      {
+        streamId: upload,
+        index: 1,
+        request: { method: 'POST', target: '/echo/shout', ...asked },
+        frozen: {
+          kind: 'upload',
+          call: {
+            callId: '4bf92f35-77b3-4da6-a3ce-929d0e0e4737',
+            status: 200,
+            began: 1_795_996_800_000,
+            deadline: undefined,
+            age: 100,
+            given: 3,
+            content: utf8('HEL'),
+            state: utf8('1'),
+          },
+          unread: utf8('lo'),
+        },
+      },
+    ],
+  },
+}
+
 const vectors = Object.entries(ENVELOPES).map(([name, envelope]) => ({
   name,
   envelope: JSON.parse(JSON.stringify(envelope, (_, value) => (value instanceof Uint8Array ? hex(value) : value))),

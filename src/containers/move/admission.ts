@@ -2,6 +2,7 @@ import type { FunctionModule } from '../../functions/module.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { ServerConfig } from '../../tls13/index.ts'
 import { TlsError } from '../../tls13/index.ts'
+import type { Http2Passenger } from '../../transfer/consignments/application.ts'
 import type { Envelope, FrozenCall } from '../../transfer/envelope.ts'
 
 /**
@@ -61,9 +62,10 @@ export function unresumable(
   origin: Origin,
   { resume, webSocket }: Pick<FunctionModule, 'resume' | 'webSocket'>,
 ): string | undefined {
-  if (application.protocol === 'websocket') {
+  const { protocol } = application
+  if (protocol === 'websocket' || (protocol === 'http2_streams' && application.passengers.some(isSocket))) {
     if (origin === 'stranger') return "another function's WebSocket"
-    return webSocket === undefined ? 'the function here knows no WebSockets' : undefined
+    if (webSocket === undefined) return 'the function here knows no WebSockets'
   }
   const calls = callsOf(application)
   if (calls.length === 0) return undefined
@@ -73,10 +75,23 @@ export function unresumable(
   return 'the function here has no export `resume`'
 }
 
-/** The calls whose responses are in their middle. */
+/** The calls that are in their middle. */
 function callsOf(application: Envelope['application']): readonly FrozenCall[] {
-  if (application.protocol === 'http1_response') return [application.call]
-  return application.protocol === 'http2_responses' ? application.calls.map(({ call }) => call) : []
+  switch (application.protocol) {
+    case 'http1_response':
+    case 'http1_upload':
+      return [application.call]
+    case 'http2_responses':
+      return application.calls.map(({ call }) => call)
+    case 'http2_streams':
+      return application.passengers.flatMap(({ frozen }) => ('call' in frozen ? [frozen.call] : []))
+    default:
+      return []
+  }
+}
+
+function isSocket({ frozen }: Http2Passenger): boolean {
+  return frozen.kind === 'websocket'
 }
 
 /** Makes a session forget what another function says of its client. */

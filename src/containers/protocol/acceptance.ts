@@ -2,10 +2,11 @@ import { carriedHead } from '../../http/h1/index.ts'
 import type { H2Exchange } from '../../http/h2/exchanges/exchange.ts'
 import type { H2Serving } from '../../http/h2/serving.ts'
 import type { Problem } from '../../http/problem.ts'
+import type { Http2Passenger } from '../../transfer/consignments/application.ts'
 import { unavailable } from '../move/unavailable.ts'
 import { admitSocket } from '../socket/socket-admission.ts'
+import type { SocketOpening } from '../socket/socket-call.ts'
 import { Tunnel, type TunnelOwner } from '../socket/tunnel.ts'
-import type { Http2Call } from './calls.ts'
 import { FunctionCall } from './function-call.ts'
 import { Loan } from './loan.ts'
 import { logOwn, ownAnswer } from './own-answers.ts'
@@ -64,18 +65,38 @@ export class Acceptance {
 
   #begin({ request, head }: Waiting, begin: (exchange: H2Exchange) => void): void {
     this.#serving.accept(request, head, exchange => {
-      const rate = this.#owner.timers.rates.take(request.streamId)
-      if (rate !== undefined) exchange.resumed(rate.left, rate.counted)
+      this.#rate(request.streamId, exchange)
       begin(exchange)
     })
   }
 
-  /** Goes on with a response that was begun elsewhere. */
-  resume({ streamId, index, request, call }: Http2Call): void {
-    const exchange = this.#serving.resume(streamId, carriedHead(request, '2'), index)
-    const resumed = this.#place(exchange, this.#functionPath(exchange))
-    exchange.sink = resumed
-    resumed.goOn(call, this.#owner.luggage.take(streamId))
+  /** How slowly its content has come so far. */
+  #rate(streamId: number, exchange: H2Exchange): void {
+    const rate = this.#owner.timers.rates.take(streamId)
+    if (rate !== undefined) exchange.resumed(rate.left, rate.counted)
+  }
+
+  /** Goes on with what was begun elsewhere. */
+  resume({ streamId, index, request, frozen }: Http2Passenger): void {
+    const tunnel = frozen.kind === 'websocket'
+    const whole = !tunnel && this.#serving.http.ended(streamId)
+    const begun = tunnel || frozen.call.status !== 0
+    const exchange = this.#serving.resume(streamId, carriedHead(request, '2'), index, {
+      whole,
+      begun,
+      tunnel,
+    })
+    this.#rate(streamId, exchange)
+    const functionPath = this.#functionPath(exchange)
+    if (frozen.kind === 'websocket') {
+      const { subprotocol: protocol, socket, state } = frozen
+      const connection = this.#owner.info(index)
+      this.#place({ head: exchange.head, functionPath, connection, protocol, socket, state }, exchange).goOn()
+    } else {
+      const call = this.#begun(exchange, functionPath)
+      call.goOn(frozen, whole, this.#owner.luggage.take(streamId))
+      exchange.goOn(call)
+    }
   }
 
   #call(exchange: H2Exchange): void {
@@ -88,10 +109,10 @@ export class Acceptance {
       logOwn(host, head, () => this.#owner.info(exchange.index), own)
       return
     }
-    exchange.content(this.#place(exchange, functionPath))
+    exchange.content(this.#begun(exchange, functionPath))
   }
 
-  #place(exchange: H2Exchange, functionPath: string): FunctionCall {
+  #begun(exchange: H2Exchange, functionPath: string): FunctionCall {
     const { host, guard } = this.#owner
     const place = {
       functionPath,
@@ -113,9 +134,13 @@ export class Acceptance {
     const asked = { head, functionPath, connection, response: exchange, guard }
     admitSocket(host, asked, ({ fields, protocol, admitted }) => {
       const opening = { head, functionPath, connection: connection(), protocol, admitted }
-      const keepAlive = host.limits.timers['keep-alive'] / 2
-      new Tunnel(this.#tunnelOwner, exchange, host, opening, keepAlive).open(fields)
+      this.#place(opening, exchange).open(fields)
     })
+  }
+
+  #place(opening: SocketOpening, exchange: H2Exchange): Tunnel {
+    const { host } = this.#owner
+    return new Tunnel(this.#tunnelOwner, exchange, host, opening, host.limits.timers['keep-alive'] / 2)
   }
 
   #functionPath({ head }: H2Exchange): string {

@@ -79,6 +79,8 @@ export class CallContext implements Context, Endings {
   #aborted: Error | undefined
   #onAbort: ((reason: Error) => void) | undefined
   readonly #informant: Informant | undefined
+  /** What {@link freezes} was given last. */
+  freezer: (() => unknown) | undefined
   /** What {@link trailers} was given last. */
   trailerSource: TrailerSource | undefined
   #upstreams: CallUpstreams | undefined
@@ -198,6 +200,10 @@ export class CallContext implements Context, Endings {
 
   trailers(source: TrailerSource): void {
     this.trailerSource = source
+  }
+
+  freezes(freeze: () => unknown): void {
+    this.freezer = freeze
   }
 
   /** The responses of upstreams that it has asked for; undefined: there were none. */

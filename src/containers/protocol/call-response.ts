@@ -160,6 +160,30 @@ export class CallResponse {
     return flow === undefined || this.#rooted || !this.#portable(flow) ? undefined : flow.left
   }
 
+  /** Its function is making it, and what is left of it can go elsewhere. */
+  get resumable(): boolean {
+    const flow = this.#flow
+    return flow !== undefined && !flow.whole && flow.freezes
+  }
+
+  /** Its function is not at work on it, as far as that is known. */
+  get idle(): boolean {
+    return this.#flow?.idle === true
+  }
+
+  /** A call whose response has not begun. @param state what its function has frozen */
+  unbegun(state: Uint8Array | undefined): FrozenCall {
+    const { age } = this.#logged ?? this.#metered ?? NOTHING
+    const { callId, began = this.#callee.clock.wall(), deadline } = this.#context
+    return { callId, status: 0, began, deadline, age, given: 0, content: EMPTY, state }
+  }
+
+  /** The call was begun elsewhere, and its response was not. */
+  goOnUnanswered({ age }: FrozenCall): void {
+    this.#metered?.goOn(0, age)
+    this.#logged?.goOn(0, age, 0)
+  }
+
   /** What is left of it, as long as it stands still. */
   get frozen(): FrozenCall | undefined {
     return this.#told(this.#flow?.frozen)
@@ -182,9 +206,14 @@ export class CallResponse {
   /**
    * Goes on with what was begun elsewhere.
    * @param within milliseconds in which the function has to give the rest; 0: for ever
+   * @param request gives what is left of its request
    * @throws what the function throws when it is asked for that
    */
-  async goOn({ status, content, state, age, given }: FrozenCall, within: number): Promise<void> {
+  async goOn(
+    { status, content, state, age, given }: FrozenCall,
+    within: number,
+    request: () => Request | undefined,
+  ): Promise<void> {
     this.answered = this.begun = true
     this.#status = status
     this.#metered?.goOn(status, age)
@@ -192,17 +221,21 @@ export class CallResponse {
     this.streaming = true
     pendingCalls.add(this.#call)
     const accompanied = this.#context.upstreams !== undefined
-    const rest = state && { state, stream: this.#rest(state, within), accompanied }
+    const rest = state && { state, stream: this.#rest(state, within, request), accompanied }
     // It is looked at when the content has gone out.
     rest?.stream.catch(() => {})
     await this.#send(this.#flowOf(content, rest, true))
   }
 
-  async #rest(state: Uint8Array, within: number): Promise<ReadableStream<Uint8Array>> {
+  async #rest(
+    state: Uint8Array,
+    within: number,
+    request: () => Request | undefined,
+  ): Promise<ReadableStream<Uint8Array>> {
     const late = (): void => this.#call.blame(new Error(`\`resume\` has given nothing in ${within} ms`))
     const timer = within === 0 ? undefined : this.#callee.clock.after(within, late)
     try {
-      return await restOf(this.#callee, state, this.#context)
+      return await restOf(this.#callee, state, this.#context, request)
     } finally {
       timer?.stop()
     }

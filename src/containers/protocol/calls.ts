@@ -1,26 +1,37 @@
 import { carried } from '../../http/h1/index.ts'
 import type { H2Exchange } from '../../http/h2/exchanges/exchange.ts'
 import type { H2Serving } from '../../http/h2/serving.ts'
-import type { ApplicationState, FrozenCall } from '../../transfer/envelope.ts'
+import type { Http2Passenger } from '../../transfer/consignments/application.ts'
 import { concat } from '../../wire/index.ts'
 import type { Rates } from '../connection/rates.ts'
 import { Tunnel } from '../socket/tunnel.ts'
 import { type Leaving, unreadOf } from '../upstream/upstreams.ts'
 import { FunctionCall } from './function-call.ts'
+import { bytesOf } from './passenger.ts'
 
-export type Http2Call = Extract<ApplicationState, { protocol: 'http2_responses' }>['calls'][number]
+/** Milliseconds for which what is served stands still for the sake of what does not. */
+const PATIENCE = 250
+/** Milliseconds for which it goes on then, before it stands still again. */
+const RESPITE = 1000
+
+type ServingPart = Pick<H2Serving, 'exchanges' | 'withdraw' | 'leave'>
 
 /** What the container has to know of the requests that are being served on one connection's streams. */
 export class Calls {
-  readonly #serving: Pick<H2Serving, 'exchanges' | 'withdraw' | 'leave'>
-
-  readonly #frozen: Http2Call[] = []
+  readonly #serving: ServingPart
+  readonly #left: Http2Passenger[] = []
   /** Responses of upstreams that go along with them. */
   readonly upstreams: Leaving[] = []
   /** Those that {@link withdraw} has taken out. */
-  readonly #leaving: FunctionCall[] = []
+  readonly #leaving: (FunctionCall | Tunnel)[] = []
+  /** They have gone along, or are about to. */
+  #withdrawn = false
+  /** When they began to stand still. */
+  #since: number | undefined
+  /** One of them has kept all others waiting for too long: by its name, and until when they go on. */
+  #slow: { readonly name: string; readonly until: number } | undefined
 
-  constructor(serving: Pick<H2Serving, 'exchanges' | 'withdraw' | 'leave'>) {
+  constructor(serving: ServingPart) {
     this.#serving = serving
   }
 
@@ -28,17 +39,26 @@ export class Calls {
     return this.#serving.exchanges.values()
   }
 
+  get #tunnels(): Tunnel[] {
+    return [...this.#exchanges].map(({ sink }) => sink).filter(sink => sink instanceof Tunnel)
+  }
+
   get size(): number {
     return this.#serving.exchanges.size
   }
 
-  /** The first of them that cannot go elsewhere, by its name. */
+  /** Whether {@link withdraw} has been called. */
+  get withdrawn(): boolean {
+    return this.#withdrawn
+  }
+
+  /** The first of them that cannot go elsewhere, or not soon, by its name. */
   get stays(): string | undefined {
     for (const { sink } of this.#exchanges) {
       const name = sink instanceof FunctionCall || sink instanceof Tunnel ? sink.stays : undefined
       if (name !== undefined) return name
     }
-    return undefined
+    return this.#slow?.name
   }
 
   /** A whole request is with a function. */
@@ -47,10 +67,9 @@ export class Calls {
     return false
   }
 
-  /** One of them is a WebSocket. */
-  get tunnelled(): boolean {
-    for (const { sink } of this.#exchanges) if (sink instanceof Tunnel) return true
-    return false
+  /** The first WebSocket that cannot go elsewhere, by its name. */
+  get rooted(): string | undefined {
+    return this.#tunnels.find(({ stays }) => stays !== undefined)?.stays
   }
 
   /** Something else is served than WebSockets, which ask by themselves whether their clients are there. */
@@ -59,20 +78,34 @@ export class Calls {
     return false
   }
 
+  /** Something is waited for: a response, or what a function does with a message. */
+  get watched(): boolean {
+    for (const { sink } of this.#exchanges) if (!(sink instanceof Tunnel) || sink.working) return true
+    return false
+  }
+
   /**
-   * Bytes of content that go along, of requests that no function has begun with and of responses that stand
-   * still; undefined if there is something else.
+   * Bytes of content that go along, of requests that no function has begun with and of what stands still;
+   * undefined if there is something else.
    */
   get portable(): number | undefined {
     let bytes = 0
+    const sockets: Tunnel[] = []
     for (const { sink, unsent } of this.#exchanges) {
+      for (const { length } of unsent) bytes += length
+      if (sink instanceof Tunnel) {
+        sockets.push(sink)
+        continue
+      }
       if (!(sink instanceof FunctionCall)) return undefined
-      const { frozen } = sink
-      if (frozen !== undefined) {
-        bytes += bytesOf(frozen)
-        for (const { length } of unsent) bytes += length
-      } else if (sink.started || sink.bodyEnded) return undefined
-      else bytes += sink.unread
+      const weight = sink.still ?? (sink.started || sink.bodyEnded ? undefined : sink.unread)
+      if (weight === undefined) return undefined
+      bytes += weight
+    }
+    // Their functions are asked, so they come last.
+    for (const { still } of sockets) {
+      if (still === undefined) return undefined
+      bytes += still
     }
     return bytes
   }
@@ -84,65 +117,96 @@ export class Calls {
     return companions
   }
 
-  /** What is left of the responses that went along with {@link withdraw}. */
-  get frozen(): readonly Http2Call[] {
-    return this.#frozen
+  /** What is left of all that went along with {@link withdraw}. */
+  get left(): readonly Http2Passenger[] {
+    return this.#left
   }
 
   /** Bytes of them, and of those that are to go on here. @param resuming from elsewhere */
-  held(resuming: readonly Http2Call[]): number {
+  held(resuming: readonly Http2Passenger[]): number {
     let bytes = unreadOf(this.upstreams)
-    for (const { call } of this.#frozen) bytes += bytesOf(call)
-    for (const { call } of resuming) bytes += bytesOf(call)
+    for (const { frozen } of this.#left) bytes += bytesOf(frozen)
+    for (const { frozen } of resuming) bytes += bytesOf(frozen)
     return bytes
   }
 
   /** What became of all that went along. @param goesOn it does, elsewhere or here */
   settled(goesOn: boolean): void {
-    for (const call of this.#leaving.splice(0)) call.settled(goesOn)
+    for (const one of this.#leaving.splice(0)) one.settled(goesOn)
   }
 
   /**
-   * All responses stop between two pieces, if all that is served can go elsewhere; otherwise none stands
-   * still because of another one.
-   * @param most bytes that may go along @param then called when one has stopped
+   * All that is served stops between two pieces or two messages, if all of it can go elsewhere; otherwise
+   * none stands still because of another one, or not for long.
+   * @param most bytes that may go along @param socketsAlone what else there is comes to its end first
+   * @param then called when one has stopped @returns when to ask again, if at a certain time
    */
-  freezeSoon(most: number, then: () => void): void {
+  freezeSoon(most: number, now: number, socketsAlone: boolean, then: () => void): number | undefined {
     let bytes = 0
     for (const { sink, unsent } of this.#exchanges) {
-      const left = sink instanceof FunctionCall ? sink.left : undefined
-      bytes += left ?? Infinity
+      bytes += (sink instanceof FunctionCall || sink instanceof Tunnel ? sink.left : undefined) ?? Infinity
       for (const { length } of unsent) bytes += length
     }
-    if (bytes > most) this.thaw()
-    else for (const { sink } of this.#exchanges) if (sink instanceof FunctionCall) sink.freezeSoon(then)
+    if (this.#slow !== undefined && now >= this.#slow.until) this.#slow = undefined
+    if (this.#slow !== undefined) return this.#slow.until
+    if (bytes > most && !socketsAlone) {
+      this.thaw()
+      return undefined
+    }
+    this.#since ??= now
+    const late = now - this.#since >= PATIENCE ? this.#late : undefined
+    if (late !== undefined) {
+      this.#slow = { name: late, until: now + RESPITE }
+      this.thaw()
+      return this.#slow.until
+    }
+    for (const { sink } of this.#exchanges) {
+      if (sink instanceof Tunnel) sink.hold()
+      else if (sink instanceof FunctionCall && !socketsAlone) sink.freezeSoon(then)
+    }
+    const until = this.#since + PATIENCE
+    return this.size === 0 || now >= until ? undefined : until
+  }
+
+  /** The first of them that does not stand still. */
+  get #late(): string | undefined {
+    for (const { sink } of this.#exchanges) {
+      if (sink instanceof FunctionCall && sink.started && sink.still === undefined) return sink.name
+      if (sink instanceof Tunnel && sink.working) return sink.name
+    }
+    return undefined
   }
 
   /** They stay here after all. */
   thaw(): void {
-    for (const { sink } of this.#exchanges) if (sink instanceof FunctionCall) sink.thaw()
+    this.#since = undefined
+    for (const { sink } of [...this.#exchanges])
+      if (sink instanceof FunctionCall || sink instanceof Tunnel) sink.thaw()
   }
 
   /**
-   * Gives all requests back to the connection as they were before they were accepted, and takes responses
-   * out that stand still; see {@link portable}.
+   * Gives all requests back to the connection as they were before they were accepted, and takes out what
+   * stands still; see {@link portable}.
    */
   withdraw(rates: Rates, waiting: { has(streamId: number): boolean }): void {
+    this.#withdrawn = true
     rates.retain(waiting)
     for (const exchange of [...this.#exchanges]) {
-      if (!(exchange.sink instanceof FunctionCall)) continue
-      this.#leaving.push(exchange.sink)
-      const { streamId } = exchange.announced
-      const call = frozenOf(exchange, exchange.sink)
-      if (call !== undefined) {
-        const { index, head, sink } = exchange
-        this.#frozen.push({ streamId, index, request: carried(head), call })
-        this.#serving.leave(exchange)
-        for (const journey of sink.leave()) this.upstreams.push({ streamId, journey })
+      const { announced, index, head, sink } = exchange
+      if (!(sink instanceof FunctionCall) && !(sink instanceof Tunnel)) continue
+      const { streamId } = announced
+      this.#leaving.push(sink)
+      if (sink instanceof FunctionCall && sink.still === undefined) {
+        rates.keep({ streamId, left: exchange.patience, counted: sink.unread })
+        this.#serving.withdraw(exchange, sink.takeBack())
         continue
       }
-      rates.keep({ streamId, left: exchange.patience, counted: exchange.sink.unread })
-      this.#serving.withdraw(exchange, exchange.sink.takeBack())
+      const frozen = sink instanceof Tunnel ? sink.leave() : behind(exchange, sink)
+      if (sink instanceof FunctionCall)
+        for (const journey of sink.journeys) this.upstreams.push({ streamId, journey })
+      if (frozen?.kind === 'upload') rates.keep({ streamId, left: exchange.patience, counted: 0 })
+      if (frozen !== undefined) this.#left.push({ streamId, index, request: carried(head), frozen })
+      this.#serving.leave(exchange)
     }
   }
 
@@ -152,23 +216,18 @@ export class Calls {
       if (sink instanceof FunctionCall || sink instanceof Tunnel) sink.wait()
   }
 
-  /** The container has to go: WebSockets are told, everything else is answered. */
-  drain(): void {
-    for (const { sink } of [...this.#exchanges]) if (sink instanceof Tunnel) sink.drain()
+  /** The container has to go: WebSockets are told. @param rooted only those that cannot go elsewhere */
+  drain(rooted: boolean): void {
+    for (const tunnel of this.#tunnels) if (!rooted || tunnel.stays !== undefined) tunnel.drain()
   }
 }
 
-/** What a call weighs that is on its way. */
-export function bytesOf({ content, state }: FrozenCall): number {
-  return content.length + (state?.length ?? 0)
-}
-
-/** What is left of a response that stands still, with what waits for a window of its client. */
-function frozenOf({ unsent }: H2Exchange, call: FunctionCall): FrozenCall | undefined {
-  const { frozen } = call
-  if (frozen === undefined || unsent.length === 0) return frozen
-  const content = concat(...unsent, frozen.content)
+/** What is left of a call that stands still, behind what waits for a window of its client. */
+function behind({ unsent }: H2Exchange, sink: FunctionCall): Http2Passenger['frozen'] {
+  const frozen = sink.leave()
+  if (unsent.length === 0) return frozen
+  const content = concat(...unsent, frozen.call.content)
   // What waits has been counted, where something counts.
-  const given = Math.max(0, frozen.given - (content.length - frozen.content.length))
-  return { ...frozen, content, given }
+  const given = Math.max(0, frozen.call.given - (content.length - frozen.call.content.length))
+  return { ...frozen, call: { ...frozen.call, content, given } }
 }

@@ -22,11 +22,22 @@ export function speak(
   refusal?: Refusal,
 ): Protocol {
   if (application.protocol === 'http2') return new Http2(owner, application, refusal)
-  if (application.protocol === 'http2_responses')
-    return new Http2(owner, application, refusal, application.calls)
+  if (application.protocol === 'http2_streams')
+    return new Http2(owner, application, refusal, application.passengers)
+  if (application.protocol === 'http2_responses') {
+    const passengers = application.calls.map(({ call, ...rest }) => ({
+      ...rest,
+      frozen: { kind: 'response', call } as const,
+    }))
+    return new Http2(owner, application, refusal, passengers)
+  }
   if (application.protocol === 'websocket') return new WebSocket(owner, application)
   if (application.protocol === 'http1_response')
-    return new Http1(owner, application, refusal, application.call)
+    return new Http1(owner, application, refusal, { kind: 'response', call: application.call })
+  if (application.protocol === 'http1_upload') {
+    const { call, unread } = application
+    return new Http1(owner, application, refusal, { kind: 'upload', call, unread })
+  }
   const { inbound } = application
   if (secured || !isPreface(inbound)) return new Http1(owner, application, refusal)
   const begun = new Http2(owner, undefined)

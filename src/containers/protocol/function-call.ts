@@ -12,19 +12,19 @@ import { problem } from '../../http/problem.ts'
 import type { ContentSink, HttpRequest, ResponseSink } from '../../http/serving.ts'
 import { isOne } from '../../platform/thrown.ts'
 import type { FrozenCall } from '../../transfer/envelope.ts'
-import { EMPTY, Pieces } from '../../wire/index.ts'
+import { EMPTY } from '../../wire/index.ts'
 import type { Arrived } from '../upstream/upstreams.ts'
 import { CallContext, type Callee, type Informant } from './call-context.ts'
 import { type CallRequest, functionFailed, isThenable, viewOf, withCallFields } from './call-messages.ts'
 import { CallResponse } from './call-response.ts'
 import { callersTime } from './callers-time.ts'
+import { type LeavingCall, weightOf } from './passenger.ts'
 import { type Pending, pendingCalls } from './pending.ts'
-
-/** Bytes of a request's body that wait for a function that reads it as a stream. */
-const BODY_BUFFER = 65_536
+import { RequestBody } from './request-body.ts'
+import { frozenState, resumed } from './response-flow.ts'
 
 /** Why a call is over here that goes on in another container. */
-const ELSEWHERE = new Error('the response goes on in another container')
+const ELSEWHERE = Object.assign(new Error('the call goes on in another container'), { name: 'MovedError' })
 
 /**
  * One accepted request on its way through a function. The body is given whole if it is there at once,
@@ -36,17 +36,19 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   readonly #callee: Callee
   readonly #response: CallResponse
   readonly #guard: CallRequest['guard']
-  readonly #source: Pick<HttpRequest, 'resume'>
-  /** What has come of the body, and the function has not got. */
-  readonly #pieces = new Pieces()
-  /** Bytes of it that the function's stream was given. */
-  #given = 0
-  #stream: ReadableStreamDefaultController<Uint8Array> | undefined
+  readonly #body: RequestBody
+  /** Responses of upstreams that go along, when it has left. */
+  journeys: readonly Journey[] = []
   readonly #timeout: number
   readonly answerWithin: number | undefined
   #started = false
-  #bodyEnded = false
-  #handing = false
+  /** It is to stand still in the middle of its request. @see freezeSoon */
+  #wanted: (() => void) | undefined
+  #told = false
+  /** What its function froze when it was asked last in the middle of its request. */
+  #state: Uint8Array | undefined
+  /** That was nothing that could be carried. */
+  #rooted = false
 
   /** @param source of the body, told when {@link full} has become false again */
   constructor(
@@ -58,7 +60,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   ) {
     this.#head = head
     this.#callee = callee
-    this.#source = source
+    this.#body = new RequestBody(source)
     this.answerWithin = callersTime(head.headers, callee.functionName, request.timeout)
     this.#timeout = this.answerWithin ?? request.timeout
     this.#guard = request.guard
@@ -66,19 +68,19 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     this.#response = new CallResponse(head, callee, this.#context, sink, this, request.cover)
   }
 
-  /** Whether more of the body may be read from the client now. */
-  get wantsBody(): boolean {
-    return !this.#bodyEnded && !this.full
-  }
-
   /** More than this has not been read by the function: see {@link ContentSink.full}. */
   get full(): boolean {
-    return this.#stream !== undefined && (this.#stream.desiredSize ?? 0) <= this.#pieces.length
+    return this.#body.full
   }
 
   /** Whether the request has come whole. */
   get bodyEnded(): boolean {
-    return this.#bodyEnded
+    return this.#body.ended
+  }
+
+  /** Whether the function reads the request, and does not know its end. */
+  get reads(): boolean {
+    return this.#body.streams
   }
 
   /** Whether the function has been called. */
@@ -92,25 +94,22 @@ export class FunctionCall implements Informant, ContentSink, Pending {
    */
   takeBack(): readonly Uint8Array[] {
     this.#response.leave(ELSEWHERE)
-    return this.#pieces.take()
+    return this.#body.take()
   }
 
   /** Bytes of it. */
   get unread(): number {
-    return this.#pieces.length
+    return this.#body.unread
   }
 
   /**
-   * The same, and those that wait in the function's stream; as long as the request is not whole and its
-   * response has not begun, also those that the function has read: as a rule it gathers them.
+   * The same; as long as the request is not whole and its response has not begun, also those that the
+   * function has read: as a rule it gathers them.
    */
   get held(): number {
     if (this.#cancelled) return 0
-    if (!this.#bodyEnded && !this.#response.begun) return this.unread + this.#given
-    const room = this.#stream?.desiredSize ?? BODY_BUFFER
-    // Of a stream that is closed and empty there is no room, either.
-    const inStream = room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room
-    return this.unread + inStream + this.#response.held + (this.#context.upstreams?.unread ?? 0)
+    if (!this.bodyEnded && !this.#response.begun) return this.unread + this.#body.given
+    return this.unread + this.#response.held + (this.#context.upstreams?.unread ?? 0)
   }
 
   /**
@@ -118,37 +117,24 @@ export class FunctionCall implements Informant, ContentSink, Pending {
    * wait}.
    */
   data(bytes: Uint8Array): void {
-    if (!this.#cancelled) this.#pieces.adopt(bytes)
+    if (!this.#cancelled) this.#body.add(bytes)
   }
 
   /** The body has come whole. */
   end(): void {
-    this.#bodyEnded = true
+    this.#body.end()
     if (this.#cancelled) return
-    if (this.#stream !== undefined) {
-      this.#handOut()
-    } else if (!this.#started) {
-      this.#run(this.#pieces.takeWhole())
-    }
+    if (this.#started) this.#body.give()
+    else this.#run(this.#body.takeWhole())
   }
 
   /**
    * There is no more of the body for now: a function that can read a stream begins, or gets what has come.
    */
   wait(): void {
-    if (this.#stream !== undefined) this.#handOut()
-    if (this.#started || this.#bodyEnded || this.#cancelled || this.#callee.module.kind !== 'fetch') return
-    const stream = new ReadableStream<Uint8Array>(
-      {
-        start: controller => {
-          this.#stream = controller
-        },
-        pull: () => this.#source.resume(),
-      },
-      { highWaterMark: BODY_BUFFER, size: chunk => chunk.length },
-    )
-    this.#handOut()
-    this.#run(stream)
+    this.#body.give()
+    if (this.#started || this.bodyEnded || this.#cancelled || this.#callee.module.kind !== 'fetch') return
+    this.#run(this.#body.stream())
   }
 
   /** Its response goes on nevertheless. When none is wanted any more, {@link cancel} says so. */
@@ -170,13 +156,8 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   #drop(reason: Error): void {
     pendingCalls.remove(this)
     this.#context.upstreams?.drop(reason)
-    this.#pieces.take()
     this.#context.abort(reason)
-    try {
-      this.#stream?.error(reason)
-    } catch {
-      // It is closed already.
-    }
+    this.#body.break(reason)
   }
 
   blame(error: unknown): void {
@@ -187,20 +168,59 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   /**
-   * Its response is to go on elsewhere, as soon as it is known what the client has been given of it; see
-   * {@link frozen}. @param then called when that is so
+   * It is to go on elsewhere, as soon as it is known what its client has been given and what its function has
+   * read. @param then called when {@link still} may say something
    */
   freezeSoon(then: () => void): void {
-    if (this.#bodyEnded) this.#response.freezeSoon(then)
+    if (!this.reads) {
+      if (this.bodyEnded) this.#response.freezeSoon(then)
+    } else if (this.left !== undefined) {
+      if (this.#wanted === undefined) this.#body.pause(() => this.#stand())
+      this.#wanted = then
+      this.#stand()
+    }
   }
 
-  /** Bytes that go along if it goes now: see {@link freezeSoon}; undefined if it cannot. */
+  /** Its function gets nothing of its request any more, and may have done with what it got. */
+  #stand(): void {
+    const then = this.#wanted
+    if (then === undefined || !this.#settled) return
+    if (this.#response.begun) this.#response.freezeSoon(then)
+    else if (!this.#told) {
+      this.#told = true
+      setImmediate(then)
+    }
+  }
+
+  /** The function has done with what it got of its request. */
+  get #settled(): boolean {
+    return this.#body.settled || this.#response.idle
+  }
+
+  /** Bytes that go along if it goes, now or soon; undefined if it cannot. */
   get left(): number | undefined {
-    if (!this.#bodyEnded) return this.#started ? undefined : this.unread
-    const { left } = this.#response
+    if (!this.reads) {
+      if (!this.bodyEnded) return this.#started ? undefined : this.unread
+      return this.#withUpstreams(this.#response.left)
+    }
+    const { resume, sealed } = this.#callee.module
+    if (resume === undefined || sealed || this.#rooted) return undefined
+    const { begun, answered, resumable, left } = this.#response
+    if (begun) {
+      if (left === undefined || !(resumable || !this.#body.touched)) return undefined
+      return this.#withUpstreams(left + this.unread)
+    }
+    const { freezer, trailerSource } = this.#context
+    if (answered || freezer === undefined || trailerSource !== undefined || this.upstreams > 0)
+      return undefined
+    return this.unread + (this.#state?.length ?? 0)
+  }
+
+  /** What it weighs with the responses of upstreams that it has; undefined if these are too many. */
+  #withUpstreams(bytes: number | undefined): number | undefined {
     const { upstreams } = this.#context
-    if (left === undefined || upstreams === undefined) return left
-    return upstreams.size > (this.#callee.upstreams?.most ?? 0) ? undefined : left + upstreams.unread
+    if (bytes === undefined || upstreams === undefined) return bytes
+    return upstreams.size > (this.#callee.upstreams?.most ?? 0) ? undefined : bytes + upstreams.unread
   }
 
   /** Responses of upstreams that it has. */
@@ -208,34 +228,59 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     return this.#context.upstreams?.size ?? 0
   }
 
-  /** Its name, as long as it cannot go elsewhere; undefined: it can, or there is nothing of it. */
-  get stays(): string | undefined {
-    if (!this.#started || this.#cancelled || this.left !== undefined) return undefined
+  /** The same, if it can go now. A function that has not answered is asked where it stands. */
+  get still(): number | undefined {
+    if (this.#response.begun || !this.reads) {
+      if (this.reads && (this.#wanted === undefined || !this.#settled)) return undefined
+      const { frozen } = this.#response
+      return frozen && weightOf(frozen) + this.unread
+    }
+    if (this.#wanted === undefined || !this.#settled || this.left === undefined) return undefined
+    try {
+      this.#state = frozenState(this.#context.freezer?.())
+      return this.unread + this.#state.length
+    } catch (error) {
+      this.#callee.log.error({ err: error }, 'a request cannot move: its function does not freeze')
+      this.#rooted = true
+      this.thaw()
+      return undefined
+    }
+  }
+
+  /** How it is called where it holds something up. */
+  get name(): string {
     const { method, path } = this.#head
     const { callId, began = 0 } = this.#context
     const age = Math.max(0, Math.round((this.#callee.clock.wall() - began) / 1000))
     return `${method} ${path.slice(0, 40)} of ${this.#callee.functionName} (call ${callId}, for ${age} s)`
   }
 
+  /** Its name, as long as it cannot go elsewhere; undefined: it can, or there is nothing of it. */
+  get stays(): string | undefined {
+    return !this.#started || this.#cancelled || this.left !== undefined ? undefined : this.name
+  }
+
   /** It stays here after all. */
   thaw(): void {
+    this.#wanted = undefined
+    this.#told = false
+    this.#body.unpause()
     this.#response.thaw()
   }
 
-  /** What is left of the response, as long as it stands still. */
-  get frozen(): FrozenCall | undefined {
-    return this.#response.frozen
-  }
-
   /**
-   * Its response is about to go on elsewhere; what becomes of that is for {@link settled}.
-   * @returns the responses of upstreams that go along
+   * It goes on elsewhere, which {@link still} has just said is possible. What becomes of that is for {@link
+   * settled}, what goes along with it are {@link journeys}.
    */
-  leave(): readonly Journey[] {
-    const leaving = this.#context.upstreams?.leave() ?? []
+  leave(): LeavingCall {
+    const call = this.#response.begun ? this.#response.frozen! : this.#response.unbegun(this.#state)
+    const frozen: LeavingCall = this.reads
+      ? { kind: 'upload', call, unread: this.#body.copy() }
+      : { kind: 'response', call }
+    this.journeys = this.#context.upstreams?.leave() ?? []
     this.#response.leave(ELSEWHERE)
     this.#drop(ELSEWHERE)
-    return leaving
+    return frozen
   }
 
   /** What became of it when it was to go on elsewhere. @param goesOn also if that is here, as another call */
@@ -244,40 +289,32 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   /**
-   * Goes on with a response that was begun elsewhere.
-   * @param frozen what was left of it there
+   * Goes on with a call that was begun elsewhere.
+   * @param frozen what was left of it there @param whole its request has come whole
    * @param upstreams responses that have come along
    */
-  goOn(frozen: FrozenCall, upstreams: readonly Arrived[] = []): void {
+  goOn(frozen: LeavingCall, whole: boolean, upstreams: readonly Arrived[] = []): void {
     this.#context.arrived(upstreams)
-    this.#started = this.#bodyEnded = true
+    this.#started = true
+    const body = frozen.kind === 'upload' ? this.#body.stream() : undefined
+    if (frozen.kind === 'upload') this.#body.add(frozen.unread)
+    if (whole) this.#body.end()
     // While it is there: the client may be gone when the function asks.
     void this.#context.connection
-    const { callId, began, deadline } = frozen
+    const { callId, began, deadline } = frozen.call
     Object.assign(this.#context, { callId, began, ...(deadline !== undefined && { deadline }) })
+    const { module } = this.#callee
+    const request = () => (module.kind === 'fetch' ? this.#requestWith(body) : undefined)
     pendingCalls.run(this, () => {
-      this.#response.goOn(frozen, this.#timeout).catch(error => this.failed(error))
+      if (frozen.call.status === 0) this.#goOnUnanswered(frozen.call, request)
+      else this.#response.goOn(frozen.call, this.#timeout, request).catch(error => this.#failed(error))
     })
   }
 
-  /**
-   * Gives the stream what has come. It may ask for more at once, which brings us here again: then that
-   * follows behind.
-   */
-  #handOut(): void {
-    if (this.#handing) return
-    this.#handing = true
-    try {
-      while (this.#pieces.length > 0) {
-        this.#given += this.#pieces.length
-        for (const piece of this.#pieces.take()) this.#stream?.enqueue(piece)
-      }
-      if (this.#bodyEnded) this.#stream?.close()
-    } catch {
-      // The function has cancelled the stream: it does not want the rest.
-    } finally {
-      this.#handing = false
-    }
+  #goOnUnanswered(call: FrozenCall, request: () => Request | undefined): void {
+    this.#response.goOnUnanswered(call)
+    const given = resumed(this.#callee, call.state ?? EMPTY, this.#context, request)
+    this.#await(given, response => this.#respond(response))
   }
 
   get #cancelled(): boolean {
@@ -296,7 +333,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     const { module } = this.#callee
     try {
       if (module.kind === 'raw') {
-        const response = module.handle(viewOf(this.#told, body as Uint8Array), this.#context)
+        const response = module.handle(viewOf(this.#asTold, body as Uint8Array), this.#context)
         if (response instanceof Promise) {
           // While it is there: the client may be gone when the function asks.
           void this.#context.connection
@@ -311,13 +348,13 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   /** The request as the function gets it. */
-  get #told(): RequestHead {
+  get #asTold(): RequestHead {
     return !this.#response.metered ? this.#head : withCallFields(this.#head, this.#context)
   }
 
   /** Waits for what the function gives. */
   #await<T>(response: Promise<T>, then: (given: T) => void): void {
-    pendingCalls.wait(this, response, then, error => this.failed(error))
+    pendingCalls.wait(this, response, then, error => this.#failed(error))
   }
 
   #answer(view: RawResponse): void {
@@ -331,15 +368,16 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   #fetch(module: FetchHandler, body: Uint8Array | ReadableStream<Uint8Array>): void {
-    const { tls, serverName } = this.#context.connection
-    const request = toWebRequest(
-      this.#told,
-      body instanceof Uint8Array && body.length === 0 ? undefined : body,
-      { scheme: tls ? 'https' : 'http', authority: serverName ?? 'localhost', caller: this.#context },
-    )
+    const request = this.#requestWith(body instanceof Uint8Array && body.length === 0 ? undefined : body)
     const response: unknown = module.fetch(request, this.#callee.environment, this.#context)
     if (isThenable(response)) this.#await(Promise.resolve(response), given => this.#respond(given))
     else this.#respond(response)
+  }
+
+  #requestWith(body: Uint8Array | ReadableStream<Uint8Array> | undefined): Request {
+    const { tls, serverName } = this.#context.connection
+    const origin = { scheme: tls ? 'https' : 'http', authority: serverName ?? 'localhost' } as const
+    return toWebRequest(this.#asTold, body, { ...origin, caller: this.#context })
   }
 
   /** Gives out at once what is there as a whole. */
@@ -348,7 +386,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
       const trailed = this.#context.trailerSource !== undefined
       const whole = fromWholeResponse(response, this.#head.method, trailed)
       if (whole === undefined) {
-        this.#drain(response as Response, trailed).catch(error => this.failed(error))
+        this.#drain(response as Response, trailed).catch(error => this.#failed(error))
         return
       }
       if (this.#cancelled) return
@@ -377,6 +415,10 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   failed(error: unknown): void {
+    this.#failed(error)
+  }
+
+  #failed(error: unknown): void {
     try {
       this.#refuse(error)
     } catch (fault) {

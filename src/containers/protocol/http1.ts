@@ -21,9 +21,9 @@ import { unavailable } from '../move/unavailable.ts'
 import { NOWHERE, Upgrade } from '../socket/upgrade.ts'
 import { type Leaving, unreadOf } from '../upstream/upstreams.ts'
 import type { Cover } from './call-messages.ts'
-import { bytesOf } from './calls.ts'
 import { FunctionCall } from './function-call.ts'
 import { logOwn, ownAnswer } from './own-answers.ts'
+import { bytesOf, type LeavingCall } from './passenger.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 
 /**
@@ -55,13 +55,13 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers, Cover {
   #covering = false
   /** What is left behind that content. */
   #standing: FrozenCall | undefined
-  /** What is left of the response, which goes on elsewhere. */
-  #frozen: FrozenCall | undefined
-  /** The response that goes on here, as soon as the connection is served. */
-  #resuming: FrozenCall | undefined
+  /** What is left of it. */
+  #frozen: LeavingCall | undefined
+  /** The call that goes on here, as soon as the connection is served. */
+  #resuming: LeavingCall | undefined
 
-  /** @param resuming of the response in the state, if there is one */
-  constructor(owner: ProtocolOwner, state: H1State, refusal?: Refusal, resuming?: FrozenCall) {
+  /** @param resuming the call in the state, if there is one */
+  constructor(owner: ProtocolOwner, state: H1State, refusal?: Refusal, resuming?: LeavingCall) {
     this.#resuming = resuming
     this.#owner = owner
     this.#serving = new H1Serving(this, owner.host.limits.http, state)
@@ -123,20 +123,23 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers, Cover {
     const call = this.#call
     const { http } = this.#serving
     if (call === undefined || call.unread + http.buffered > CARRIED_REQUEST_BYTES) return false
-    if (call.frozen !== undefined) return http.pausable && !this.#owner.out.blocked
-    return !call.started && http.withdrawable
+    const { still } = call
+    if (still === undefined) return !call.started && http.withdrawable
+    if (still > CARRIED_REQUEST_BYTES || this.#owner.out.blocked) return false
+    return http.pausable(call.reads)
   }
 
   withdraw(): void {
-    const frozen = this.#call!.frozen
-    this.#leaving = this.#call
-    if (frozen !== undefined) {
-      this.#frozen = frozen
-      this.leaving = this.#call!.leave().map(journey => ({ streamId: 0, journey }))
+    const call = this.#call!
+    this.#leaving = call
+    if (call.still !== undefined) {
+      if (call.reads) this.timers.withdraw(0)
+      this.#frozen = call.leave()
+      this.leaving = call.journeys.map(journey => ({ streamId: 0, journey }))
       return
     }
-    this.timers.withdraw(this.#call!.unread)
-    this.#serving.withdraw(this.#call!.takeBack())
+    this.timers.withdraw(call.unread)
+    this.#serving.withdraw(call.takeBack())
     this.#call = undefined
   }
 
@@ -200,15 +203,23 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers, Cover {
   }
 
   export(): ApplicationState {
-    const { requestsServed, inbound, response } = this.#serving.http.export()
+    const frozen = this.#frozen
+    const state = this.#serving.http.export(frozen?.kind === 'upload')
+    const { requestsServed, inbound, response, upload } = state
+    if (frozen?.kind === 'upload' && upload !== undefined) {
+      const { call, unread } = frozen
+      return { protocol: 'http1_upload', requestsServed, inbound, upload, call, unread }
+    }
     if (response === undefined) return { protocol: 'http1', requestsServed, inbound }
-    const call = (this.#frozen ?? this.#standing ?? this.#resuming)!
+    const call = (frozen?.call ?? this.#standing ?? this.#resuming?.call)!
     return { protocol: 'http1_response', requestsServed, inbound, response, call }
   }
 
+  /** A request that its function reads is not covered. */
   get covered(): ApplicationState | undefined {
-    const call = this.#standing ?? this.#resuming
-    return call !== undefined && this.#serving.http.pausable ? this.export() : undefined
+    if (this.#call?.reads === true || this.#resuming?.kind === 'upload') return undefined
+    const call = this.#standing ?? this.#resuming?.call
+    return call !== undefined && this.#serving.http.pausable() ? this.export() : undefined
   }
 
   /** Gives out content, and with it a checkpoint from which another container can go on behind it. */
@@ -341,8 +352,8 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers, Cover {
     return this.#call
   }
 
-  /** Goes on with a response that was begun elsewhere. */
-  #goOn(frozen: FrozenCall): void {
+  /** Goes on with a call that was begun elsewhere. */
+  #goOn(frozen: LeavingCall): void {
     // It is covered before anything is said.
     if (this.#owner.onLeg) this.#owner.out.flush()
     this.#resuming = undefined
@@ -350,7 +361,11 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers, Cover {
     const { host } = this.#owner
     if (exchange === undefined) return
     this.#functionPath = host.ownerOf(exchange.path, exchange.host)?.functionPath ?? exchange.path
-    this.#begin(exchange, exchange).goOn(frozen, this.#owner.luggage.take(0))
+    const call = this.#begin(exchange, exchange)
+    call.goOn(frozen, !exchange.unfinished, this.#owner.luggage.take(0))
+    if (frozen.kind === 'response') return
+    this.timers.accept()
+    exchange.goOn(call)
   }
 
   /** The function is not answered any more. It sees to what it throws by itself: that would be ours. */

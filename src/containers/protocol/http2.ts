@@ -6,6 +6,7 @@ import type { Scheme } from '../../http/origin.ts'
 import type { Problem } from '../../http/problem.ts'
 import type { HttpFault, HttpHandlers } from '../../http/serving.ts'
 import type { TimerSettings } from '../../http/timers.ts'
+import type { Http2Passenger } from '../../transfer/consignments/application.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { EMPTY } from '../../wire/index.ts'
@@ -15,7 +16,7 @@ import { CARRIED_BYTES, CARRIED_REQUEST_BYTES } from '../move/policy.ts'
 import type { TunnelOwner } from '../socket/tunnel.ts'
 import type { Leaving } from '../upstream/upstreams.ts'
 import { Acceptance } from './acceptance.ts'
-import { Calls, type Http2Call } from './calls.ts'
+import { Calls } from './calls.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { Triage, type TriageOwner } from './triage.ts'
 
@@ -40,15 +41,15 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
   #leaving = false
   #told: number
 
-  /** Responses that go on here, as soon as the connection is served. */
-  #resuming: readonly Http2Call[]
+  /** What goes on here, as soon as the connection is served. */
+  #resuming: readonly Http2Passenger[]
 
-  /** @param state undefined on a connection that begins @param resuming of responses in the state */
+  /** @param state undefined on a connection that begins @param resuming what is served in the state */
   constructor(
     owner: ProtocolOwner,
     state: H2Served | undefined,
     refusal?: Refusal,
-    resuming: readonly Http2Call[] = [],
+    resuming: readonly Http2Passenger[] = [],
   ) {
     this.#resuming = resuming
     this.#owner = owner
@@ -156,7 +157,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
       this.#calls.size + this.#resuming.length === 0 &&
       !this.#failed &&
       !http.reporting &&
-      http.unsent <= CARRIED_BYTES
+      (this.#calls.withdrawn || http.unsent <= CARRIED_BYTES)
     )
   }
 
@@ -177,7 +178,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
   }
 
   get watched(): boolean {
-    return this.#calls.timed || this.#triage.waiting.size > 0 || this.http.input.inHeaders
+    return this.#calls.watched || this.#triage.waiting.size > 0 || this.http.input.inHeaders
   }
 
   get stays(): string | undefined {
@@ -185,7 +186,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
   }
 
   get rooted(): boolean {
-    return this.#calls.tunnelled
+    return this.#calls.rooted !== undefined
   }
 
   /** What has come whole is answered all the same. */
@@ -196,15 +197,19 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
     if (this.#calls.size === 0 && this.#triage.waiting.size === 0) this.#owner.goodbye()
   }
 
-  /** A stream that is a WebSocket cannot go along. */
+  /** A WebSocket whose function does not freeze cannot go along. */
   hold(mustLeave: boolean): string | undefined {
-    if (mustLeave) this.#calls.drain()
-    else if (this.#calls.tunnelled) return `${this.#calls.stays} cannot move`
+    const calls = this.#calls
+    if (mustLeave) calls.drain(true)
+    else if (calls.rooted !== undefined) return `${calls.rooted} cannot move`
     this.#triage.held = true
     const room = CARRIED_REQUEST_BYTES - this.http.unsent
     const { resting, upstreams } = this.#owner.host
-    const most = this.#calls.companions > (upstreams?.most ?? 0) ? -1 : room
-    if (!resting?.underway) this.#calls.freezeSoon(most, () => this.#owner.pump())
+    const most = calls.companions > (upstreams?.most ?? 0) ? -1 : room
+    // Of a function that goes to sleep clients are answered first.
+    const sleeps = resting?.underway === true
+    const at = calls.freezeSoon(most, this.now(), sleeps, () => this.#owner.pump())
+    if (at !== undefined) this.wakeBy(at)
     return undefined
   }
 
@@ -219,7 +224,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
     this.#triage.held = false
     this.#calls.thaw()
     if (!this.#leaving && !this.#failed) this.http.shutdown()
-    if (!this.#leaving) this.#calls.drain()
+    if (!this.#leaving) this.#calls.drain(false)
     this.#leaving = true
     this.#triage.acceptOwn()
     this.#owner.pump()
@@ -258,10 +263,14 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
   export(): ApplicationState {
     const keyless = this.#owner.host.module.sealed === true
     const served = { requestsServed: this.#serving.requests, http: this.http.export(keyless) }
-    const calls = [...this.#calls.frozen]
-    return calls.length === 0
-      ? { protocol: 'http2', ...served }
-      : { protocol: 'http2_responses', ...served, calls }
+    const passengers = [...this.#calls.left]
+    if (passengers.length === 0) return { protocol: 'http2', ...served }
+    const calls = passengers.flatMap(({ frozen, ...rest }) =>
+      frozen.kind === 'response' ? [{ ...rest, call: frozen.call }] : [],
+    )
+    return calls.length === passengers.length
+      ? { protocol: 'http2_responses', ...served, calls }
+      : { protocol: 'http2_streams', ...served, passengers }
   }
 
   // For HTTP.

@@ -1,5 +1,5 @@
 import type { Context } from '../../functions/contract.ts'
-import { isResumable, type ResumableStream } from '../../functions/resumable.ts'
+import { isResumable } from '../../functions/resumable.ts'
 import type { ResponseSink } from '../../http/serving.ts'
 import { STATE_BYTES } from '../../transfer/consignments/responses.ts'
 import { concat, utf8 } from '../../wire/index.ts'
@@ -102,6 +102,11 @@ export class ResponseFlow {
   /** Whether what is left can go elsewhere, now or later. */
   get freezes(): boolean {
     return this.#stream === undefined || isResumable(this.#stream)
+  }
+
+  /** Its source is not at work, as far as that is known. */
+  get idle(): boolean {
+    return this.#stream !== undefined && isResumable(this.#stream) && this.#stream.idle?.() === true
   }
 
   /** Its place is taken by the stream as soon as that is there, whatever goes out before it. */
@@ -327,33 +332,42 @@ function freeze(
 ): FrozenFlow {
   if (stream === undefined || !isResumable(stream)) return { content: concat(content), state: rest }
   // Behind the last piece there is nothing to ask for.
-  const state = stream.ended?.() === true ? undefined : stateOf(stream, companions)
-  if (state !== undefined && state.length > STATE_BYTES)
-    throw new RangeError(`the frozen state of a stream has ${state.length} bytes`)
+  const state = stream.ended?.() === true ? undefined : frozenState(stream.freeze(), companions)
   return { content: concat(content, ...(stream.unread?.() ?? [])), state }
 }
 
-function stateOf(stream: ResumableStream, companions: Companions | undefined): Uint8Array {
-  const value = stream.freeze()
+/**
+ * What a function has frozen, to be carried.
+ * @throws RangeError for a state that is too large, TypeError for what JSON cannot say
+ */
+export function frozenState(value: unknown, companions?: Companions): Uint8Array {
   const text: string | undefined = companions === undefined ? JSON.stringify(value) : companions.freeze(value)
-  if (text === undefined) throw new TypeError('the frozen state of a stream is nothing that JSON can say')
-  return utf8(text)
+  if (text === undefined) throw new TypeError('what is frozen is nothing that JSON can say')
+  const state = utf8(text)
+  if (state.length > STATE_BYTES) throw new RangeError(`the frozen state has ${state.length} bytes`)
+  return state
 }
 
 /**
- * What follows behind what a stream had given when it was frozen.
- * @throws what the function throws, TypeError for something else than a stream
+ * What the function goes on with from what it has frozen elsewhere.
+ * @param request gives what is left of the request @throws what the function throws
  */
-export async function restOf(
+export async function resumed(
   { module: { resume }, environment }: Pick<Callee, 'module' | 'environment'>,
   state: Uint8Array,
   context: Context & { readonly upstreams?: CallUpstreams | undefined },
-): Promise<ReadableStream<Uint8Array>> {
+  request: () => Request | undefined,
+): Promise<unknown> {
   if (resume === undefined) throw new TypeError('this function has no export `resume`')
   const text = new TextDecoder().decode(state)
   const { upstreams } = context
   const frozen: unknown = upstreams === undefined ? JSON.parse(text) : await upstreams.revive(text)
-  const stream: unknown = await resume(frozen, context, environment)
+  return resume(frozen, context, environment, request() as Request)
+}
+
+/** What follows behind what a stream had given when it was frozen. @throws also TypeError for no stream */
+export async function restOf(...asked: Parameters<typeof resumed>): Promise<ReadableStream<Uint8Array>> {
+  const stream = await resumed(...asked)
   if (!(stream instanceof ReadableStream)) throw new TypeError('`resume` gave no ReadableStream')
   return stream
 }

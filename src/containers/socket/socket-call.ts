@@ -79,9 +79,14 @@ export class SocketCall {
     return this.#handlers === undefined || this.#handlers.freeze !== undefined
   }
 
+  /** It is over, and the function knows. */
+  get told(): boolean {
+    return this.#told
+  }
+
   /** It may move: nothing is with the function, and that says what it is. */
   get frozen(): boolean {
-    return !this.#working && !this.#told && !this.core.closing && this.freezes
+    return !this.#working && !this.#told && !this.core.over && this.freezes
   }
 
   /**

@@ -2,6 +2,8 @@ import type { H2Exchange } from '../../http/h2/exchanges/exchange.ts'
 import type { Field } from '../../http/message.ts'
 import { CLOSED_TUNNEL, type ContentSink, type HttpTunnel } from '../../http/serving.ts'
 import { CloseCode } from '../../http/websocket/index.ts'
+import type { Log } from '../../platform/log.ts'
+import type { Http2Passenger } from '../../transfer/consignments/application.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { concat } from '../../wire/index.ts'
 import type { Callee } from '../protocol/call-context.ts'
@@ -21,20 +23,31 @@ export interface TunnelOwner {
   wake(): void
 }
 
+/** A WebSocket that leaves, as its envelope has it. */
+export type FrozenTunnel = Extract<Http2Passenger['frozen'], { kind: 'websocket' }>
+
 /**
- * A WebSocket on one stream of HTTP/2 (RFC 8441). It does not move: as long as it is open, the connection
- * counts as busy.
+ * A WebSocket on one stream of HTTP/2 (RFC 8441). It moves with its connection, between messages, if its
+ * function freezes.
  */
 export class Tunnel implements ContentSink {
   readonly #owner: TunnelOwner
   readonly #exchange: H2Exchange
   readonly #call: SocketCall
   readonly #functionName: string
+  readonly #protocol: string | undefined
+  readonly #log: Log
   #tunnel: HttpTunnel = CLOSED_TUNNEL
   /** What was said last waits for a window. */
   #blocked: Promise<void> | undefined
   /** More has come than the function takes. */
   full = false
+  /** It is about to leave: the function gets no message. */
+  #held = false
+  /** What its function gave when it was asked to freeze was nothing that could be carried. */
+  #unfreezable = false
+  #state: Uint8Array | undefined
+  #left: SocketCall | undefined
 
   constructor(
     owner: TunnelOwner,
@@ -46,6 +59,8 @@ export class Tunnel implements ContentSink {
     this.#owner = owner
     this.#exchange = exchange
     this.#functionName = callee.functionName
+    this.#protocol = opening.protocol
+    this.#log = callee.log
     const socketOwner = { guard: owner.guard, kick: () => this.#go(), drained: () => this.#blocked }
     this.#call = new SocketCall(socketOwner, callee, opening, keepAliveMilliseconds)
   }
@@ -57,14 +72,93 @@ export class Tunnel implements ContentSink {
     if (this.#exchange.whole) this.end()
   }
 
+  /** It goes on here: the stream is a WebSocket already. */
+  goOn(): void {
+    this.#tunnel = this.#exchange.tunnel
+    this.#exchange.goOn(this)
+  }
+
   data(bytes: Uint8Array): void {
     this.#call.core.receive(bytes)
     this.#go()
   }
 
-  /** Its name: it cannot go elsewhere. */
-  get stays(): string {
+  /** Its name. */
+  get name(): string {
     return `the WebSocket ${this.#exchange.head.path.slice(0, 40)} of ${this.#functionName}`
+  }
+
+  /** Its name, if it cannot go elsewhere; undefined: it can, between two messages. */
+  get stays(): string | undefined {
+    return this.#over || (this.#call.freezes && !this.#unfreezable) ? undefined : this.name
+  }
+
+  /** The function is at work on a message. */
+  get working(): boolean {
+    return this.#call.working
+  }
+
+  /** All has been said, and waits for the client. */
+  get #over(): boolean {
+    return this.#call.told
+  }
+
+  /** Bytes that go along if it goes, now or soon; undefined if it cannot. */
+  get left(): number | undefined {
+    if (this.stays !== undefined) return undefined
+    return this.#call.core.held + (this.#state?.length ?? 0)
+  }
+
+  /** The same, if it can go now. Its function is asked where it stands. */
+  get still(): number | undefined {
+    if (this.#over) return this.#call.core.held
+    if (!this.#call.frozen || this.#unfreezable) return undefined
+    try {
+      this.#state = this.#call.freeze()
+      return this.left
+    } catch (error) {
+      this.#log.error({ err: error }, 'a WebSocket cannot move: its function does not freeze')
+      this.#unfreezable = true
+      return undefined
+    }
+  }
+
+  /** Its function gets no message for now. */
+  hold(): void {
+    this.#held = true
+  }
+
+  /** It stays here after all. */
+  thaw(): void {
+    if (!this.#held) return
+    this.#held = false
+    this.#go()
+  }
+
+  /**
+   * It leaves as it is, which {@link still} has just said is possible.
+   * @returns undefined if all has been said, and goes along with HTTP/2
+   */
+  leave(): FrozenTunnel | undefined {
+    const { core } = this.#call
+    if (this.#over) {
+      this.#exchange.complete(concat(...core.takeOutput()))
+      return undefined
+    }
+    this.#left = this.#call
+    const { outbound, ...socket } = core.export()
+    this.#call.leave(new Error('the WebSocket has moved to another container'))
+    return {
+      kind: 'websocket',
+      subprotocol: this.#protocol,
+      socket: { ...socket, outbound: concat(...this.#exchange.unsent, outbound) },
+      state: this.#state,
+    }
+  }
+
+  /** What became of it when it had left. @param goesOn elsewhere or here; otherwise it has ended */
+  settled(goesOn: boolean): void {
+    if (!goesOn) this.#left?.lost()
   }
 
   /** Bytes of messages in either direction. */
@@ -105,11 +199,11 @@ export class Tunnel implements ContentSink {
     if (this.#exchange.over || this.#owner.gone) return
     do {
       this.#send()
-      while (this.#owner.goesOn() && call.step());
+      while (!this.#held && this.#owner.goesOn() && call.step());
       // What the client takes at once makes room for more.
-    } while (call.full && this.#blocked === undefined)
+    } while (call.full && this.#blocked === undefined && !this.#held)
     // A message that has not come whole needs more, however large it is.
-    const full = (call.working || call.full) && call.core.buffered >= HIGH_WATER
+    const full = (call.working || call.full || this.#held) && call.core.buffered >= HIGH_WATER
     if (this.full !== full) {
       this.full = full
       if (!full) this.#exchange.resume()

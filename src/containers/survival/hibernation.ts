@@ -1,7 +1,8 @@
+import { CloseCode, readFrame, WebSocketError, type WebSocketState } from '../../http/websocket/index.ts'
 import { type CheckpointSealer, decodeCheckpoint, withCheckpoint } from '../../transfer/checkpoint.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import type { Release } from '../../transfer/custody.ts'
-import type { Envelope } from '../../transfer/envelope.ts'
+import type { ApplicationState, Envelope } from '../../transfer/envelope.ts'
 import {
   extensionOf,
   type HibernationExtension,
@@ -54,7 +55,7 @@ export function hibernate(
   const state: Hibernated = {
     functionName,
     generation,
-    told: application.protocol === 'websocket',
+    told: socketsOf(application).length > 0,
     answerable: tls === undefined && application.protocol === 'http1',
     waits: waits(envelope),
     left: 0,
@@ -72,8 +73,26 @@ function waits({ tls, application }: Envelope): boolean {
     if (records.length >= RECORD_HEADER + length) return true
   }
   if (application.protocol === 'http1') return bytesOf(application.inbound).includes('\r\n\r\n')
-  if (application.protocol !== 'http2') return false
+  if (socketsOf(application).some(hasMessage)) return true
+  if (application.protocol !== 'http2' && application.protocol !== 'http2_streams') return false
   return application.http.streams.some(one => one.headReceived && !one.headSent)
+}
+
+/** The WebSockets of a connection, of which the function is told when its client goes. */
+function socketsOf(application: ApplicationState): readonly WebSocketState[] {
+  if (application.protocol === 'websocket') return [application.socket]
+  if (application.protocol !== 'http2_streams') return []
+  return application.passengers.flatMap(({ frozen }) => (frozen.kind === 'websocket' ? [frozen.socket] : []))
+}
+
+/** Whether a whole frame has come that nothing has looked at, or what cannot become one. */
+function hasMessage({ inbound }: WebSocketState): boolean {
+  try {
+    return readFrame(inbound, true, inbound.length) !== undefined
+  } catch (error) {
+    // A frame that is longer than what has come of it is no whole one.
+    return !(error instanceof WebSocketError && error.code === CloseCode.TOO_BIG)
+  }
 }
 
 function bytesOf({ buffer, byteOffset, length }: Uint8Array): Buffer {

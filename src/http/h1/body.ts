@@ -1,7 +1,7 @@
 import { Pieces } from '../../wire/index.ts'
 import { type Field, isTrailer } from '../message.ts'
+import type { H1BodyState } from './body-state.ts'
 import type { ByteQueue } from './byte-queue.ts'
-import type { H1BodyState } from './client-state.ts'
 import { BARE_LF, H1Error } from './error.ts'
 import type { H1Limits } from './limits.ts'
 import { HeadScanner } from './scanner.ts'
@@ -56,12 +56,19 @@ export class BodyReader {
     reader.#next = state.next
     reader.#content = state.content
     reader.#extensionBytes = state.extensionBytes
+    reader.done = state.next === 'end' && state.remaining === 0
     return reader
   }
 
-  /** Where it is; it is not {@link done}. @throws Error what was taken last has a fault behind it */
+  /** What was taken last has a fault behind it: {@link export} is not possible. */
+  get broken(): boolean {
+    return this.#fault !== undefined
+  }
+
+  /** Where it is. Of one that is {@link done} the trailers stay behind. @throws Error it is {@link broken} */
   export(): H1BodyState {
     if (this.#fault !== undefined) throw this.#fault
+    if (this.done) return { remaining: 0, next: 'end', content: this.#content, extensionBytes: 0 }
     const remaining = this.#next === 'never' ? 0 : this.#remaining
     return { remaining, next: this.#next, content: this.#content, extensionBytes: this.#extensionBytes }
   }

@@ -1,36 +1,6 @@
-import {
-  boolean,
-  enumeration,
-  opaque,
-  optional,
-  type Struct,
-  secret,
-  struct,
-  text,
-  uint8,
-  uint32,
-  uint64,
-  vector,
-} from '../../wire/index.ts'
+import { boolean, opaque, optional, type Struct, secret, struct, text, vector } from '../../wire/index.ts'
+import { type H1BodyState, h1BodyState } from './body-state.ts'
 import { INBOUND_CEILING } from './state.ts'
-
-/** Where a message's content is: what of it comes next. */
-export interface H1BodyState {
-  /** Bytes of content still to come in this message or chunk; 0 where the end of the connection tells. */
-  readonly remaining: number
-  readonly next: 'end' | 'size' | 'data-end' | 'trailers' | 'never'
-  /** Bytes of content that were promised by chunks so far. */
-  readonly content: number
-  readonly extensionBytes: number
-}
-
-/** {@link H1BodyState} on the wire: 21 bytes. */
-export const h1BodyState: Struct<H1BodyState> = struct('H1BodyState', {
-  remaining: uint64,
-  next: enumeration('H1BodyNext', uint8, { end: 0, size: 1, 'data-end': 2, trailers: 3, never: 4 }),
-  content: uint64,
-  extensionBytes: uint32,
-})
 
 /**
  * All that a client's HTTP/1 connection is, at any byte: the requests that have no whole response yet, where

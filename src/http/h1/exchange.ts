@@ -64,12 +64,14 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
   over = false
   begun = false
 
-  /** @param resumed its request has come whole, and its response has begun, elsewhere */
-  constructor(owner: ExchangeOwner, announced: Announced, early: boolean, resumed = false) {
+  /** @param resumed how far it had come elsewhere */
+  constructor(owner: ExchangeOwner, announced: Announced, early: boolean, resumed?: H1Server['serving']) {
     super()
     this.#owner = owner
-    this.#whole = resumed
-    this.begun = resumed
+    if (resumed !== undefined) {
+      this.#whole = resumed.whole
+      this.begun = resumed.begun
+    }
     this.#announced = announced
     this.early = early
     this.index = owner.http.requestsServed
@@ -114,6 +116,12 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
     const owner = this.#owner
     if (this.#announced.expectsContinue) owner.send([owner.http.continue()])
     owner.pump()
+  }
+
+  /** Gives the rest of the content to a sink that goes on where another one was. */
+  goOn(sink: ContentSink): void {
+    this.#sink = sink
+    this.#owner.pump()
   }
 
   resume(): void {

@@ -12,8 +12,10 @@ export {
   carriedRequest,
   type H1Response,
   type H1State,
+  type H1Upload,
   h1Response,
   h1State,
+  h1Upload,
   INBOUND_CEILING,
   requestFields,
 } from './state.ts'

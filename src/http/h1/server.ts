@@ -1,7 +1,6 @@
-import { concat, EMPTY, utf8 } from '../../wire/index.ts'
-import type { Field, RequestHead, ResponseView } from '../message.ts'
+import { EMPTY, utf8 } from '../../wire/index.ts'
+import type { Field, ResponseView } from '../message.ts'
 import type { Scheme } from '../origin.ts'
-import { BodyReader } from './body.ts'
 import { ByteQueue } from './byte-queue.ts'
 import { H1Error } from './error.ts'
 import type { H1Event } from './event.ts'
@@ -18,7 +17,8 @@ import {
 import { HeadScanner } from './scanner.ts'
 import { type H1State, INBOUND_CEILING } from './state.ts'
 import { latin1Bytes } from './syntax.ts'
-import { DRAIN, type Exchange, paused, resumed } from './underway.ts'
+import type { Exchange, H1Progress } from './underway.ts'
+import * as middle from './underway.ts'
 
 const CRLF = utf8('\r\n')
 const LAST_CHUNK = utf8('0\r\n\r\n')
@@ -63,13 +63,14 @@ export class H1Server {
     if (state !== undefined && state.inbound.length > 0) {
       this.#queue.adopt(state.inbound)
     }
-    if (state?.response === undefined) return
-    const { exchange, head } = resumed(state.response, limits)
+    const from = state && middle.underway(state, limits)
+    if (from === undefined) return
+    const { exchange, head } = from
     this.#exchange = exchange
     this.#response = head
-    this.#responded = true
-    this.#owed = state.response.owed
-    this.#persistent = state.response.persistent
+    this.#responded = head !== undefined
+    this.#owed = head?.length ?? 0
+    this.#persistent = exchange.request.persistent
   }
 
   /**
@@ -113,14 +114,7 @@ export class H1Server {
     this.#announced = undefined
     this.#scanner = undefined
     this.#persistent = request.persistent && this.#requestsServed + 1 < this.#limits.requests
-    this.#exchange = {
-      request,
-      body: new BodyReader(request.bodyLength ?? 'chunked', this.#limits),
-      reading: 'content',
-      allowance: DRAIN,
-      continued: !request.expectsContinue,
-      head,
-    }
+    this.#exchange = middle.begun(request, head, this.#limits)
   }
 
   /**
@@ -128,11 +122,9 @@ export class H1Server {
    * missing.
    */
   get withdrawable(): boolean {
-    const exchange = this.#exchange
     return (
-      exchange !== undefined &&
-      exchange.head.length > 0 &&
-      !exchange.body.done &&
+      this.#exchange !== undefined &&
+      middle.isWithdrawable(this.#exchange) &&
       !this.#responded &&
       !this.#failed
     )
@@ -147,8 +139,7 @@ export class H1Server {
   withdraw(content: readonly Uint8Array[]): void {
     const exchange = this.#exchange
     if (exchange === undefined || !this.withdrawable) throw new Error('no request can be withdrawn')
-    const { before, behind } = exchange.body.reframe(content.reduce((sum, { length }) => sum + length, 0))
-    const bytes = concat(exchange.head, utf8(before), ...content, utf8(behind), this.#queue.copy())
+    const bytes = middle.unread(exchange, content, this.#queue.copy())
     this.#forget()
     this.#queue.clear()
     this.#queue.push(bytes)
@@ -304,16 +295,22 @@ export class H1Server {
     return this.#requestsServed
   }
 
-  /** The request that is being served. */
-  get serving(): RequestHead | undefined {
-    return this.#exchange?.request.head
+  /** The request that is being served, how far it has come, and whether its response has begun. */
+  get serving(): H1Progress | undefined {
+    const exchange = this.#exchange
+    return exchange && middle.progressOf(exchange, this.#responded)
   }
 
-  /** In the middle of a response whose request has come whole: {@link export} is possible as well. */
-  get pausable(): boolean {
+  /**
+   * In the middle of a response whose request has come whole: {@link export} is possible as well.
+   * @param reads the application has not got all of the request: in the middle of that
+   */
+  pausable(reads = false): boolean {
     const exchange = this.#exchange
-    if (exchange === undefined || this.#response === undefined || this.#failed || this.#upgraded) return false
-    return exchange.reading === 'over' && this.#response.framing !== 'no content'
+    if (exchange === undefined || this.#failed || this.#closed || this.#upgraded) return false
+    if (this.#response === undefined ? this.#responded || !reads : !reads && exchange.reading !== 'over')
+      return false
+    return middle.goesOn(exchange, this.#response)
   }
 
   /** Forgets what has come: it goes on elsewhere. */
@@ -326,14 +323,18 @@ export class H1Server {
 
   /**
    * The connection as a value. This object can go on; a caller that gives the value away must not let it.
+   * @param reads the application has not got all of the request
    * @throws Error unless {@link idle} or {@link pausable}
    */
-  export(): H1State {
-    if (!this.idle && !this.pausable) throw new Error('neither between messages nor within a response')
+  export(reads = false): H1State {
+    if (!this.idle && !this.pausable(reads)) throw new Error('neither between messages nor within one')
     if (this.#queue.length > INBOUND_CEILING) throw new Error('too many bytes received to be exported')
-    const exchange = this.#exchange
-    const response = exchange && paused(exchange, this.#response!, this.#owed, this.#persistent)
-    return { requestsServed: this.#requestsServed, inbound: this.#queue.copy(), response }
+    const state = { requestsServed: this.#requestsServed, inbound: this.#queue.copy() }
+    if (this.#exchange === undefined) return state
+    return {
+      ...state,
+      ...middle.middleOf(this.#exchange, this.#response, this.#owed, this.#persistent, reads),
+    }
   }
 
   #nextRequest(): H1Event | undefined {
@@ -410,7 +411,7 @@ export class H1Server {
     this.#response = undefined
     this.#requestsServed++
     const reusable = exchange !== undefined && !this.#failed && this.#persistent
-    if (!reusable || exchange.body.remaining > DRAIN) this.#close()
+    if (!reusable || exchange.body.remaining > middle.DRAIN) this.#close()
     else if (exchange.body.done) this.#finishExchange()
     else exchange.reading = 'drain'
   }

@@ -78,8 +78,14 @@ export class H1Serving implements ExchangeOwner {
     this.http = new H1Server(limits, state, owner.scheme)
     const { serving } = this.http
     if (serving === undefined) return
-    const request = { type: 'request', head: serving, expectsContinue: false } as const
-    this.#exchange = new H1Exchange(this, { ...request, bodyLength: 0, upgrade: undefined }, false, true)
+    const request = {
+      type: 'request',
+      head: serving.head,
+      expectsContinue: false,
+      upgrade: undefined,
+    } as const
+    const bodyLength = serving.whole ? 0 : undefined
+    this.#exchange = new H1Exchange(this, { ...request, bodyLength }, false, serving)
   }
 
   /** The request that is being served. */

@@ -119,6 +119,15 @@ export class Sender {
     this.#finish(stream, data, fields)
   }
 
+  /** Queues the rest of a stream's content, however much it is, and its end behind that. */
+  complete(stream: Stream, pieces: readonly Uint8Array[]): void {
+    if (stream.ending) return
+    for (const piece of pieces) this.#queue(stream, piece, 0, piece.length)
+    if (stream.owed >= 0) stream.owed -= pieces.reduce((sum, { length }) => sum + length, 0)
+    this.end(stream)
+    this.flush()
+  }
+
   /** The peer's SETTINGS. @param role ours. @throws H2Error */
   onSettings(payload: Uint8Array, role: 'server' | 'client', streams: Iterable<Stream>): void {
     const { peer } = this

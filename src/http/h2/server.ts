@@ -104,6 +104,22 @@ export class H2Server extends H2Connection {
     return stream === undefined ? data.length : this.sender.write(stream, data)
   }
 
+  /** Ends the content with that, all of which waits for the client's windows, however much it is. */
+  complete(streamId: number, pieces: readonly Uint8Array[]): void {
+    const stream = this.streams.get(streamId)
+    if (stream !== undefined) this.sender.complete(stream, pieces)
+  }
+
+  /** Whether the request on that stream has come whole. */
+  ended(streamId: number): boolean {
+    return this.streams.get(streamId)?.state === 'half-closed (remote)'
+  }
+
+  /** Bytes of a stream's content that were reported and for which the client has got no window yet. */
+  unconsumed(streamId: number): number {
+    return this.streams.get(streamId)?.unconsumed ?? 0
+  }
+
   /**
    * Ends the response. @throws RangeError if content is missing; then the stream is reset; TypeError for
    * trailers that must not be sent

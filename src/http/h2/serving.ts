@@ -4,7 +4,7 @@ import { type Problem, problem } from '../problem.ts'
 import { answerTo } from '../serving.ts'
 import type { Exceeded } from './error.ts'
 import type { H2Event } from './event.ts'
-import { H2Exchange } from './exchanges/exchange.ts'
+import { H2Exchange, type Resumed } from './exchanges/exchange.ts'
 import { withLength } from './exchanges/unsent.ts'
 import type { H2Limits } from './limits.ts'
 import type { Announced, ExchangeOwner, H2Owner } from './owner.ts'
@@ -101,18 +101,22 @@ export class H2Serving implements ExchangeOwner {
     this.requests--
   }
 
-  /** The exchange of a response that was begun elsewhere. @param index of its request */
-  resume(streamId: number, head: RequestHead, index: number): H2Exchange {
+  /**
+   * The exchange of a request that was begun with elsewhere.
+   * @param index of its request @param how what has become of it there
+   */
+  resume(streamId: number, head: RequestHead, index: number, how: Resumed): H2Exchange {
     const { method, target: path, headers, host: authority = '' } = head
     const { scheme } = this.owner
-    const event = { type: 'request', streamId, endStream: true, protocol: undefined } as const
+    const protocol = how.tunnel ? 'websocket' : undefined
+    const event = { type: 'request', streamId, endStream: how.whole, protocol } as const
     const request = { ...event, method, scheme, authority, path, headers } as Announced
-    const exchange = new H2Exchange(this, request, head, index, true)
+    const exchange = new H2Exchange(this, request, head, index, how)
     this.exchanges.set(streamId, exchange)
     return exchange
   }
 
-  /** A response goes on elsewhere, see {@link resume}. */
+  /** It goes on elsewhere, see {@link resume}. */
   leave(exchange: H2Exchange): void {
     this.exchanges.delete(exchange.announced.streamId)
     exchange.leave()

@@ -1,7 +1,8 @@
-import { type CarriedRequest, carriedHead } from '../../http/h1/index.ts'
+import { type CarriedRequest, carriedHead, type H1Response } from '../../http/h1/index.ts'
 import type { H2State } from '../../http/h2/state.ts'
 import { MAX_UPSTREAMS } from '../channels/limits.ts'
-import type { ApplicationState, Envelope, FrozenCall } from '../envelope.ts'
+import type { Envelope } from '../envelope.ts'
+import type { ApplicationState, FrozenCall, Http2Passenger } from './application.ts'
 
 /** Most bytes of what a function freezes of one call. */
 export const STATE_BYTES = 1_048_576
@@ -17,35 +18,79 @@ const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const FIELD_VALUE = /^[^\0\r\n]*$/
 
 /**
- * What contradicts itself in calls that an envelope brings along: what would otherwise be found when a
- * container has gone on with them. @returns a sentence without its stop; undefined: nothing
+ * What contradicts itself in what is served on a connection that an envelope brings along: what would
+ * otherwise be found when a container has gone on with it.
+ * @returns a sentence without its stop; undefined: nothing
  */
 export function contradiction(application: ApplicationState): string | undefined {
-  if (application.protocol === 'http1_response') {
-    const { response, call } = application
-    const { request, framing, current, owed } = response
-    if (framing === 'chunked' && !current) return 'a response in chunks over HTTP/1.0'
-    if (framing !== 'length' && owed > 0) return 'a response whose length is not told owes bytes'
-    return wrongHead(request) ?? wrongCall(call)
+  switch (application.protocol) {
+    case 'http1':
+      return undefined
+    case 'http1_response': {
+      const { response, call } = application
+      return wrongFraming(response, response.current) ?? wrongHead(response.request) ?? wrongCall(call)
+    }
+    case 'http1_upload':
+      return wrongUpload(application)
+    case 'websocket': {
+      const { state } = application
+      return wrongHead({ method: 'GET', ...application }) ?? (state && wrongState(state))
+    }
+    case 'http2':
+      return wrongStreams(application.http, [], application.requestsServed)
+    case 'http2_responses': {
+      const calls = application.calls.map(({ call, ...one }) => ({
+        ...one,
+        frozen: { kind: 'response', call } as const,
+      }))
+      return wrongStreams(application.http, calls, application.requestsServed)
+    }
+    case 'http2_streams':
+      return wrongStreams(application.http, application.passengers, application.requestsServed)
   }
-  if (application.protocol === 'websocket') {
-    const { state } = application
-    return wrongHead({ method: 'GET', ...application }) ?? (state && wrongState(state))
+}
+
+function wrongFraming({ framing, owed }: Begun, current: boolean): string | undefined {
+  if (framing === 'chunked' && !current) return 'a response in chunks over HTTP/1.0'
+  return framing !== 'length' && owed > 0 ? 'a response whose length is not told owes bytes' : undefined
+}
+
+/** A response has begun, or there is what its function makes it of. */
+function wrongUpload({ upload, call }: Extract<ApplicationState, { protocol: 'http1_upload' }>) {
+  const { request, current, body, response } = upload
+  if (response !== undefined) {
+    const wrong = wrongFraming(response, current)
+    if (wrong !== undefined) return wrong
   }
-  if (application.protocol !== 'http2_responses') return undefined
+  if (body !== undefined) {
+    const within = body.next === 'end' || body.next === 'data-end'
+    if (body.next === 'never' || (!within && body.remaining > 0)) return 'content that no request has'
+  }
+  return wrongHead(request) ?? wrongBeginning(call, response !== undefined)
+}
+
+/** What is wrong with the streams of a connection, and with what is served on them. */
+function wrongStreams(
+  { streams }: H2State,
+  passengers: readonly Http2Passenger[],
+  requestsServed: number,
+): string | undefined {
+  const there = new Map(streams.map(stream => [stream.id, stream]))
   const seen = new Set<number>()
-  for (const { streamId, index, request, call } of application.calls) {
+  for (const { streamId, index, request, frozen } of passengers) {
+    const stream = there.get(streamId)
     const wrong =
       (seen.has(streamId) ? 'it is there twice' : undefined) ??
-      (index < application.requestsServed
-        ? undefined
-        : `request ${index} of ${application.requestsServed}`) ??
-      wrongStream(application.http, streamId) ??
+      (index < requestsServed ? undefined : `request ${index} of ${requestsServed}`) ??
+      (stream === undefined ? 'there is no such stream' : wrongStream(stream, frozen.kind)) ??
       wrongHead(request) ??
-      wrongCall(call)
-    if (wrong !== undefined) return `the response on stream ${streamId}: ${wrong}`
+      wrongFrozen(frozen, stream?.headSent === true)
+    if (wrong !== undefined) return `the ${frozen.kind} on stream ${streamId}: ${wrong}`
     seen.add(streamId)
   }
+  // Nothing would ever answer it.
+  for (const { id, announced, ending } of streams)
+    if (announced === undefined && !ending && !seen.has(id)) return `nothing is served on stream ${id}`
   return undefined
 }
 
@@ -64,19 +109,47 @@ export function misplaced({ application, upstreams }: Pick<Envelope, 'applicatio
 }
 
 function frozenOf(application: ApplicationState): ReadonlySet<number> {
-  if (application.protocol === 'http1_response') return new Set(application.call.state && [0])
-  if (application.protocol !== 'http2_responses') return new Set()
-  return new Set(application.calls.filter(({ call }) => call.state).map(({ streamId }) => streamId))
+  switch (application.protocol) {
+    case 'http1_response':
+    case 'http1_upload':
+      return new Set(application.call.state && [0])
+    case 'http2_responses':
+      return new Set(application.calls.filter(({ call }) => call.state).map(({ streamId }) => streamId))
+    case 'http2_streams': {
+      const calls = application.passengers.filter(({ frozen }) => 'call' in frozen && frozen.call.state)
+      return new Set(calls.map(({ streamId }) => streamId))
+    }
+    default:
+      return new Set()
+  }
 }
 
-/** A response goes on where its request is over and its head has been said, and nowhere else. */
-function wrongStream({ streams }: H2State, streamId: number): string | undefined {
-  const stream = streams.find(({ id }) => id === streamId)
-  if (stream === undefined) return 'there is no such stream'
-  if (!stream.headReceived || stream.announced !== undefined) return 'its request waits to be accepted'
-  if (stream.state !== 'half_closed_remote') return 'its request has not come whole'
-  if (!stream.headSent) return 'its head has not been sent'
-  return stream.ending || stream.bodyless || stream.tunnel ? 'nothing more can be said on it' : undefined
+type Stream = H2State['streams'][number]
+type Frozen = Http2Passenger['frozen']
+type Begun = Pick<H1Response, 'framing' | 'owed'>
+
+/** What is served goes on where its request was accepted and more can be said, and nowhere else. */
+function wrongStream(stream: Stream, kind: Frozen['kind']): string | undefined {
+  const { state, headReceived, headSent, announced, ending, bodyless, tunnel } = stream
+  if (!headReceived || announced !== undefined) return 'its request waits to be accepted'
+  if (kind === 'response' && state !== 'half_closed_remote') return 'its request has not come whole'
+  if (kind === 'websocket' && state !== 'open') return 'one side of it is over'
+  if (kind !== 'upload' && !headSent) return 'its head has not been sent'
+  const silent = state === 'half_closed_local' || ending || (headSent && bodyless)
+  return silent || tunnel !== (kind === 'websocket') ? 'nothing more can be said on it' : undefined
+}
+
+function wrongFrozen(frozen: Frozen, begun: boolean): string | undefined {
+  if (frozen.kind === 'websocket') return frozen.state && wrongState(frozen.state)
+  return frozen.kind === 'response' ? wrongCall(frozen.call) : wrongBeginning(frozen.call, begun)
+}
+
+/** A call whose response may not have begun. */
+function wrongBeginning(call: FrozenCall, begun: boolean): string | undefined {
+  if (begun) return wrongCall(call)
+  if (call.status !== 0 || call.content.length > 0) return 'a response that has not begun'
+  if (call.state === undefined) return 'nothing from which its function could go on'
+  return CALL_ID.test(call.callId) ? wrongState(call.state) : 'an id that no call has'
 }
 
 function wrongHead(request: CarriedRequest): string | undefined {

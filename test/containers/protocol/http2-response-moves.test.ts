@@ -66,7 +66,9 @@ describe.each([true, false])('over HTTP/2, with TLS: %s', tls => {
     const fetch: FetchHandler['fetch'] = request => {
       const { pathname } = new URL(request.url)
       if (pathname === '/echo/large') return new Response(LARGE)
-      return new Response(lines.from(0, undefined as never, {}) as ReadableStream<Uint8Array>)
+      return new Response(
+        lines.from(0, undefined as never, {}, undefined as never) as ReadableStream<Uint8Array>,
+      )
     }
     const hosts = ['echo-1', 'echo-2'].map(name => hostOf(fetch, lines.from, name))
     const client = new Talker(tls).arrive(hosts[0]!)
@@ -100,7 +102,7 @@ describe.each([true, false])('over HTTP/2, with TLS: %s', tls => {
       new Response(
         new URL(request.url).pathname === '/echo/plain'
           ? body
-          : (lines.from(0, undefined as never, {}) as ReadableStream<Uint8Array>),
+          : (lines.from(0, undefined as never, {}, undefined as never) as ReadableStream<Uint8Array>),
       )
     const host = hostOf(fetch, lines.from)
     const client = new Talker(tls).arrive(host)
@@ -127,10 +129,34 @@ describe.each([true, false])('over HTTP/2, with TLS: %s', tls => {
     ])
   })
 
+  it('go along with all that waits for their windows', async () => {
+    const large = 'y'.repeat(300_000)
+    const fetch: FetchHandler['fetch'] = () => new Response(large)
+    const hosts = ['echo-1', 'echo-2'].map(name => hostOf(fetch, () => undefined as never, name))
+    const client = new Talker(tls).arrive(hosts[0]!)
+    const { consume } = client.http
+    client.http.consume = () => {}
+    const ids = [1, 2, 3, 4].map(() => client.request('/echo'))
+    client.flush()
+    await turn()
+    client.flush()
+    await move(client, hosts[0]!, hosts[1]!)
+    client.http.consume = consume
+    for (const id of ids) client.http.consume(id, client.answer(id).body.length)
+    for (let turns = 0; turns < 40; turns++) {
+      client.flush()
+      await turn()
+    }
+    for (const id of ids) {
+      expect(client.answer(id).ended).toBe(true)
+      expect(client.answer(id).body === large).toBe(true)
+    }
+  })
+
   it('they go on where they were when no other container takes them', async () => {
     const lines = new Lines(3)
     const fetch: FetchHandler['fetch'] = () =>
-      new Response(lines.from(0, undefined as never, {}) as ReadableStream<Uint8Array>)
+      new Response(lines.from(0, undefined as never, {}, undefined as never) as ReadableStream<Uint8Array>)
     const host = hostOf(fetch, lines.from)
     host.available.delete('echo')
     const client = new Talker(tls).arrive(host)

@@ -35,6 +35,12 @@ const counting: WebSocketFunction = (socket, _context, state = { count: 0 }) => 
   }
 }
 
+/** The same, and it cannot say what another container has to know. */
+const rooted: WebSocketFunction = (socket, _context) => {
+  let count = 0
+  return { message: data => void socket.send(`${++count} ${data}`) }
+}
+
 /** @param quietMilliseconds that requests wait for the connection to leave; then they are lent */
 function hostWith(
   webSocket: WebSocketFunction,
@@ -385,11 +391,11 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     expect(other.answer(id).status).toBe(501)
   })
 
-  it('moves before it is opened, and keeps the connection where it is after that', async () => {
-    const host = hostWith(counting)
+  it('moves before it is opened, and stays after that if its function does not freeze', async () => {
+    const host = hostWith(rooted)
     const client = new Talker(true).arrive(host)
     const id = ask(client, undefined, '/hello/chat')
-    const target = Object.assign(hostWith(counting), { functionName: 'hello', container: 'hello-1' })
+    const target = Object.assign(hostWith(rooted), { functionName: 'hello', container: 'hello-1' })
     target.available = new Set(['hello', 'echo'])
     client.move(target, await host.offers[0]!.frozen)
     tell(client, id, say('x'))
@@ -402,8 +408,8 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     expect(target.offers).toEqual([])
   })
 
-  it('is closed when its connection leaves, which goes on elsewhere with what else is on it', async () => {
-    const host = hostWith(counting)
+  it('is closed if it cannot go when its connection leaves, which goes on with the rest', async () => {
+    const host = hostWith(rooted)
     host.available.add('echo')
     const client = new Talker(true).arrive(host)
     const id = ask(client)
@@ -423,7 +429,7 @@ describe('a WebSocket on a stream of HTTP/2', () => {
   })
 
   it('is not waited for too long by what else is on a connection that leaves: that is lent', async () => {
-    const host = hostWith(counting, [], 0)
+    const host = hostWith(rooted, [], 0)
     host.available.add('echo')
     const client = new Talker(true).arrive(host)
     const id = ask(client)

@@ -129,7 +129,9 @@ describe('a function', () => {
     const { url, sockets } = await rawUpstream('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nten bytes.')
     const ask = async (to: string, ctx: Parameters<ResumeFunction>[1]) => {
       const upstream = await ctx.fetch(to)
-      return new Response((await read({ upstream }, ctx, {})) as ReadableStream<Uint8Array>)
+      return new Response(
+        (await read({ upstream }, ctx, {}, undefined as never)) as ReadableStream<Uint8Array>,
+      )
     }
     const hosts = await Promise.all(
       ['echo-1', 'echo-2'].map(name => PassingHost.of(name, url, undefined, read, ask)),
@@ -149,13 +151,15 @@ describe('a function', () => {
     const both: ResumeFunction = (state, ctx) => {
       const { one, other } = state as { one: Response; other: Response }
       const upstream = one === other ? one : new Response('they are two')
-      const stream = pass({ upstream }, ctx, {}) as ReturnType<typeof ctx.resumable>
+      const stream = pass({ upstream }, ctx, {}, undefined as never) as ReturnType<typeof ctx.resumable>
       return Object.assign(stream, { freeze: () => ({ one, other }) })
     }
     const { url, sockets } = await rawUpstream(`${HEAD}ten bytes.`)
     const ask = async (to: string, ctx: Parameters<ResumeFunction>[1]) => {
       const one = await ctx.fetch(to)
-      return new Response((await both({ one, other: one }, ctx, {})) as ReadableStream<Uint8Array>)
+      return new Response(
+        (await both({ one, other: one }, ctx, {}, undefined as never)) as ReadableStream<Uint8Array>,
+      )
     }
     const hosts = await Promise.all(
       ['echo-1', 'echo-2'].map(name => PassingHost.of(name, url, undefined, both, ask)),
@@ -173,11 +177,15 @@ describe('a function', () => {
     ['nothing', () => undefined],
   ])('freezes %s: the response stays where it is, and its log says why', async (_, freeze) => {
     const stays: ResumeFunction = (state, ctx) =>
-      Object.assign(pass(state, ctx, {}) as ReturnType<typeof ctx.resumable>, { freeze: () => freeze(state) })
+      Object.assign(pass(state, ctx, {}, undefined as never) as ReturnType<typeof ctx.resumable>, {
+        freeze: () => freeze(state),
+      })
     const { url, sockets } = await rawUpstream(`${HEAD}ten bytes.`)
     const ask = async (to: string, ctx: Parameters<ResumeFunction>[1]) => {
       const upstream = await ctx.fetch(to)
-      return new Response((await stays({ upstream }, ctx, {})) as ReadableStream<Uint8Array>)
+      return new Response(
+        (await stays({ upstream }, ctx, {}, undefined as never)) as ReadableStream<Uint8Array>,
+      )
     }
     const host = await PassingHost.of('echo-1', url, undefined, stays, ask)
     const client = new Passenger(host)

@@ -87,7 +87,9 @@ class World {
     this.#deaths = [...deaths]
     const headers = sized ? { 'content-length': String(CONTENT.length) } : {}
     const fetch = (_: unknown, env: object, ctx: never): Response =>
-      new Response(resume(0, ctx, env as never) as ReadableStream<Uint8Array>, { headers })
+      new Response(resume(0, ctx, env as never, undefined as never) as ReadableStream<Uint8Array>, {
+        headers,
+      })
     this.#module = { kind: 'fetch', file: 'test', fetch, resume } as FakeHost['module']
   }
 

@@ -42,6 +42,15 @@ export class RequestContent {
     this.#told = whole === 'told'
   }
 
+  /**
+   * Goes on where another one was.
+   * @param unconsumed bytes for which the client has got no window yet, whether the sink has them or not
+   */
+  goOn(sink: ContentSink, unconsumed: number): void {
+    this.sink = sink
+    this.#uncredited = unconsumed
+  }
+
   /** Whether all of it has come. */
   get whole(): boolean {
     return this.#trailers !== undefined

@@ -22,6 +22,16 @@ import { lengthFirst, marked, Unsent, withLength } from './unsent.ts'
 /** Bytes of content that are copied rather than kept until the client takes them. */
 const LARGE = 65_536
 
+/** How far an exchange has come. */
+export interface Resumed {
+  /** Its request has come whole. */
+  readonly whole: boolean
+  /** The head of its response has been sent. */
+  readonly begun: boolean
+  /** It is another protocol's. */
+  readonly tunnel: boolean
+}
+
 /** One request and its response: a stream. */
 export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, ContentOwner {
   readonly head: RequestHead
@@ -32,7 +42,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
   /** Sent with its response. */
   fields: readonly Field[]
   /** It is another protocol's, in which nothing is overdue. */
-  #tunnel = false
+  #tunnel: boolean
   begun = false
   over = false
   readonly #serving: ExchangeOwner
@@ -45,23 +55,24 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
   /** Of a tunnel: our half ends alone; it has. */
   #half: 'ends' | 'ended' | undefined
 
-  /** @param resumed its request has come whole, and its response has begun, elsewhere */
+  /** @param resumed how far it had come elsewhere */
   constructor(
     serving: ExchangeOwner,
     announced: Announced,
     head: RequestHead,
     index: number,
-    resumed = false,
+    resumed?: Resumed,
   ) {
     super()
-    this.begun = resumed
+    this.begun = resumed?.begun === true
+    this.#tunnel = resumed?.tunnel === true
     this.#serving = serving
     this.announced = announced
     this.head = head
     this.index = index
     this.early = serving.owner.early
     this.fields = serving.owner.fields
-    this.#content = new RequestContent(this, resumed ? 'told' : announced.endStream ? 'none' : 'comes')
+    this.#content = new RequestContent(this, resumed?.whole ? 'told' : announced.endStream ? 'none' : 'comes')
   }
 
   /** Whether all of the request has come. */
@@ -81,14 +92,22 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
   get sink(): ContentSink | undefined {
     return this.#content.sink
   }
-  set sink(sink: ContentSink) {
-    this.#content.sink = sink
+
+  /** Its content goes on to that, as it went to another one elsewhere. */
+  goOn(sink: ContentSink): void {
+    this.#content.goOn(sink, this.#serving.http.unconsumed(this.announced.streamId))
+    this.resume()
+  }
+
+  /** Our side of the protocol that it is, when that goes on here. */
+  get tunnel(): HttpTunnel {
+    return { write: data => this.write(data), endOutput: () => this.#endHalf(), end: () => this.end() }
   }
 
   content(sink: ContentSink): void {
     if (this.sink !== undefined) throw new Error('the content has a sink already')
     if (this.over) return
-    this.sink = sink
+    this.#content.sink = sink
     if (!this.whole && this.#content.bytes === 0 && this.#expectsContinue) this.inform(100, [])
     this.#content.give()
     if (!this.whole) this.#serving.owner.wake()
@@ -142,7 +161,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
     // The application gets what has come when it has the tunnel in its hands.
     if (this.#content.bytes > 0 || this.whole) this.#content.wait(Promise.resolve(), 0)
     this.content(sink)
-    return { write: data => this.write(data), endOutput: () => this.#endHalf(), end: () => this.end() }
+    return this.tunnel
   }
 
   reply(response: ResponseView): void {
@@ -299,10 +318,16 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
     return this.#unsent?.pieces ?? []
   }
 
-  /** Its response goes on elsewhere. */
+  /** It goes on elsewhere. */
   leave(): void {
     this.over = true
     this.#unsent?.release()
+  }
+
+  /** The last of it, behind what waits for a window: from here on HTTP/2 sees to all of that. */
+  complete(last: Uint8Array): void {
+    this.#serving.http.complete(this.announced.streamId, [...this.unsent, last])
+    this.leave()
   }
 
   /** Gives up for what it holds. */
