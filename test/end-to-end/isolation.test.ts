@@ -203,6 +203,8 @@ describe.each(USERS)('of a platform that %s starts, a function', (_who, user) =>
   const isLast = user === USERS.at(-1)![1]
   it.skipIf(!isLast || there.length === 0)('that is killed is started again in its isolation', async () => {
     const name = `${there.at(-1)}-1`
+    // The client's connection is elsewhere: without a duplicate it would end with the container.
+    expect(await field.client.request('/echo')).toMatchObject({ status: 200, container: 'echo-1' })
     const { pid } = await field.platform.member(name)
     // It is the container's own process, not what wraps it.
     expect(readFileSync(`/proc/${pid}/cmdline`, 'latin1')).toMatch(/^[^\0]*node\0/)
