@@ -171,7 +171,7 @@ describe('a parcel', () => {
     expect(openNulls()).toBe(before)
   })
 
-  it('without its descriptor is refused; one too many is closed', () => {
+  it('without its descriptor is refused, and so is one with more than its state speaks of', () => {
     const before = openNulls()
     const { post, target, releases, send, done } = scene()
     send()
@@ -181,8 +181,8 @@ describe('a parcel', () => {
     send()
     post.underway[0]!.descriptors.push(Descriptor.fromFd(openSync('/dev/null', 'r')))
     post.deliver()
-    expect(releases.at(-1)).toEqual({ state: 'gone' })
-    expect(target.parcels).toHaveLength(1)
+    expect(releases.at(-1)).toMatchObject({ state: 'owned', verdict: { reason: 'descriptor' } })
+    expect(target.parcels).toHaveLength(0)
     done()
     expect(openNulls()).toBe(before)
   })
