@@ -1,6 +1,6 @@
 import { openSync } from 'node:fs'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { type Channel, chooseChannel, MAX_PAYLOAD } from '../../src/transfer/channel.ts'
+import { type Channel, chooseChannel, MAX_DESCRIPTORS, MAX_PAYLOAD } from '../../src/transfer/channel.ts'
 import { adopt, Descriptor } from '../../src/transfer/stream.ts'
 import { Cluster, connect, countSockets, sequence } from './channel-cluster.ts'
 
@@ -154,7 +154,7 @@ describe.each<Channel['kind']>(['native', 'ipc'])('a channel (%s)', kind => {
 
   it('refuses to send what is closed, and more descriptors than it can', async () => {
     cluster = await Cluster.start(kind, 1)
-    const fds = [0, 1, 2].map(() => Descriptor.fromFd(openSync('/dev/null', 'r')))
+    const fds = nulls(MAX_DESCRIPTORS + 1)
     expect(() => cluster?.send(1, { do: 'look' }, fds)).toThrow(RangeError)
     for (const fd of fds) fd.close()
     expect(() => cluster?.send(1, { do: 'look' }, fds.slice(0, 1))).toThrow(TypeError)
@@ -172,15 +172,18 @@ describe.each<Channel['kind']>(['native', 'ipc'])('a channel (%s)', kind => {
   })
 })
 
+const nulls = (count: number): Descriptor[] =>
+  Array.from({ length: count }, () => Descriptor.fromFd(openSync('/dev/null', 'r')))
+
 describe('the native channel', () => {
-  it('carries two descriptors, also with a payload of many fragments', async () => {
+  it('carries as many descriptors as it may, also with a payload of many fragments', async () => {
     cluster = await Cluster.start('native', 1)
     const before = (await cluster.report(1)).fds
-    const fds = [0, 1].map(() => Descriptor.fromFd(openSync('/dev/null', 'r')))
+    const fds = nulls(MAX_DESCRIPTORS)
     cluster.send(1, { do: 'look' }, fds, new Uint8Array(500_000))
     for (const fd of fds) fd.close()
     const told = await cluster.told(told => 'looked' in told)
-    expect([told.looked, told.length]).toEqual([['fd', 'fd'], 500_000])
+    expect([told.looked, told.length]).toEqual([fds.map(() => 'fd'), 500_000])
     expect((await cluster.report(1)).fds).toBe(before)
   })
 
