@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, it } from 'vitest'
+import { CipherSuiteId } from '../../src/tls13/codepoints.ts'
 import { FORMAT_VERSION } from '../../src/transfer/envelope.ts'
 import { fromHex } from '../../src/wire/index.ts'
 
@@ -33,7 +34,9 @@ it.each([2, 3, 4, 5])(
     expect(stdout).toMatch(
       new RegExp(`^ {4}0 {5}2 {2}000${version} +uint16 format_version = ${version}$`, 'm'),
     )
-    expect(stdout).toMatch(/ 1301 +uint16 cipher_suite = TLS_AES_128_GCM_SHA256 \(0x1301\)$/m)
+    const suite = CipherSuiteId.TLS_AES_128_GCM_SHA256.toString(16)
+    const named = ` ${suite} +uint16 cipher_suite = TLS_AES_128_GCM_SHA256 \\(0x${suite}\\)$`
+    expect(stdout).toMatch(new RegExp(named, 'm'))
     expect(stdout).toContain('opaque traffic_secret<32..48> = (secret)')
     expect(stdout).not.toContain('a1a1')
   },

@@ -29,7 +29,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'server_application_traffic_secret_0',
     'exporter_master_secret',
     'resumption_master_secret',
-    '11 arrows in the table, 5 lines for Wireshark',
+    '15 arrows in the table, 5 lines for Wireshark',
     'keying material agrees: true',
   ],
   'llm-proxy': [

@@ -223,6 +223,8 @@ describe('a request stays that could not be read on elsewhere', () => {
     stream.blocked = true
     await turn()
     connection.moveTo(new MoveOrder(2, () => {}))
+    // Until the function has answered, which takes as many turns as its promises do.
+    for (let turns = 0; turns < 200 && connection.describe(0).stays === ''; turns++) await turn()
     for (let turns = 0; turns < 4; turns++) await turn()
     expect(host.offers).toEqual([])
     expect(connection.describe(0).stays).toMatch(/^POST \/echo of echo \(call /)
