@@ -18,10 +18,12 @@ const world = {
 }
 // Whatever the platform does to its connections, a flood goes on until its time is over.
 process.on('uncaughtException', () => world.count('uncaught'))
-// On a machine that has no time, a short flood may be over before it has begun.
-for (let tries = 5; tries > 0 && !(counters.connections > 0); tries--) {
-  world.until = Date.now() + Number(seconds) * 1000
-  const late = setTimeout(() => process.exit(3), Number(seconds) * 1000 + 10_000)
+const begun = () => counters.connections > 0 && (counters.bytes > 0 || kind === 'silence')
+// On a machine that has no time, a short flood may be over before it has begun: the next one takes longer.
+for (let tries = 0; tries < 5 && !begun(); tries++) {
+  const milliseconds = Number(seconds) * 1000 * 2 ** tries
+  world.until = Date.now() + milliseconds
+  const late = setTimeout(() => process.exit(3), milliseconds + 10_000)
   await KINDS[kind](world)
   clearTimeout(late)
 }
