@@ -47,9 +47,9 @@ class MovingH1Server extends Moving<Real> {
   }
 
   /** What lies in the exported state is that of the object that is left. */
-  export(): H1State {
+  export(reads = false): H1State {
     this.move()
-    return this.real.export()
+    return this.real.export(reads)
   }
 }
 
