@@ -22,30 +22,38 @@ export class Allowance {
   #paid: number | undefined
 
   /**
-   * @param now milliseconds; asked only when there seems to be nothing left
+   * @param now milliseconds; asked only when there seems to be nothing left, and when it goes elsewhere
    * @param spent what has been spent before, somewhere else
    */
   constructor(budget: Budget, now: () => number, spent = 0) {
     this.#budget = budget
     this.#now = now
     this.#spent = spent
+    if (spent > 0) this.#paid = now()
   }
 
   /** What has been spent and not paid back. */
   get spent(): number {
+    if (this.#spent > 0) this.#payBack()
     return this.#spent
   }
 
   /** @returns false if that is more than there is */
   spend(cost = 1): boolean {
-    const { burst, perSecond } = this.#budget
+    const { burst } = this.#budget
     this.#paid ??= this.#now()
     this.#spent += cost
     if (this.#spent <= burst) return true
-    const now = this.#now()
-    this.earn((Math.max(0, now - this.#paid) * perSecond) / 1000)
-    this.#paid = now
+    this.#payBack()
     return this.#spent <= burst
+  }
+
+  /** Time pays. */
+  #payBack(): void {
+    const now = this.#now()
+    const since = this.#paid ?? now
+    this.#paid = now
+    this.earn((Math.max(0, now - since) * this.#budget.perSecond) / 1000)
   }
 
   earn(amount: number): void {

@@ -68,4 +68,16 @@ describe('an allowance', () => {
     expect(allowance.spend(10)).toBe(true)
     expect(allowance.spend()).toBe(false)
   })
+
+  it('is paid back as fast where one owner after another has it', () => {
+    let now = 5000
+    const budget = { burst: 10, perSecond: 100 }
+    let owner = new Allowance(budget, () => now)
+    for (let i = 0; i < 50; i++, now += 20) {
+      expect(owner.spend(2)).toBe(true)
+      now += 10
+      owner = new Allowance(budget, () => now, owner.spent)
+    }
+    expect(owner.spend(11)).toBe(false)
+  })
 })

@@ -87,7 +87,8 @@ export class Payload {
 
   /** Ends the container; its wrappers then end, too. @param why as the log and the status say it */
   kill(why?: string): void {
-    this.#why ??= why
+    // One that takes too much does not respond, either: the first is why.
+    if (why !== undefined) this.#why ??= this.#group?.excess() ?? why
     const { pid } = this
     const isGone = pid === undefined || pid === this.child.pid || !signal(pid, 'SIGKILL')
     // It has just ended, or runs as another user: the wrapper takes it along. One within its function's reach

@@ -80,6 +80,28 @@ describe('a process and what it has started', () => {
     }
   })
 
+  it.skipIf(trees.length === 0)(
+    `is ended for what its cgroup refused it, even if it does not respond${lacking}`,
+    async () => {
+      const cgroups = new Cgroups(SYSTEM_CLOCK, pino({ level: 'silent' }))
+      const child = spawn('sh', ['-c', 'read go; while :; do sleep 60 & done'], {
+        stdio: ['pipe', 'ignore', 'ignore'],
+      })
+      const group = cgroups.make('one-1', { tasks: 5 })!
+      const payload = new Payload(child, 0, undefined, group)
+      try {
+        await payload.enclose()
+        child.stdin!.end('\n')
+        while (group.excess() === undefined) await new Promise(resolve => setTimeout(resolve, 10))
+        payload.kill('it did not respond')
+        expect(payload.why).toBe('it has more than 5 processes and threads')
+      } finally {
+        payload.killAll('the test is over')
+        await cgroups.close()
+      }
+    },
+  )
+
   it('is found behind what wraps it', async () => {
     const child = spawn('sh', ['-c', 'sh -c "sleep 60; true"; true'], { stdio: 'ignore' })
     const payload = new Payload(child, 2)
