@@ -2,7 +2,7 @@ import type { Log } from '../../platform/log.ts'
 import type { Clock } from '../../time/clock.ts'
 import { makeBase, removeBase, sweep } from './base.ts'
 import { Group } from './group.ts'
-import { type Controller, type Survey, survey } from './hierarchy.ts'
+import { type Controller, type Survey, survey, type Tree } from './hierarchy.ts'
 import { ownName } from './identity.ts'
 import type { Share } from './knobs.ts'
 
@@ -22,6 +22,8 @@ export class Cgroups {
   readonly #log: Log
   readonly #name = ownName()
   readonly #groups = new Set<Group>()
+  /** Those in which there is one. */
+  #trees: readonly Tree[]
   #state: 'not asked' | 'made' | 'none' = 'not asked'
 
   /** @param found where they may be made */
@@ -29,12 +31,12 @@ export class Cgroups {
     this.#clock = clock
     this.#log = log
     this.#survey = found
+    this.#trees = found.trees
   }
 
   /** What the kernel holds for containers here. */
   get held(): ReadonlySet<Controller> {
-    if (this.#state === 'none') return new Set()
-    return new Set(this.#survey.trees.flatMap(({ controllers }) => controllers))
+    return new Set(this.#trees.flatMap(({ controllers }) => controllers))
   }
 
   /** @returns a cgroup without processes; undefined: there can be none here, which the log has said once */
@@ -43,7 +45,7 @@ export class Cgroups {
     if (this.#state === 'none') return undefined
     for (const one of this.#groups) if (one.removed) this.#groups.delete(one)
     try {
-      const bases = this.#survey.trees.map(tree => ({ ...tree, parent: `${tree.parent}/${this.#name}` }))
+      const bases = this.#trees.map(tree => ({ ...tree, parent: `${tree.parent}/${this.#name}` }))
       const group = new Group(name, bases, share, this.#clock)
       this.#groups.add(group)
       return group
@@ -70,19 +72,26 @@ export class Cgroups {
       this.#log.warn(`the kernel holds no limits: ${problem.what}; ${problem.remedy}`)
       return
     }
+    void this.#again(() => trees.map(sweep).every(Boolean))
+    this.#trees = trees.filter(tree => this.#makeIn(tree))
+    const [first] = this.#trees
+    if (first === undefined) return
+    this.#state = 'made'
+    process.once('exit', () => this.#leave())
+    this.#log.info({ held: [...this.held], version: first.version }, 'the kernel holds limits by cgroups')
+  }
+
+  /** What one hierarchy refuses the others may give. */
+  #makeIn(tree: Tree): boolean {
     try {
-      void this.#again(() => trees.map(sweep).every(Boolean))
-      for (const tree of trees) makeBase(tree, this.#name)
-      this.#state = 'made'
-      process.once('exit', () => this.#leave())
-      this.#log.info(
-        { held: [...this.held], version: trees[0]!.version },
-        'the kernel holds limits by cgroups',
-      )
+      makeBase(tree, this.#name)
+      return true
     } catch (error) {
-      for (const tree of trees) removeBase(tree, this.#name)
+      removeBase(tree, this.#name)
+      const limits = tree.controllers.join(', ')
       const why = (error as Error).message
-      this.#log.warn(`the kernel holds no limits: a cgroup could not be made (${why})`)
+      this.#log.warn(`the kernel holds no limits of ${limits}: a cgroup could not be made (${why})`)
+      return false
     }
   }
 
@@ -105,6 +114,6 @@ export class Cgroups {
   #leave(): boolean {
     for (const group of this.#groups) if (group.close()) this.#groups.delete(group)
     if (this.#groups.size > 0) return false
-    return this.#survey.trees.map(tree => removeBase(tree, this.#name)).every(Boolean)
+    return this.#trees.map(tree => removeBase(tree, this.#name)).every(Boolean)
   }
 }

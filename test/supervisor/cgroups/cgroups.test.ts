@@ -137,6 +137,40 @@ describe('a cgroup', () => {
   })
 })
 
+describe('where a hierarchy refuses', () => {
+  const warned: string[] = []
+  const log = pino({ level: 'warn' }, { write: line => warned.push(JSON.parse(line).msg) })
+  const refusing = {
+    version: 1,
+    parent: '/proc/there-is-no-such',
+    controllers: ['cpu'],
+    leaves: false,
+  } as const
+  beforeEach(() => {
+    warned.length = 0
+  })
+
+  it.skipIf(!holds('memory'))(`the others hold what they can${lacking('memory')}`, async () => {
+    const memory = trees.filter(({ controllers }) => controllers.includes('memory'))
+    all = new Cgroups(SYSTEM_CLOCK, log, { trees: [refusing, ...memory], problem: undefined })
+    const group = all.make('one-1', { memory: 40 * MiB, cpu: 0.5 })!
+    expect([group.holds('memory'), group.holds('cpu')]).toEqual([true, false])
+    expect([...all.held]).toEqual(memory.flatMap(({ controllers }) => controllers))
+    expect(warned).toEqual([
+      expect.stringMatching(/^the kernel holds no limits of cpu: a cgroup could not be/),
+    ])
+    expect(bases().length).toBeGreaterThan(0)
+    await all.close()
+    expect(bases()).toEqual([])
+  })
+
+  it('and no other is there, none is held, and the log says so once', () => {
+    all = new Cgroups(SYSTEM_CLOCK, log, { trees: [refusing], problem: undefined })
+    expect([all.make('one-1', {}), all.make('two-1', {}), all.held.size]).toEqual([undefined, undefined, 0])
+    expect(warned).toHaveLength(1)
+  })
+})
+
 describe('in a directory of cgroups', () => {
   let folder: string
   beforeEach(() => {
