@@ -240,13 +240,9 @@ function counted({ restraint }: Prepared['settings'], group: Group | undefined):
   return { restraint: others }
 }
 
-/** Sets what the kernel holds of one that was warm: as far as it can. */
+/** Sets what the kernel holds of one that was warm. */
 function limit({ name, confinement }: MemberSpec, { group }: Payload, { cgroups }: Means): void {
-  try {
-    group?.set(shareOf(confinement))
-  } catch (error) {
-    cgroups?.unset(name, error)
-  }
+  if (group !== undefined) cgroups?.set(group, name, shareOf(confinement))
 }
 
 /** A runtime of OCI makes that of its container itself. */

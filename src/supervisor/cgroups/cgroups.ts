@@ -46,8 +46,9 @@ export class Cgroups {
     for (const one of this.#groups) if (one.removed) this.#groups.delete(one)
     try {
       const bases = this.#trees.map(tree => ({ ...tree, parent: `${tree.parent}/${this.#name}` }))
-      const group = new Group(name, bases, share, this.#clock)
+      const group = new Group(name, bases, this.#clock)
       this.#groups.add(group)
+      this.set(group, name, share)
       return group
     } catch (error) {
       this.#log.error({ err: error }, `${name} gets no cgroup: its limits are held less well`)
@@ -55,14 +56,18 @@ export class Cgroups {
     }
   }
 
+  /** Sets what a container may use, as far as the kernel takes it. */
+  set(group: Group, name: string, share: Share): void {
+    try {
+      group.set(share)
+    } catch (error) {
+      this.#log.error({ err: error }, `a limit of ${name} could not be set: the kernel does not hold it`)
+    }
+  }
+
   /** A process could not be taken into its cgroup. */
   lost(error: unknown): void {
     this.#log.error({ err: error }, 'a container is not in its cgroup: its limits are held less well')
-  }
-
-  /** Not all that a container may use could be written into its cgroup. */
-  unset(name: string, error: unknown): void {
-    this.#log.error({ err: error }, `a limit of ${name} could not be set: the kernel does not hold it`)
   }
 
   #begin(): void {

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock, Timer } from '../../time/clock.ts'
-import { killIn, processesIn, read, removeDirectory } from './directory.ts'
+import { killIn, processesIn, read, removeDirectory, tryWrite } from './directory.ts'
 import type { Controller, Tree } from './hierarchy.ts'
 import { knobs, refusals, type Share } from './knobs.ts'
 
@@ -18,6 +18,8 @@ export class Group {
   readonly #trees: readonly Tree[]
   readonly #clock: Clock
   #share: Share = {}
+  /** Limits that could not be set. */
+  readonly #unset = new Set<Controller>()
   #why: string | undefined
   #ending: Timer | undefined
   #removed = false
@@ -25,15 +27,14 @@ export class Group {
   /**
    * Makes it, empty.
    * @param trees whose parents are the directories that it is made in
-   * @throws Error a cgroup cannot be made, or a limit not be set
+   * @throws Error it cannot be made
    */
-  constructor(name: string, trees: readonly Tree[], share: Share, clock: Clock) {
+  constructor(name: string, trees: readonly Tree[], clock: Clock) {
     this.#name = name
     this.#trees = trees
     this.#clock = clock
     try {
       for (const path of this.paths) mkdirSync(path)
-      this.set(share)
     } catch (error) {
       this.#remove()
       throw error
@@ -42,24 +43,32 @@ export class Group {
 
   /** Whether the kernel holds that for it. */
   holds(controller: Controller): boolean {
-    return this.#trees.some(({ controllers }) => controllers.includes(controller))
+    return !this.#unset.has(controller) && this.#trees.some(one => one.controllers.includes(controller))
   }
 
   get removed(): boolean {
     return this.#removed
   }
 
-  /** Sets what it may use. @throws Error */
+  /** Sets what it may use, as far as it can. @throws Error not all of it could be set */
   set(share: Share): void {
     this.#share = share
-    for (const tree of this.#trees)
-      for (const controller of tree.controllers)
-        for (const { file, value, optional = false } of knobs(tree.version, controller, share))
-          try {
-            writeFileSync(join(this.#path(tree), file), value)
-          } catch (error) {
-            if (!optional) throw error
-          }
+    this.#unset.clear()
+    const failures = this.#trees.flatMap(tree => tree.controllers.flatMap(one => this.#setIn(tree, one)))
+    if (failures.length > 0) throw failures[0]
+  }
+
+  /** @returns why that could not be set */
+  #setIn(tree: Tree, controller: Controller): readonly unknown[] {
+    try {
+      for (const { file, value, optional = false } of knobs(tree.version, controller, this.#share))
+        if (optional) tryWrite(join(this.#path(tree), file), value)
+        else writeFileSync(join(this.#path(tree), file), value)
+      return []
+    } catch (error) {
+      this.#unset.add(controller)
+      return [error]
+    }
   }
 
   /**

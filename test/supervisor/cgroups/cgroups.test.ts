@@ -164,6 +164,18 @@ describe('where a hierarchy refuses', () => {
     expect(bases()).toEqual([])
   })
 
+  it.skipIf(!holds('memory') || !holds('pids'))(
+    `one limit, the others are set${lacking('memory')}${lacking('pids')}`,
+    () => {
+      all = new Cgroups(SYSTEM_CLOCK, log)
+      const group = all.make('one-1', { tasks: -5, memory: 40 * MiB })!
+      expect([group.holds('memory'), group.holds('pids')]).toEqual([true, false])
+      expect(warned).toEqual(['a limit of one-1 could not be set: the kernel does not hold it'])
+      all.set(group, 'one-1', { tasks: 20 })
+      expect([group.holds('pids'), warned.length]).toEqual([true, 1])
+    },
+  )
+
   it('and no other is there, none is held, and the log says so once', () => {
     all = new Cgroups(SYSTEM_CLOCK, log, { trees: [refusing], problem: undefined })
     expect([all.make('one-1', {}), all.make('two-1', {}), all.held.size]).toEqual([undefined, undefined, 0])
