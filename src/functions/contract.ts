@@ -166,7 +166,7 @@ export interface FunctionResponse {
   readonly status: number
   /** Without the fields that say how the message is framed, and without Content-Length, which is `length`. */
   readonly headers: readonly Field[]
-  readonly body: Uint8Array | ReadableStream<Uint8Array> | undefined
+  readonly body: Uint8Array | Blob | ReadableStream<Uint8Array> | undefined
   /**
    * Bytes of the body; undefined if that is not known yet. Of a stream it is what the function declares,
    * which the sender must hold it to; of an absent body to HEAD or with 304, what the function says that GET

@@ -4,6 +4,7 @@ import { prepare } from '../web/globals.ts'
 import { native } from '../web/native.ts'
 import { type Caller, LightRequest } from '../web/request.ts'
 import { LightResponse } from '../web/response.ts'
+import { blobOf, drop, isSettled } from '../web/stream.ts'
 import { concat, plain, sharedUtf8 } from '../wire/index.ts'
 import type { FunctionResponse } from './contract.ts'
 import { isResumable } from './resumable.ts'
@@ -155,6 +156,11 @@ export async function fromWebResponse(
   }
   if (response.bodyUsed || response.body.locked)
     throw new TypeError('the body of the Response has already been used')
+  const blob = blobOf(response.body as ReadableStream<Uint8Array>)
+  if (blob !== undefined) {
+    drop(response.body)
+    return { status, headers: kept, body: blob, length: blob.size }
+  }
   // What is read ahead of a stream that can go on elsewhere would have to go along.
   const body = isResumable(response.body) ? response.body : await atOnce(response.body)
   const length = body instanceof Uint8Array ? body.length : declaredLength(headers)
@@ -235,11 +241,13 @@ type Chunk = { readonly done: boolean; readonly value?: unknown }
 
 /** All of a stream if it is there without waiting, otherwise a stream of the same bytes. */
 async function atOnce(stream: ReadableStream<Uint8Array>): Promise<Uint8Array | ReadableStream<Uint8Array>> {
+  const settled = isSettled(stream)
+  const most = settled ? SETTLED_AT_ONCE : AT_ONCE
   const reader = stream.getReader()
   const chunks: Uint8Array[] = []
   let immediate: NodeJS.Immediate | undefined
   const later = new Promise<typeof LATER>(settle => {
-    immediate = setImmediate(() => settle(LATER))
+    if (!settled) immediate = setImmediate(() => settle(LATER))
   })
   try {
     for (let bytes = 0; ; ) {
@@ -249,11 +257,11 @@ async function atOnce(stream: ReadableStream<Uint8Array>): Promise<Uint8Array | 
       if (chunk.done) return join(chunks)
       // What is large and in one piece is there already; of everything else no more is asked for than a
       // client takes at once.
-      if (chunks.length > 0 && bytes > AT_ONCE) return rejoin(chunks, pending, reader)
+      if (chunks.length > 0 && bytes > most) return rejoin(chunks, pending, reader)
       chunks.push(bytesOf(chunk))
       bytes += chunks.at(-1)!.length
       // A source that never ends must not hold the response back.
-      if (chunks.length === MAX_CHUNKS) return rejoin(chunks, reader.read(), reader)
+      if (!settled && chunks.length === MAX_CHUNKS) return rejoin(chunks, reader.read(), reader)
     }
   } catch (error) {
     reader.cancel(error).catch(() => {})
@@ -266,6 +274,8 @@ async function atOnce(stream: ReadableStream<Uint8Array>): Promise<Uint8Array | 
 const MAX_CHUNKS = 16
 /** Bytes of a stream that are taken before its response begins. */
 const AT_ONCE = 65_536
+/** The same of content that is there: what has been read whole can go elsewhere with its connection. */
+const SETTLED_AT_ONCE = 1_048_576
 
 function bytesOf({ value }: Chunk): Uint8Array {
   if (!(value instanceof Uint8Array)) {

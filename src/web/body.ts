@@ -1,5 +1,5 @@
 import { utf8 } from '../wire/index.ts'
-import { drop, isRead, isUnread, streamOf, wholeOf } from './stream.ts'
+import { blobOf, drop, isRead, isUnread, streamOf, wholeOf } from './stream.ts'
 
 /** Content as it is given: whole, as a stream, or none. */
 export type Source = string | Uint8Array | ReadableStream<Uint8Array> | null
@@ -44,6 +44,13 @@ export class LightBody<Light, Real extends Request | Response> {
   /** What a second body can be made of; undefined if that takes a stream, or the body has been read. */
   get copyable(): string | Uint8Array | null | undefined {
     return this.#used || this.#source instanceof ReadableStream ? undefined : this.whole
+  }
+
+  /** The Blob whose stream it is, as long as that has not been read. */
+  get of(): Blob | undefined {
+    const source = this.#source
+    if (this.#used || this.#real !== undefined || !(source instanceof ReadableStream)) return undefined
+    return blobOf(source)
   }
 
   get used(): boolean {

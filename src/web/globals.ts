@@ -2,6 +2,7 @@ import { fieldsFrom, LightHeaders } from './headers.ts'
 import { inherit, nameConstructor, native } from './native.ts'
 import { LightRequest } from './request.ts'
 import { LightResponse } from './response.ts'
+import { settle } from './stream.ts'
 
 type Constructor = new (...all: never[]) => object
 type Target = ((...all: never[]) => unknown) | undefined
@@ -17,7 +18,10 @@ function made(nodes: unknown, all: readonly unknown[], ours: unknown, target: Ta
 
 function WebResponse(this: unknown, ...all: unknown[]): object {
   const light = new.target === WebResponse ? LightResponse.of(all[0], all[1]) : undefined
-  return light ?? made(native().Response, all, WebResponse, new.target)
+  if (light !== undefined) return light
+  const response = made(native().Response, all, WebResponse, new.target) as Response
+  if (all[0] instanceof FormData && response.body !== null) settle(response.body)
+  return response
 }
 
 function WebHeaders(this: unknown, ...all: unknown[]): object {

@@ -2,7 +2,7 @@ import type { Field } from '../http/message.ts'
 import { copied, LightBody, type Maker, type Source } from './body.ts'
 import { fieldsFrom, hasField, LightHeaders } from './headers.ts'
 import { native, unclonable } from './native.ts'
-import { isUnread } from './stream.ts'
+import { isBlob, isUnread, streamOfBlob } from './stream.ts'
 
 /** Statuses without content (Fetch §2.2.3). */
 const NULL_BODY: ReadonlySet<number> = new Set([101, 103, 204, 205, 304])
@@ -77,7 +77,10 @@ export class LightResponse {
     }
     if (body instanceof ReadableStream) return isUnread(body) ? new LightResponse(body, head) : undefined
     const bytes = bytesOf(body)
-    return bytes === undefined ? undefined : new LightResponse(bytes, head)
+    if (bytes !== undefined) return new LightResponse(bytes, head)
+    if (!isBlob(body)) return undefined
+    if (body.type !== '') addType(head.fields, body.type)
+    return new LightResponse(streamOfBlob(body), head)
   }
 
   /**
@@ -161,8 +164,9 @@ export class LightResponse {
   }
 
   clone(): Response {
-    const whole = this.#body.copyable
-    if (whole === undefined) return this.#body.real.clone()
+    const { copyable, of } = this.#body
+    if (copyable === undefined && of === undefined) return this.#body.real.clone()
+    const copy = copyable === undefined ? streamOfBlob(of!) : copied(copyable)
     const fields = this.#fields.slice()
     const [status, statusText, url, redirected] = [
       this.#status,
@@ -171,7 +175,7 @@ export class LightResponse {
       this.#redirected,
     ]
     const head = { status, statusText, fields, url, redirected }
-    return new LightResponse(copied(whole), head, this.#immutable) as unknown as Response
+    return new LightResponse(copy, head, this.#immutable) as unknown as Response
   }
 
   async text(): Promise<string> {

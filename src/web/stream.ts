@@ -26,6 +26,42 @@ export function wholeOf(stream: ReadableStream<Uint8Array>): Uint8Array | undefi
   return bytes !== undefined && isUnread(stream) ? bytes : undefined
 }
 
+/** Blobs of which streams were made. */
+const BLOBS = new WeakMap<ReadableStream<Uint8Array>, Blob>()
+
+/** Whether it is a Blob as Node makes it, whose content is what it says and stays that. */
+export function isBlob(value: unknown): value is Blob {
+  if (!(value instanceof Blob)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Blob.prototype || prototype === File.prototype
+}
+
+/** A Blob as the web streams it. */
+export function streamOfBlob(blob: Blob): ReadableStream<Uint8Array> {
+  const stream = blob.stream() as ReadableStream<Uint8Array>
+  BLOBS.set(stream, blob)
+  return stream
+}
+
+/** What a stream of a Blob gives, as long as no code has begun to read it. */
+export function blobOf(stream: ReadableStream<Uint8Array>): Blob | undefined {
+  const blob = BLOBS.get(stream)
+  return blob !== undefined && isUnread(stream) ? blob : undefined
+}
+
+/** Streams whose content waits for nothing that is yet to happen. */
+const SETTLED = new WeakSet<ReadableStream<Uint8Array>>()
+
+/** To be called for a stream of content that is there, such as a form: reading it takes disks at most. */
+export function settle(stream: ReadableStream<Uint8Array>): void {
+  SETTLED.add(stream)
+}
+
+/** Whether {@link settle} was called for it. */
+export function isSettled(stream: ReadableStream<Uint8Array>): boolean {
+  return SETTLED.has(stream)
+}
+
 /** Whether a body can be made of it: it is neither locked, nor has it been read or cancelled. */
 export function isUnread(stream: ReadableStream): boolean {
   return !stream.locked && !isRead(stream)

@@ -1,4 +1,4 @@
-import type { TrailerSource } from '../../functions/contract.ts'
+import type { FunctionResponse, TrailerSource } from '../../functions/contract.ts'
 import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
 import type { ResponseSink } from '../../http/serving.ts'
@@ -248,6 +248,32 @@ export class CallResponse {
     return whole || (freezes && resume !== undefined)
   }
 
+  /** Gives out what the function gave, in whichever form that has its content. */
+  async respond(out: FunctionResponse): Promise<void> {
+    const { status, headers, body } = out
+    if (body instanceof Uint8Array) this.give({ status, headers, body })
+    else if (body === undefined) this.withoutBody(out)
+    else if (this.#head.method === 'HEAD') {
+      this.withoutBody(out)
+      // The client gets none of it, and it may have no end.
+      const { log } = this.#callee
+      if (body instanceof ReadableStream)
+        await body.cancel().catch(error => log.error({ err: error }, 'the function failed'))
+    } else if (body instanceof ReadableStream) await this.pipe(out, body)
+    else if (this.#isSmall(status, body.size)) {
+      const bytes = new Uint8Array(await body.arrayBuffer())
+      if (!this.cancelled) this.#reply({ status, headers, body: bytes })
+    } else {
+      this.#begin(out)
+      await this.#pass(new ResponseFlow(this.#sink, EMPTY, body))
+    }
+  }
+
+  /** Whether so many bytes go out at once. */
+  #isSmall(status: number, bytes: number): boolean {
+    return bytes <= PIECE && this.#trailers(status) === undefined
+  }
+
   /** Gives out a response that has no content. */
   withoutBody(head: ResponseStart): void {
     this.#begin(head)
@@ -260,8 +286,7 @@ export class CallResponse {
    * takes them.
    */
   give(whole: Whole): void {
-    const small = whole.body.length <= PIECE && this.#trailers(whole.status) === undefined
-    if (small || this.#head.method === 'HEAD') this.#reply(whole)
+    if (this.#isSmall(whole.status, whole.body.length) || this.#head.method === 'HEAD') this.#reply(whole)
     else this.#pour(whole).catch(error => this.#call.failed(error))
   }
 

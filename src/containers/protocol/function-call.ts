@@ -400,18 +400,8 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   async #drain(response: Response, trailed: boolean): Promise<void> {
     const out = await fromWebResponse(response, this.#head.method, trailed)
-    if (this.#cancelled) {
-      if (out.body instanceof ReadableStream) await out.body.cancel()
-      return
-    }
-    if (out.body instanceof Uint8Array)
-      this.#response.give({ status: out.status, headers: out.headers, body: out.body })
-    else if (out.body === undefined) this.#response.withoutBody(out)
-    else if (this.#head.method === 'HEAD') {
-      this.#response.withoutBody(out)
-      // The client gets none of it, and it may have no end.
-      await out.body.cancel().catch(error => this.#callee.log.error({ err: error }, 'the function failed'))
-    } else await this.#response.pipe(out, out.body)
+    if (!this.#cancelled) await this.#response.respond(out)
+    else if (out.body instanceof ReadableStream) await out.body.cancel()
   }
 
   failed(error: unknown): void {

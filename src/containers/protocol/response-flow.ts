@@ -55,8 +55,12 @@ export class ResponseFlow {
   #stream: ReadableStream<Uint8Array> | undefined
   /** Until its stream is there. */
   #rest: Rest | undefined
-  /** The content came from elsewhere: it is no memory of the function's. */
-  readonly #carried: boolean
+  /** What comes behind the content, and has not been read. */
+  #blob: Blob | undefined
+  /** Some of that is being read. */
+  #loading: Promise<void> | undefined
+  /** The content came from elsewhere, or was read from a Blob: it is no memory of the function's. */
+  #carried: boolean
   readonly #companions: () => Companions | undefined
   /** Bytes of what the stream froze when it was asked last. */
   #stateBytes = 0
@@ -81,7 +85,7 @@ export class ResponseFlow {
   constructor(
     sink: Pick<ResponseSink, 'write'>,
     content: Uint8Array,
-    behind?: ReadableStream<Uint8Array> | Rest | undefined,
+    behind?: ReadableStream<Uint8Array> | Blob | Rest | undefined,
     carried = false,
     companions: () => Companions | undefined = () => undefined,
   ) {
@@ -89,6 +93,7 @@ export class ResponseFlow {
     this.#sink = sink
     this.#content = content
     if (behind instanceof ReadableStream) this.#stream = behind
+    else if (behind instanceof Blob) this.#blob = behind
     else this.#rest = behind
     if (this.#rest?.accompanied === true) this.#await(this.#rest)
     this.#carried = carried
@@ -126,7 +131,7 @@ export class ResponseFlow {
   /** Bytes that go along if it stops now, with the state; undefined if it cannot, or they are too many. */
   get left(): number | undefined {
     const stream = this.#stream
-    let bytes = this.#content.length
+    let bytes = this.#content.length + (this.#blob?.size ?? 0)
     if (this.#rest?.accompanied === true) return undefined
     if (stream !== undefined) {
       if (!isResumable(stream) || stream.starting?.() !== undefined) return undefined
@@ -158,7 +163,7 @@ export class ResponseFlow {
       const waiting = this.#piece()
       if (waiting !== undefined) return this.#goOn(waiting)
     }
-    if (!this.whole) return this.#goOn(undefined)
+    if (!this.whole || this.#blob !== undefined) return this.#goOn(undefined)
     this.#over = true
     return true
   }
@@ -166,9 +171,13 @@ export class ResponseFlow {
   async #goOn(waiting: Promise<void> | undefined): Promise<boolean> {
     try {
       await waiting
-      while (this.#content.length > 0) {
+      while (this.#content.length > 0 || this.#blob !== undefined) {
         if (this.#frozen !== undefined) await this.#pause()
         if (this.#stopped) return false
+        if (this.#content.length === 0) {
+          await this.#load(PIECE)
+          continue
+        }
         if (this.#wanted !== undefined) this.#arm()
         await this.#piece()
       }
@@ -195,6 +204,24 @@ export class ResponseFlow {
     }
     this.#stream = stream
     this.#rest = undefined
+  }
+
+  /** Reads some of the Blob; at most one piece of it is read at a time. */
+  #load(most: number): Promise<void> {
+    this.#loading ??= this.#read(most).finally(() => {
+      this.#loading = undefined
+      if (this.#wanted !== undefined) this.#arm()
+    })
+    return this.#loading
+  }
+
+  async #read(most: number): Promise<void> {
+    const blob = this.#blob
+    if (blob === undefined) return
+    const bytes = new Uint8Array(await blob.slice(0, most).arrayBuffer())
+    this.#content = this.#content.length === 0 ? bytes : concat(this.#content, bytes)
+    this.#carried = true
+    this.#blob = blob.size <= most ? undefined : blob.slice(most)
   }
 
   #piece(): Promise<void> | undefined {
@@ -294,6 +321,14 @@ export class ResponseFlow {
     starting?.then(() => this.#arm())
     // The rest may be little enough later.
     if (this.left === undefined) return
+    if (this.#blob !== undefined) {
+      // It comes back here when that is there.
+      this.#load(CARRIED).catch(failure => {
+        this.#wanted = undefined
+        then(failure)
+      })
+      return
+    }
     try {
       this.#writer?.flush()
       this.#frozen = freeze(this.#content, stream, this.#rest?.state, this.#companions())
