@@ -26,7 +26,10 @@ import { Talker } from '../../support/http2-scene.ts'
 
 installGlobals()
 
-/** More than windows let through and less than may go along, no multiple of anything, and ASCII, which a client of tests reads as text. */
+/**
+ * More than windows let through and less than may go along, no multiple of anything, and ASCII, which a
+ * client of tests reads as text.
+ */
 const BYTES = new Uint8Array(900_001).map((_, at) => 97 + (at % 25))
 const TEXT = new TextDecoder().decode(BYTES)
 
