@@ -137,7 +137,7 @@ class Client {
     const { send, ...config } = more
     const { host, port } = this.#target
     const socket = await reach(host, port)
-    const hello = new HelloReader()
+    const hello = new HelloReader(this.#config.provider)
     socket.on('data', bytes => hello.see(new Uint8Array(bytes)))
     this.#chain = []
     const connection = clientOver(socket, { ...this.#config, ...config, ...this.#traced(socket) })
