@@ -1,12 +1,11 @@
-import { getMaxListeners, setMaxListeners } from 'node:events'
 import type { Clock, Timer } from '../time/clock.ts'
+import { onAbort } from '../transport/attempt.ts'
 import { timedOut } from './error.ts'
 import type { Exchange } from './exchange.ts'
 
 /** What one call of `fetch` is bound to, over all of its tries and redirects. */
 export class Call {
-  readonly #signal: AbortSignal | undefined
-  readonly #abort = (): void => this.#cancel(this.#signal?.reason)
+  readonly #release: () => void
   readonly #timer: Timer | undefined
   readonly #onOver: (call: Call) => void
   #exchange: Exchange | undefined
@@ -20,12 +19,11 @@ export class Call {
    * @throws the signal's reason, if it was aborted before
    */
   constructor(signal: AbortSignal | undefined, total: number, clock: Clock, onOver: (call: Call) => void) {
-    this.#signal = signal
     this.#onOver = onOver
-    if (signal !== undefined) {
-      signal.throwIfAborted()
-      listen(signal, this.#abort)
-    }
+    if (signal !== undefined && typeof signal.throwIfAborted !== 'function')
+      throw new TypeError('signal is no AbortSignal')
+    signal?.throwIfAborted()
+    this.#release = onAbort(signal, reason => this.#cancel(reason))
     const late = (): void => this.#cancel(timedOut('total', total, 'the request was not over'))
     this.#timer = total > 0 ? clock.after(total, late) : undefined
   }
@@ -49,7 +47,7 @@ export class Call {
   over(reason?: unknown): void {
     if (this.#over) return
     this.#over = true
-    this.#signal?.removeEventListener('abort', this.#abort)
+    this.#release()
     this.#timer?.stop()
     if (reason !== undefined) this.#exchange?.cancel(reason)
     this.#onOver(this)
@@ -63,10 +61,4 @@ export class Call {
     this.#reason = reason
     this.#exchange?.cancel(reason)
   }
-}
-
-/** Many calls may have one signal: Node would take their listeners for a leak. */
-function listen(signal: AbortSignal, listener: () => void): void {
-  if (getMaxListeners(signal) !== 0) setMaxListeners(0, signal)
-  signal.addEventListener('abort', listener)
 }

@@ -8,7 +8,14 @@ import { ACCEPT_ENCODING } from './decoding.ts'
 import { ClientError } from './error.ts'
 import { type Answer, Exchange, type Hearing, type Released } from './exchange.ts'
 import { Opener } from './opener.ts'
-import { type ClientOptions, DEFAULT_POOL_LIMITS, DEFAULT_TIMEOUTS, type Timeouts } from './options.ts'
+import {
+  type ClientOptions,
+  checkCount,
+  checkMilliseconds,
+  DEFAULT_POOL_LIMITS,
+  type Timeouts,
+  timeoutsOf,
+} from './options.ts'
 import { isIdempotent, type Outgoing } from './outgoing.ts'
 import { Pools } from './pools.ts'
 import { isRedirect, redirected } from './redirect.ts'
@@ -68,12 +75,15 @@ export class Client {
     const { clock = SYSTEM_CLOCK, redirects = REDIRECTS, decode = true, headers = {} } = options
     this.exclusive = options.exclusive === true
     this.#clock = clock
-    this.#timeouts = checked({ ...DEFAULT_TIMEOUTS, ...options.timeouts })
+    this.#timeouts = timeoutsOf(options.timeouts)
+    checkCount('redirects', redirects, 0)
+    const { connectionsPerOrigin = DEFAULT_POOL_LIMITS.connectionsPerOrigin } = options.limits ?? {}
+    checkCount('limits.connectionsPerOrigin', connectionsPerOrigin, 1)
     const opener = new Opener(options, clock, this.#timeouts)
     this.#pools = new Pools({
       opener,
       lookup: options.lookup ?? systemLookup,
-      limit: { ...DEFAULT_POOL_LIMITS, ...options.limits }.connectionsPerOrigin,
+      limit: connectionsPerOrigin,
       exclusive: this.exclusive,
       patience: this.#timeouts.connect,
       waitMs: this.#timeouts.pool,
@@ -214,7 +224,9 @@ export class Client {
     const request = input instanceof Request ? input : undefined
     const signal = init.signal === undefined ? request?.signal : (init.signal ?? undefined)
     const mode = init.redirect ?? request?.redirect ?? 'follow'
+    checkMode(mode)
     const total = init.timeouts?.total ?? this.#timeouts.total
+    checkMilliseconds('timeouts.total', total)
     const call = new Call(signal, total, this.#clock, this.#forget)
     this.#underway.add(call)
     try {
@@ -249,8 +261,9 @@ export class Client {
       exchange.redirected = redirected
       init.onTry?.(exchange)
       call.begin(exchange)
-      const answered = exchange.answered()
+      // A connector of the program's own may throw here, when there is no promise yet that would be rejected.
       const pool = this.#pools.get(outgoing.url)
+      const answered = exchange.answered()
       pool.dispatch(exchange)
       try {
         const answer = await answered
@@ -288,8 +301,7 @@ function mayRepeat({ outgoing, seen, reused }: Exchange, error: unknown): boolea
   return seen === 'nothing' || (seen === 'perhaps' && reused && isIdempotent(method))
 }
 
-function checked(timeouts: Timeouts): Timeouts {
-  for (const [name, value] of Object.entries(timeouts))
-    if (!(value >= 0 && value < 2 ** 31)) throw new TypeError(`timeouts.${name} is no number of milliseconds`)
-  return timeouts
+function checkMode(mode: string): void {
+  if (mode !== 'follow' && mode !== 'error' && mode !== 'manual')
+    throw new TypeError(`redirect: follow, error or manual, not ${String(mode)}`)
 }

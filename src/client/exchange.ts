@@ -1,5 +1,6 @@
 import type { Field } from '../http/message.ts'
 import { hasNoContent } from '../http/status.ts'
+import { tell } from '../http/telling.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { concat } from '../wire/index.ts'
 import { ClientError } from './error.ts'
@@ -158,11 +159,10 @@ export class Exchange {
 
   /** What its caller throws over it is what ends it, and nothing else on its connection. */
   inform(status: number, fields: readonly Field[]): void {
-    try {
-      this.#hearing.onInformational?.(status, fields)
-    } catch (error) {
-      this.cancel(error)
-    }
+    tell(
+      () => this.#hearing.onInformational?.(status, fields),
+      error => this.cancel(error),
+    )
   }
 
   /** The head of the response. */
@@ -196,12 +196,12 @@ export class Exchange {
   end(trailers: readonly Field[]): void {
     if (this.#over || this.#ended) return
     this.#ended = true
-    try {
-      if (trailers.length > 0) this.#hearing.onTrailers?.(trailers)
-    } catch (error) {
-      this.#break(error)
-      return
-    }
+    if (trailers.length > 0)
+      tell(
+        () => this.#hearing.onTrailers?.(trailers),
+        error => !this.#over && this.#break(error),
+      )
+    if (this.#over) return
     if (this.#delivered && this.#pieces.length === 0 && !this.#still) this.#stream()?.close()
     this.settle()
     this.#finish()

@@ -40,6 +40,8 @@ export class Opener {
     const { connector, tls, proxy, earlyData = false, exclusive } = options
     if (connector !== undefined && (tls !== undefined || proxy !== undefined))
       throw new TypeError('tls and proxy are for the connector that there is without one of your own')
+    if (connector !== undefined && typeof connector?.connect !== 'function')
+      throw new TypeError('connector: an object with a function `connect`')
     const given = { tickets: this.#tickets, ...(tls === undefined ? {} : { tls }) }
     this.#proxy = proxy === undefined ? undefined : new HttpProxy(proxy)
     this.#connector = connector ?? (this.#proxy === undefined ? network(given) : through(this.#proxy, given))
@@ -166,8 +168,8 @@ function through(proxy: HttpProxy, given: Parameters<typeof network>[0]): Connec
 function unconnected(error: unknown, { connect, tls }: Timeouts): ClientError {
   if (error instanceof ClientError) return error
   if (!(error instanceof ConnectError)) {
-    const { message } = error as Error
-    return new ClientError('connect', `no connection: ${message}`, { cause: error })
+    const why = error instanceof Error ? error.message : String(error)
+    return new ClientError('connect', `no connection: ${why}`, { cause: error })
   }
   const { kind, message, stage, cause = error } = error
   if (kind === 'timeout')

@@ -36,6 +36,37 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   total: 0,
 }
 
+/**
+ * Timeouts with their defaults; one that is undefined counts as left out.
+ * @throws TypeError that names what is no number of milliseconds, or no timeout
+ */
+export function timeoutsOf(given: Partial<Timeouts> = {}): Timeouts {
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(DEFAULT_TIMEOUTS, name))
+      throw new TypeError(`timeouts.${name}: there are ${Object.keys(DEFAULT_TIMEOUTS).join(', ')}`)
+    checkMilliseconds(`timeouts.${name}`, value)
+  }
+  return { ...DEFAULT_TIMEOUTS, ...said(given) }
+}
+
+/** @throws TypeError that names it, unless it is undefined or a timer can wait so long */
+export function checkMilliseconds(name: string, value: unknown): void {
+  if (value !== undefined && !(typeof value === 'number' && value >= 0 && value <= LONGEST))
+    throw new TypeError(`${name} is no number of milliseconds: ${String(value)}`)
+}
+
+/** @throws TypeError that names it, unless it is a number of things from `least` on, or endlessly many */
+export function checkCount(name: string, value: unknown, least: number): void {
+  const whole = Number.isInteger(value) || value === Number.POSITIVE_INFINITY
+  if (!whole || (value as number) < least)
+    throw new TypeError(`${name} is no whole number from ${least} on: ${String(value)}`)
+}
+
+/** What was given, without what is undefined. */
+function said<T extends object>(given: T): Partial<T> {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<T>
+}
+
 /** How much a client holds open. */
 export interface PoolLimits {
   /** Connections to one origin; default: 100. */

@@ -1,3 +1,4 @@
+import { tell } from '../http/telling.ts'
 import type { Clock } from '../time/clock.ts'
 import { onAbort, orTooLate } from '../transport/attempt.ts'
 import { candidatesFor, sharedFor } from './coalescing.ts'
@@ -54,11 +55,13 @@ export class Pools {
 
   /** Gives away all connections that can go on elsewhere. @param stays told of each other one, and why */
   async release(stays?: (origin: string, why: string) => void): Promise<readonly Released[]> {
+    // What it throws must not lose those that leave.
+    const say = (origin: string, why: string): void => tell(() => stays?.(origin, why))
     const leaving = [...this.#pools].flatMap(([origin, { connections }]) =>
-      [...connections].map(connection => connection.release(origin, why => stays?.(origin, why))),
+      [...connections].map(connection => connection.release(origin, why => say(origin, why))),
     )
     for (const [origin, { early }] of this.#pools)
-      for (let i = 0; i < early; i++) stays?.(origin, 'a request went out with its handshake')
+      for (let i = 0; i < early; i++) say(origin, 'a request went out with its handshake')
     return (await Promise.all(leaving)).filter(one => one !== undefined)
   }
 

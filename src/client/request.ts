@@ -80,7 +80,8 @@ function urlOf(given: string | URL): URL {
   return url
 }
 
-function methodOf(given: string): string {
+function methodOf(method: string): string {
+  const given = `${method}`
   const capitals = given.toUpperCase()
   if (FORBIDDEN.has(capitals)) throw new TypeError(`${given} is not a method that can be asked for`)
   return NORMALISED.has(capitals) ? capitals : given
@@ -88,9 +89,16 @@ function methodOf(given: string): string {
 
 function fieldsOf(given: NonNullable<HeadersInit>): Field[] {
   if (given instanceof Headers) return [...given]
-  if (Symbol.iterator in given)
-    return Array.from(given as Iterable<Field>, ([name, value]) => [name, `${value}`])
+  if (typeof given !== 'object') throw new TypeError(`headers: an object, or pairs, not ${typeof given}`)
+  if (Symbol.iterator in given) return Array.from(given as Iterable<Field>, pairOf)
   return Object.entries(given).map(([name, value]) => [name, `${value}`])
+}
+
+function pairOf(given: Field): Field {
+  const [name, value, ...more] = given
+  if (value === undefined || more.length > 0)
+    throw new TypeError(`headers: pairs of name and value, not ${JSON.stringify(given)}`)
+  return [name, `${value}`]
 }
 
 interface TypedContent {

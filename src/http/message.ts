@@ -42,6 +42,12 @@ export interface ResponseView {
   readonly body?: Uint8Array | string
 }
 
+/** @throws TypeError for what is no bytes: a string has other lengths than what it becomes */
+export function checkBytes(content: unknown): void {
+  if (!(content instanceof Uint8Array))
+    throw new TypeError(`content of type ${typeof content}, not Uint8Array`)
+}
+
 /**
  * Whether a field name is that one, in any spelling. @param name a token
  * @param lower in lower case, of letters and hyphens

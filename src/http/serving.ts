@@ -1,6 +1,7 @@
 import { concat } from '../wire/index.ts'
 import type { Field, RequestHead, ResponseView } from './message.ts'
 import { type Problem, problem, refusal } from './problem.ts'
+import { tell } from './telling.ts'
 import type { Expiry, TimerSettings } from './timers.ts'
 
 /**
@@ -215,12 +216,8 @@ export function answerTo(
   handlers: Pick<HttpHandlers, 'error'>,
   ordinary?: Problem,
 ): ResponseView {
-  let said: ResponseView | undefined
-  try {
-    said = handlers.error?.(fault)
-  } catch {
-    // An error handler that fails is no reason to leave the client without an answer.
-  }
+  // An error handler that fails is no reason to leave the client without an answer.
+  const said = tell(() => handlers.error?.(fault))
   if (said !== undefined) return said
   const { kind, status, reason } = fault
   if (ordinary === undefined && kind === 'client') return problem(refusal(status, reason))

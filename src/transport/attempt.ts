@@ -90,10 +90,41 @@ export function onAbort(signal: AbortSignal | undefined, giveUp: (reason: unknow
   const listener = (): void => {
     if (!over) giveUp(signal.reason)
   }
-  if (signal.aborted) queueMicrotask(listener)
-  else signal.addEventListener('abort', listener, { once: true })
+  const release = signal.aborted ? queueMicrotask(listener) : listen(signal, listener)
   return () => {
     over = true
-    signal.removeEventListener('abort', listener)
+    release?.()
   }
+}
+
+/** What waits for a signal: one listener of ours for all, because Node takes many for a leak. */
+class Waiting {
+  readonly #signal: AbortSignal
+  readonly #all = new Set<() => void>()
+  readonly #told = (): void => {
+    for (const one of [...this.#all]) one()
+  }
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+  }
+
+  add(one: () => void): void {
+    if (this.#all.size === 0) this.#signal.addEventListener('abort', this.#told, { once: true })
+    this.#all.add(one)
+  }
+
+  delete(one: () => void): void {
+    if (this.#all.delete(one) && this.#all.size === 0) this.#signal.removeEventListener('abort', this.#told)
+  }
+}
+
+const WAITING = new WeakMap<AbortSignal, Waiting>()
+
+/** @param listener called when the signal is aborted @returns takes it back */
+function listen(signal: AbortSignal, listener: () => void): () => void {
+  const waiting = WAITING.get(signal) ?? new Waiting(signal)
+  WAITING.set(signal, waiting)
+  waiting.add(listener)
+  return () => waiting.delete(listener)
 }

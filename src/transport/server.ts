@@ -2,8 +2,9 @@ import { ALPN_PROTOCOLS } from '../http/alpn.ts'
 import { DEFAULT_LIMITS } from '../http/h1/index.ts'
 import type { ResponseView } from '../http/message.ts'
 import type { HttpFault, HttpHandlers, HttpRequest, HttpResponse } from '../http/serving.ts'
+import { tell } from '../http/telling.ts'
 import type { Session } from '../tls13/index.ts'
-import { orTooLate } from './attempt.ts'
+import { onAbort, orTooLate } from './attempt.ts'
 import { type DriveOptions, drive, type Served } from './driver.ts'
 import type { Protect, Protected, TlsLayer } from './layer.ts'
 import type { Accepted, Address, Listener } from './listener.ts'
@@ -96,7 +97,10 @@ export interface Server {
  */
 export async function runServer(options: ServerOptions): Promise<Server> {
   const listener = await options.transport
+  if (typeof listener?.start !== 'function')
+    throw new TypeError('transport: where connections come from, such as tcp.listen({ port })')
   try {
+    checkServer(options)
     return new RunningServer(listener, options)
   } catch (error) {
     await listener.close()
@@ -132,8 +136,7 @@ class RunningServer implements Server {
     const { signal } = options
     const stop = (): void => void this.stop()
     if (signal?.aborted) stop()
-    else signal?.addEventListener('abort', stop, { once: true })
-    void this.closed.then(() => signal?.removeEventListener('abort', stop))
+    else void this.closed.then(onAbort(signal, stop))
   }
 
   get address(): Address {
@@ -209,16 +212,31 @@ class RunningServer implements Server {
   }
 
   #failed(failure: ConnectionFailure): void {
-    try {
-      this.#options.failed?.(failure)
-    } catch {
-      // What is told of failures must not make one.
-    }
+    // What is told of failures must not make one.
+    tell(() => this.#options.failed?.(failure))
   }
 
   #mayClose(): void {
     if (this.#deaf && this.#open.size === 0) this.#close()
   }
+}
+
+/** @throws TypeError that names what makes no sense */
+function checkServer({
+  request,
+  alpn = ALPN_PROTOCOLS,
+  graceMs,
+  handshakeMs,
+  ...options
+}: ServerOptions): void {
+  if (typeof request !== 'function') throw new TypeError('request: a function that answers requests')
+  const spoken = ALPN_PROTOCOLS.join(', ')
+  if (!Array.isArray(alpn) || alpn.length === 0 || !alpn.every(one => ALPN_PROTOCOLS.includes(one)))
+    throw new TypeError(`alpn: a list of some of ${spoken}, not ${JSON.stringify(alpn)}`)
+  const { stall, linger } = options
+  for (const [name, value] of Object.entries({ graceMs, handshakeMs, stall, linger }))
+    if (value !== undefined && !(typeof value === 'number' && value >= 0))
+      throw new TypeError(`${name} is no number of milliseconds: ${String(value)}`)
 }
 
 function withTunnels(options: ServerOptions): ServerOptions {

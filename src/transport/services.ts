@@ -40,15 +40,23 @@ export function http(options: ServiceOptions): Promise<Server> {
 }
 
 /** HTTPS on a port, HTTP/1.0 and 1.1 alone. @throws as {@link serve} */
-export function https(
+export async function https(
   options: ServiceOptions & { readonly tls: NonNullable<ServeOptions['tls']> },
 ): Promise<Server> {
+  needsTls(options)
   return serve({ ...options, transport: tcp.listen(options), alpn: ['http/1.1', 'http/1.0'] })
 }
 
 /** HTTPS on a port, whatever version of HTTP the client prefers. @throws as {@link serve} */
-export function alpn(
+export async function alpn(
   options: ServiceOptions & { readonly tls: NonNullable<ServeOptions['tls']> },
 ): Promise<Server> {
+  needsTls(options)
   return serve({ ...options, transport: tcp.listen(options) })
+}
+
+/** Without it they would serve in clear what was to be protected. */
+function needsTls({ tls }: Partial<Pick<ServeOptions, 'tls'>>): void {
+  if (tls === undefined || tls === null)
+    throw new TypeError('tls: { cert, key } is missing; http() is what serves without TLS')
 }

@@ -9,7 +9,7 @@ import { ClientError, timedOut } from '../error.ts'
 import type { Protocol } from '../exchange.ts'
 import type { H2Connection } from '../h2-connection.ts'
 import type { Opener } from '../opener.ts'
-import type { Timeouts } from '../options.ts'
+import { checkCount, type Timeouts } from '../options.ts'
 import { pathOf } from '../outgoing.ts'
 import type { Pools } from '../pools.ts'
 import { outgoingOf, type RequestOptions } from '../request.ts'
@@ -60,12 +60,17 @@ export class Upgrades {
 
   /** See `Client.upgrade`. */
   async ask(url: string | URL, protocol: string, options: UpgradeOptions = {}): Promise<Upgraded> {
+    // As in Upgrade (RFC 9110 §7.8): a name, and perhaps a version.
+    if (typeof protocol !== 'string' || !protocol.split('/', 2).every(isToken))
+      throw new TypeError(`no name of a protocol: ${String(protocol)}`)
     return this.#ask(this.#judge(url, options), protocol, [], options)
   }
 
   /** See `Client.webSocket`. */
   async webSocket(url: string | URL, options: WebSocketOptions = {}): Promise<WebSocketConnection> {
     const { protocols = [], messageBytes } = options
+    if (!Array.isArray(protocols)) throw new TypeError(`protocols: a list, not ${typeof protocols}`)
+    if (messageBytes !== undefined) checkCount('messageBytes', messageBytes, 1)
     if (!protocols.every(isToken) || new Set(protocols).size < protocols.length)
       throw new TypeError(`subprotocols that are no tokens, or one twice: ${protocols.join(', ')}`)
     const asked = this.#judge(url, options)

@@ -14,6 +14,8 @@ import type { Protocol } from '../exchange.ts'
 
 /** Bytes of messages that are kept for the application; then the server waits. */
 const AHEAD = 65_536
+/** Bytes that a message costs besides its own: one without content is kept, too. */
+const COST = 64
 /** Milliseconds that a server has to say goodbye, too, and to close. */
 const PATIENCE = 10_000
 /** Bytes of the longest reason in a close frame (RFC 6455 §5.5). */
@@ -159,7 +161,7 @@ export class WebSocketConnection implements AsyncIterable<Message> {
   #next(): Promise<IteratorResult<Message>> {
     const value = this.#messages.shift()
     if (value !== undefined) {
-      this.#held -= value.length
+      this.#held -= value.length + COST
       if (this.#held < AHEAD && !this.#ended) {
         this.#transport.resume()
         queueMicrotask(this.#guard.entrance(() => this.#step()))
@@ -214,7 +216,7 @@ export class WebSocketConnection implements AsyncIterable<Message> {
       return
     }
     this.#messages.push(data)
-    this.#held += data.length
+    this.#held += data.length + COST
   }
 
   /** The stream ends. */

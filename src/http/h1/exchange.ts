@@ -1,6 +1,6 @@
 import { EMPTY, sharedUtf8 } from '../../wire/index.ts'
 import { HeadView } from '../head-view.ts'
-import type { Field, RequestHead, ResponseView } from '../message.ts'
+import { checkBytes, type Field, type RequestHead, type ResponseView } from '../message.ts'
 import {
   answerTo,
   CLOSED_TUNNEL,
@@ -12,6 +12,7 @@ import {
   type HttpTunnel,
   reasonOf,
 } from '../serving.ts'
+import { isPromise } from '../telling.ts'
 import type { RequestTimers } from '../timers.ts'
 import type { H1Event } from './event.ts'
 import type { H1Server } from './server.ts'
@@ -136,9 +137,9 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
       this.failed(cause)
       return
     }
-    if (taken === undefined) return
+    if (!isPromise(taken)) return
     this.#blocked = true
-    taken
+    Promise.resolve(taken)
       .then(
         () => {
           this.#blocked = false
@@ -177,6 +178,7 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
     const { http } = owner
     const { status, headers = [], body = EMPTY } = response
     const content = typeof body === 'string' ? sharedUtf8(body) : body
+    checkBytes(content)
     if (content.length <= LARGE) {
       owner.send([http.reply({ status, headers, body: content }, owner.date(), owner.lines)], true)
     } else {
@@ -199,6 +201,7 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
 
   write(data: Uint8Array): Promise<void> | undefined {
     if (this.#mute) return undefined
+    checkBytes(data)
     const owner = this.#owner
     owner.send(owner.http.write(data))
     return owner.room()

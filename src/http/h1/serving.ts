@@ -3,6 +3,7 @@ import type { Field, ResponseView } from '../message.ts'
 import type { Scheme } from '../origin.ts'
 import { type Problem, problem } from '../problem.ts'
 import { answerTo, type ContentSink, type HttpFault, type HttpHandlers, type HttpTunnel } from '../serving.ts'
+import { isPromise } from '../telling.ts'
 import type { Expiry, RequestTimers } from '../timers.ts'
 import type { H1Event } from './event.ts'
 import { type Announced, type ExchangeOwner, H1Exchange } from './exchange.ts'
@@ -309,8 +310,10 @@ export class H1Serving implements ExchangeOwner {
     this.http.accept()
     try {
       const underway = handlers.request(exchange, exchange)
-      if (underway instanceof Promise)
-        underway.catch(cause => exchange.failed(cause)).catch(error => this.fail(error))
+      if (isPromise(underway))
+        Promise.resolve(underway)
+          .catch(cause => exchange.failed(cause))
+          .catch(error => this.fail(error))
     } catch (cause) {
       exchange.failed(cause)
     }

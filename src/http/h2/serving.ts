@@ -2,6 +2,7 @@ import { H1Error } from '../h1/error.ts'
 import type { RequestHead, ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
 import { answerTo } from '../serving.ts'
+import { isPromise } from '../telling.ts'
 import type { Exceeded } from './error.ts'
 import type { H2Event } from './event.ts'
 import { H2Exchange, type Resumed } from './exchanges/exchange.ts'
@@ -78,8 +79,10 @@ export class H2Serving implements ExchangeOwner {
     }
     try {
       const underway = begin(exchange)
-      if (underway instanceof Promise)
-        underway.catch(cause => exchange.failed(cause)).catch(error => owner.fail(error))
+      if (isPromise(underway))
+        Promise.resolve(underway)
+          .catch(cause => exchange.failed(cause))
+          .catch(error => owner.fail(error))
     } catch (cause) {
       exchange.failed(cause)
     }

@@ -18,6 +18,8 @@ export const tcp: ListeningKind<{ readonly dial?: DialOptions }, TcpPlace> = {
   async connect(target, { signal, clock }, given) {
     return plainly(await dial(target, given.dial ?? {}, clock, signal))
   },
-  listen: ({ port, host = '127.0.0.1', backlog }) =>
-    listening({ port, host, ...(backlog === undefined ? {} : { backlog }) }),
+  async listen({ port, host = '127.0.0.1', backlog }) {
+    if (port === undefined) throw new TypeError('port: a number, or 0 for any that is free')
+    return listening({ port, host, ...(backlog === undefined ? {} : { backlog }) })
+  },
 }

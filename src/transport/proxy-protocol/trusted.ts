@@ -10,6 +10,7 @@ export type Trusts = (peer: Address) => boolean
  * @throws TypeError for an entry that is none
  */
 export function trusting(entries: readonly string[]): Trusts {
+  if (!Array.isArray(entries)) throw new TypeError('trusted: a list of addresses, networks or "local"')
   const networks = entries.filter(entry => entry !== 'local').map(networkOf)
   const local = entries.includes('local')
   return ({ address }) => {

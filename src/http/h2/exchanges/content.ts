@@ -1,5 +1,6 @@
 import type { Field } from '../../message.ts'
 import type { ContentSink } from '../../serving.ts'
+import { isPromise } from '../../telling.ts'
 
 /** What the content of a request asks of the exchange that it belongs to. */
 export interface ContentOwner {
@@ -104,8 +105,8 @@ export class RequestContent {
         owner.failed(cause)
         return
       }
-      if (taken === undefined) this.credit(piece.length)
-      else this.wait(taken, piece.length)
+      if (isPromise(taken)) this.wait(Promise.resolve(taken), piece.length)
+      else this.credit(piece.length)
     }
     if (this.#blocked || owner.over || this.#told || this.#trailers === undefined) return
     this.#told = true

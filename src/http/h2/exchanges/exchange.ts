@@ -1,6 +1,6 @@
 import { expectationIn, expectsContinue, lengthOf } from '../../field-values.ts'
 import { HeadView } from '../../head-view.ts'
-import { type Field, header, type RequestHead, type ResponseView } from '../../message.ts'
+import { checkBytes, type Field, header, type RequestHead, type ResponseView } from '../../message.ts'
 import { type Problem, problem } from '../../problem.ts'
 import {
   answerTo,
@@ -166,6 +166,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
 
   reply(response: ResponseView): void {
     if (this.#mute) return
+    if (response.body !== undefined && typeof response.body !== 'string') checkBytes(response.body)
     const { http, owner } = this.#serving
     const { streamId } = this.announced
     const whole = marked(withLength(response, this.method), this.fields)
@@ -196,6 +197,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
 
   write(data: Uint8Array): Promise<void> | undefined {
     if (this.#mute || this.#half !== undefined) return undefined
+    checkBytes(data)
     this.#unsent ??= new Unsent()
     this.#unsent.add(data)
     this.#go()
