@@ -123,7 +123,8 @@ export abstract class Connection implements Leaves {
    * @returns undefined if it cannot leave
    */
   async release(origin: string, stays?: (why: string) => void, patience = 0): Promise<Released | undefined> {
-    if (this.#over) return undefined
+    // It is leaving by an earlier call.
+    if (this.#over || this.#frozen) return undefined
     const why = this.rooted
     if (why !== undefined) {
       stays?.(why)

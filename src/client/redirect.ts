@@ -1,3 +1,4 @@
+import { latin1Bytes } from '../http/h1/syntax.ts'
 import { KEY_FIELD } from '../http/key-field.ts'
 import type { Field } from '../http/message.ts'
 import { ClientError } from './error.ts'
@@ -53,7 +54,19 @@ export function redirected(
   return { method, url: next, fields: kept, content, length }
 }
 
-function target(location: string, base: URL): URL {
+/** Servers write UTF-8 into it, which is no URL yet; browsers take it as what it is. */
+function readable(location: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all but ASCII is meant
+  if (/^[\x00-\x7f]*$/.test(location)) return location
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(latin1Bytes(location))
+  } catch {
+    return location
+  }
+}
+
+function target(given: string, base: URL): URL {
+  const location = readable(given)
   if (!URL.canParse(location, base.href))
     throw new ClientError('protocol', `a redirect to what is no URL: ${location.slice(0, 200)}`)
   const next = new URL(location, base)

@@ -9,27 +9,29 @@ export interface UploadSink {
 
 /** A request's streamed content on its way: read as fast as the connection takes it. */
 export class Upload {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   readonly #sink: UploadSink
   #stopped = false
 
   constructor(stream: ReadableStream<Uint8Array>, sink: UploadSink) {
-    this.#reader = stream.getReader()
     this.#sink = sink
-    void this.#run()
+    void this.#run(stream)
   }
 
   /** Nothing more is wanted of it. */
   stop(reason: unknown): void {
     if (this.#stopped) return
     this.#stopped = true
-    this.#reader.cancel(reason).catch(() => {})
+    this.#reader?.cancel(reason).catch(() => {})
   }
 
-  async #run(): Promise<void> {
+  async #run(stream: ReadableStream<Uint8Array>): Promise<void> {
     try {
+      // It was free when it was given; a reader of the program's own may have come since.
+      const reader = stream.getReader()
+      this.#reader = reader
       for (;;) {
-        const { done, value } = await this.#reader.read()
+        const { done, value } = await reader.read()
         if (this.#stopped) return
         if (done) break
         if (!(value instanceof Uint8Array)) throw new TypeError('content that is not Uint8Array')

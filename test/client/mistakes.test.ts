@@ -124,6 +124,18 @@ describe('what a program throws where the client calls it', () => {
     await client.close()
   })
 
+  it('by taking the stream that it has given as content: that request fails, by what is wrong', async () => {
+    const client = new Client()
+    const body = new ReadableStream<Uint8Array>({
+      start: controller => controller.enqueue(new Uint8Array(3)),
+    })
+    const asked = client.fetch(server.url, { method: 'POST', body })
+    body.getReader()
+    await expect(asked).rejects.toThrow(/locked/)
+    await expect(asked).rejects.not.toBeInstanceOf(ClientError)
+    await client.close()
+  })
+
   it('when it is told what stays keeps no other connection from leaving', async () => {
     const stuck = await RawServer.saying(
       'HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\nx',

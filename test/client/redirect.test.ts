@@ -40,6 +40,10 @@ describe('a redirect', () => {
     ['GET', 302, 'https://b.test/', 'GET https://b.test/ [content-type x-other] without'],
     ['GET', 302, 'http://a.test/', 'GET http://a.test/ [content-type x-other] without'],
     ['GET', 302, 'https://a.test:8443/', 'GET https://a.test:8443/ [content-type x-other] without'],
+    // As they stand in a field: bytes, one for each character.
+    ['GET', 302, '/\xc3\xa9', `GET https://a.test/%C3%A9 [${ALL}] without`],
+    ['GET', 302, '/\xe9', `GET https://a.test/%C3%A9 [${ALL}] without`],
+    ['GET', 302, 'https://\xc3\xa9.test/', 'GET https://xn--9ca.test/ [content-type x-other] without'],
     ['GET', 302, '//b.test/x', 'GET https://b.test/x [content-type x-other] without'],
   ] as const)('of %s with %i to %s', (method, status, location, expected) => {
     expect(followed(method, status, location)).toBe(expected)

@@ -256,6 +256,22 @@ describe('over HTTP/2', () => {
   })
 })
 
+it('two releases at once: what leaves goes with the first one, restored or not', async () => {
+  const server = createHttps(identity, (_, response) => response.end('hello'))
+  const url = `https://localhost:${await listening(server)}`
+  let client = new Client({ tls })
+  await (await client.fetch(url)).text()
+  for (let i = 0; i < 3; i++) {
+    const stays: string[] = []
+    const say = (_: string, why: string): void => void stays.push(why)
+    const [one, other] = await Promise.all([client.release(say), client.release(say)])
+    expect([one.length, other.length, stays]).toEqual([1, 0, []])
+    client = Client.restore(one, { ...HEIR }).client
+    expect(await (await client.fetch(url)).text()).toBe('hello')
+  }
+  await client.close()
+})
+
 describe('what cannot leave', () => {
   it.each(['http/1.1', 'h2'])('says why, and goes on here, over %s', async protocol => {
     let reply: (() => void) | undefined
