@@ -5,11 +5,13 @@ import {
   fsyncSync,
   linkSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { lives } from '../platform/seat/lives.ts'
 import { CertificateError } from './load.ts'
 
 /** A private key and its certificate, as PEM. */
@@ -34,7 +36,7 @@ export function replacePair(
     [`${name}.key`, key, 0o600],
     [`${name}.crt`, certificate, 0o644],
   ] as const
-  const staged = files.map(([file]) => join(directory, `${file}.${process.pid}.tmp`))
+  const staged = files.map(([file]) => stagedAt(join(directory, file)))
   try {
     for (const [index, [, text, mode]] of files.entries()) stage(staged[index]!, text, mode)
     const kept = keeping ? files.flatMap(([file]) => keep(directory, file)) : []
@@ -92,7 +94,7 @@ function stage(file: string, text: string, mode: number): void {
  * the new one is there after any end of the machine. @throws Error of `node:fs`
  */
 export function replaceFile(file: string, text: string, mode: number): void {
-  const staged = `${file}.${process.pid}.tmp`
+  const staged = stagedAt(file)
   try {
     stage(staged, text, mode)
     renameSync(staged, file)
@@ -105,6 +107,23 @@ export function replaceFile(file: string, text: string, mode: number): void {
     fsyncSync(folder)
   } finally {
     closeSync(folder)
+  }
+}
+
+function stagedAt(file: string): string {
+  return `${file}.${process.pid}.tmp`
+}
+
+/** Removes what processes that were killed have left beside the places of their files: some of it is keys. */
+export function removeStaged(directory: string): void {
+  for (const file of readdirSync(directory)) {
+    const pid = Number(/\.([1-9][0-9]*)\.tmp$/.exec(file)?.[1])
+    if (!(pid > 0) || lives(pid)) continue
+    try {
+      rmSync(join(directory, file), { force: true })
+    } catch {
+      // It is another user's, and in the way of none.
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadCertificate } from '../../src/certificates/load.ts'
@@ -113,9 +113,17 @@ describe.skipIf(!PEBBLE)(`hotpotato cert and ${PEBBLE_NOTE}`, () => {
     const at = ['--port', `${pebble.http}`]
     expect(await cert('renew', 'other', '--force', ...at)).toMatchObject(refused)
     expect(await cert('revoke', 'other')).toMatchObject(refused)
+    const left = [join(acme, 'other.order.json'), join(directory, 'certs', 'other.key')]
+    const staged = (pid: number): string[] => left.map(file => `${file}.${pid}.tmp`)
+    const own = staged(process.pid)
+    for (const file of [...staged(holder.pid!), ...own]) writeFileSync(file, 'half of a key')
     holder.kill('SIGKILL')
     await once(holder, 'exit')
     expect(await cert('revoke', 'other', '--reason', 'superseded')).toMatchObject({ code: 0, stderr: '' })
+    // What a process that is there may be about to rename is left.
+    expect(staged(holder.pid!).filter(existsSync)).toEqual([])
+    expect(own.filter(existsSync)).toEqual(own)
+    for (const file of own) rmSync(file)
   })
 
   it('refuse a wildcard, and say why', async () => {

@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { lives } from '../../platform/seat/lives.ts'
 import type { SecretsSpec } from '../../stack/spec.ts'
 import { SecretError, SecretStore } from './store.ts'
 
@@ -112,14 +113,5 @@ function removeLeftovers(memory: string): void {
     if (!(pid > 0) || lives(pid)) continue
     const { uid } = lstatSync(join(memory, name))
     if (uid === process.getuid?.()) rmSync(join(memory, name), { recursive: true, force: true })
-  }
-}
-
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
