@@ -3,7 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, connect } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { Client, ClientError, type ClientOptions, type NotGranted } from '../../src/client/index.ts'
 import { acceptOf, WebSocketServer as Codec } from '../../src/http/websocket/index.ts'
@@ -139,6 +139,64 @@ it('what the other side says of the end is told: a code, or that there was none'
   await client.close()
 })
 
+it('several may wait for messages at once, and each gets one, or hears of the end', async () => {
+  const client = new Client(options())
+  const socket = await client.webSocket(urls.plain)
+  const messages = socket[Symbol.asyncIterator]()
+  const waiting = [messages.next(), messages.next(), messages.next()]
+  socket.send('one')
+  socket.send('two')
+  expect(await Promise.all(waiting.slice(0, 2))).toEqual([
+    { done: false, value: 'one' },
+    { done: false, value: 'two' },
+  ])
+  socket.close()
+  expect(await waiting[2]).toEqual({ done: true, value: undefined })
+  await client.close()
+})
+
+it('pings that are not waited for end no process when it ends', async () => {
+  const unhandled: unknown[] = []
+  const note = (error: unknown): void => void unhandled.push(error)
+  process.on('unhandledRejection', note)
+  const client = new Client(options())
+  const socket = await client.webSocket(urls.plain)
+  void socket.ping()
+  const waited = socket.ping()
+  client.destroy()
+  void socket.ping()
+  await expect(waited).rejects.toMatchObject({ kind: 'aborted' })
+  await new Promise(resolve => setTimeout(resolve, 10))
+  process.off('unhandledRejection', note)
+  expect(unhandled).toEqual([])
+})
+
+it('one that is granted in the moment in which its client is closed is closed, too', async () => {
+  const server = createServer()
+  serving(server)
+  let open = 0
+  server.on('connection', socket => {
+    open++
+    socket.on('close', () => open--)
+  })
+  const url = `ws://127.0.0.1:${await listen(server)}`
+  for (let turns = 0; turns < 40; turns++) {
+    const client = new Client(options())
+    const opened = client.webSocket(url)
+    const outcome = opened.then(
+      ({ closed }) => closed,
+      () => undefined,
+    )
+    // Node tells of an upgrade when its answer is about to leave; then come single turns of promises.
+    await once(server, 'upgrade')
+    await new Promise(resolve => setTimeout(resolve, 1))
+    for (let i = 0; i < turns; i++) await undefined
+    await client.close()
+    await outcome
+  }
+  await vi.waitFor(() => expect(open).toBe(0))
+})
+
 it('messages that are not taken keep the server waiting, and none is lost', async () => {
   const client = new Client(options())
   const socket = await client.webSocket(`${urls.plain}/many`)
@@ -212,6 +270,7 @@ describe('a server that', () => {
     closers.push(() => server.close())
     const client = new Client()
     const socket = await client.webSocket(server.url)
+    await expect(socket[Symbol.asyncIterator]().next()).rejects.toThrow(/^it broke a rule: /)
     expect((await socket.closed).code).toBe(code)
     await client.close()
     await server.quiet()

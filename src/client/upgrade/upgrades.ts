@@ -82,6 +82,11 @@ export class Upgrades {
       transport.destroy()
       throw new ClientError('protocol', `no WebSocket at ${asked.url.href}: ${why}`)
     }
+    // The client may have been closed since it was granted.
+    if (this.#over.signal.aborted) {
+      transport.destroy()
+      throw this.#over.signal.reason
+    }
     if (version === 'http/1.1' && !isAccepted(fields, key)) refuse('the server has not read the key')
     // RFC 6455 §4.1: of those that were asked for, and no extension, because none was.
     const chosen = askedProtocols(fields)

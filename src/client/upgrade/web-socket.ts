@@ -1,3 +1,4 @@
+import { checkBytes } from '../../http/message.ts'
 import {
   CloseCode,
   DEFAULT_WEB_SOCKET_LIMITS,
@@ -56,7 +57,8 @@ export class WebSocketConnection implements AsyncIterable<Message> {
   /** Messages that wait for the application, and their bytes. */
   #messages: Message[] = []
   #held = 0
-  #reader: { resolve(next: IteratorResult<Message>): void; reject(error: Error): void } | undefined
+  /** Those who wait for a message, in order. */
+  #readers: { resolve(next: IteratorResult<Message>): void; reject(error: Error): void }[] = []
   #read = false
   #room: (() => void)[] = []
   #pongs: { resolve(): void; reject(error: Error): void }[] = []
@@ -102,8 +104,10 @@ export class WebSocketConnection implements AsyncIterable<Message> {
   /**
    * Sends a message. After {@link close} it is dropped.
    * @returns undefined, or a promise of the moment when the server has taken enough for more
+   * @throws TypeError for what is neither text nor bytes
    */
   send(data: Message): Promise<void> | undefined {
+    if (typeof data !== 'string') checkBytes(data)
     this.#core.send(data)
     this.#flush()
     if (this.#ended || !this.#transport.queued) return undefined
@@ -112,6 +116,13 @@ export class WebSocketConnection implements AsyncIterable<Message> {
 
   /** Asks whether the server is there. @returns when it has said something @throws ClientError: it is over */
   ping(): Promise<void> {
+    const answered = this.#ping()
+    // Who sends pings to keep it open, and no more, hears of its end otherwise.
+    answered.catch(() => {})
+    return answered
+  }
+
+  #ping(): Promise<void> {
     if (this.#ended || this.#core.closing) return Promise.reject(this.#failure ?? over())
     this.#core.ping()
     this.#flush()
@@ -170,9 +181,7 @@ export class WebSocketConnection implements AsyncIterable<Message> {
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#ended) return Promise.resolve({ done: true, value: undefined })
-    return new Promise((resolve, reject) => {
-      this.#reader = { resolve, reject }
-    })
+    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
   }
 
   #step(): void {
@@ -201,6 +210,8 @@ export class WebSocketConnection implements AsyncIterable<Message> {
         return
       case 'close':
         this.#flush()
+        // Messages are missing, if only the one that broke a rule.
+        if (event.broken) this.#failure = new ClientError('protocol', `it broke a rule: ${event.reason}`)
         this.#over(event)
         // The server is the one that closes (RFC 6455 §7.1.1).
         this.#transport.end()
@@ -209,9 +220,8 @@ export class WebSocketConnection implements AsyncIterable<Message> {
   }
 
   #message(data: Message): void {
-    const reader = this.#reader
+    const reader = this.#readers.shift()
     if (reader !== undefined) {
-      this.#reader = undefined
       reader.resolve({ done: false, value: data })
       return
     }
@@ -237,11 +247,10 @@ export class WebSocketConnection implements AsyncIterable<Message> {
   #over({ code, reason }: WebSocketClosed): void {
     if (this.#ended) return
     this.#ended = true
-    const reader = this.#reader
-    this.#reader = undefined
     const failure = this.#failure
-    if (failure === undefined) reader?.resolve({ done: true, value: undefined })
-    else reader?.reject(failure)
+    for (const { resolve, reject } of this.#readers.splice(0))
+      if (failure === undefined) resolve({ done: true, value: undefined })
+      else reject(failure)
     for (const { reject } of this.#pongs.splice(0)) reject(failure ?? over())
     for (const resolve of this.#room.splice(0)) resolve()
     this.#close({ code, reason })

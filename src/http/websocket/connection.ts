@@ -33,9 +33,9 @@ export type WebSocketEvent =
   | { readonly type: 'pong' }
   /**
    * It is over: by the other side, with its code (1005: it said none), or because it broke a rule, with the
-   * code that it was sent.
+   * code that it was sent: `broken`.
    */
-  | { readonly type: 'close'; readonly code: number; readonly reason: string }
+  | { readonly type: 'close'; readonly code: number; readonly reason: string; readonly broken?: true }
 
 const CEILING = 2 ** 24 - 1
 
@@ -131,8 +131,12 @@ export class WebSocketServer {
       return undefined
     } catch (error) {
       if (!(error instanceof WebSocketError)) throw error
-      this.close(error.code, error.message)
-      return this.#end(error.code, error.message)
+      const { code, message } = error
+      // Parts of it have come before: what is left for a frame is not what is meant.
+      const most = `more than ${this.#limits.messageBytes} bytes in one message`
+      const reason = code === CloseCode.TOO_BIG ? most : message
+      this.close(code, reason)
+      return this.#end(code, reason, true)
     }
   }
 
@@ -231,10 +235,10 @@ export class WebSocketServer {
     return { type: 'message', data: kind === 'text' ? readText(data) : data }
   }
 
-  #end(code: number, reason: string): WebSocketEvent {
+  #end(code: number, reason: string, broken = false): WebSocketEvent {
     this.#over = true
     this.#inbound.clear()
-    return { type: 'close', code, reason }
+    return broken ? { type: 'close', code, reason, broken } : { type: 'close', code, reason }
   }
 
   #pong(): void {
