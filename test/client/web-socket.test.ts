@@ -3,7 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, connect } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { Client, ClientError, type ClientOptions, type NotGranted } from '../../src/client/index.ts'
 import { acceptOf, WebSocketServer as Codec } from '../../src/http/websocket/index.ts'
@@ -172,29 +172,29 @@ it('pings that are not waited for end no process when it ends', async () => {
 })
 
 it('one that is granted in the moment in which its client is closed is closed, too', async () => {
-  const server = createServer()
-  serving(server)
-  let open = 0
-  server.on('connection', socket => {
-    open++
-    socket.on('close', () => open--)
-  })
-  const url = `ws://127.0.0.1:${await listen(server)}`
-  for (let turns = 0; turns < 40; turns++) {
-    const client = new Client(options())
-    const opened = client.webSocket(url)
-    const outcome = opened.then(
-      ({ closed }) => closed,
-      () => undefined,
-    )
-    // Node tells of an upgrade when its answer is about to leave; then come single turns of promises.
-    await once(server, 'upgrade')
-    await new Promise(resolve => setTimeout(resolve, 1))
-    for (let i = 0; i < turns; i++) await undefined
-    await client.close()
-    await outcome
+  const net = network()
+  let granted = (): void => {}
+  const connector: Connector = {
+    connect: async (target, options) => {
+      const connected = await net.connect(target, options)
+      const { transport } = connected
+      const pause = transport.pause.bind(transport)
+      // What is behind the answer waits from the moment on in which it has been read.
+      transport.pause = () => {
+        pause()
+        granted()
+      }
+      return connected
+    },
   }
-  await vi.waitFor(() => expect(open).toBe(0))
+  const client = new Client({ connector })
+  let closed: Promise<void> | undefined
+  granted = () => {
+    closed ??= client.close()
+  }
+  await expect(client.webSocket(urls.plain)).rejects.toMatchObject({ kind: 'aborted' })
+  await closed
+  expect(await ends.at(-1)).toBe('1006 ')
 })
 
 it('messages that are not taken keep the server waiting, and none is lost', async () => {

@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { lstatSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -122,6 +124,24 @@ describe('kinds', () => {
     writeFileSync(join(directory, 'file'), 'precious')
     await expect(unix.listen({ path: join(directory, 'file') })).rejects.toMatchObject({ code: 'EADDRINUSE' })
     await Promise.all([server.stop(0), first.stop(0)])
+  })
+
+  it('unix: a server that is too busy to answer keeps its place', async () => {
+    const path = join(directory, 'busy.sock')
+    const program = `require('node:net').createServer().listen(
+      { path: ${JSON.stringify(path)}, backlog: 1 }, () => console.log('listens'))`
+    const child = spawn(process.execPath, ['-e', program])
+    await once(child.stdout, 'data')
+    child.kill('SIGSTOP')
+    const callers = Array.from({ length: 8 }, () => connect({ path }).on('error', () => {}))
+    await new Promise(resolve => setTimeout(resolve, 50))
+    await expect(unix.listen({ path })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    expect(lstatSync(path).isSocket()).toBe(true)
+    for (const caller of callers) caller.destroy()
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    const server = await serve({ transport: unix.listen({ path }), request })
+    await server.stop(0)
   })
 
   it('WebSocket: says that a server has none', async () => {

@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 import { ConnectError } from '../connector.ts'
@@ -52,10 +52,12 @@ function pathIn(host: string): string | undefined {
 async function clear(path: string): Promise<void> {
   const there = lstatSync(path, { throwIfNoEntry: false })
   if (there === undefined || !there.isSocket()) return
-  const alive = await new Promise<boolean>(resolve => {
+  const gone = await new Promise<boolean>(resolve => {
     const probe = connect({ path })
-    probe.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    probe.once('connect', () => resolve(false))
+    // One that is too busy to answer (EAGAIN) is there, and so is one that we may not ask (EACCES).
+    probe.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED'))
     probe.once('connect', () => probe.destroy())
   })
-  if (!alive) unlinkSync(path)
+  if (gone) rmSync(path, { force: true })
 }
