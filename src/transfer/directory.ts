@@ -11,7 +11,11 @@ export interface Ownership {
  * forgotten it.
  */
 export type Entry =
-  | { readonly granted: true }
+  | {
+      readonly granted: true
+      /** Grows with every change of the store, where it counts them: who brings a lower one is late. */
+      readonly revision?: bigint
+    }
   | {
       readonly granted: false
       readonly reason: 'stale' | 'owned' | 'unknown'
@@ -50,9 +54,51 @@ export interface SessionDirectory {
   watch(sessionId: string, onChange: (ownership: Ownership | undefined) => void): () => void
 }
 
+const GRANTED: Entry = { granted: true }
+
+/** What a directory knows of a session, and what it says to a change of that. It changes nothing. */
+export class Known {
+  readonly ownership: Ownership | undefined
+  /** The generation that the session has, or had at its end; undefined: it is not known. */
+  readonly last: number | undefined
+
+  constructor(ownership: Ownership | undefined, ended?: number) {
+    this.ownership = ownership
+    this.last = ownership?.generation ?? ended
+  }
+
+  /** To {@link SessionDirectory.claim}. */
+  claim({ owner, generation }: Ownership): Entry {
+    const { ownership, last } = this
+    if (last !== undefined && generation < last) return refused('stale', ownership)
+    if (ownership?.generation === generation)
+      return ownership.owner === owner ? GRANTED : refused('owned', ownership)
+    // No owner comes back with the generation that has ended.
+    return last === generation ? refused('stale', undefined) : GRANTED
+  }
+
+  /** To {@link SessionDirectory.transfer}. @throws RangeError the generation does not rise */
+  transfer(from: Ownership, to: Ownership): Entry {
+    if (to.generation <= from.generation)
+      throw new RangeError(`a transfer from generation ${from.generation} to ${to.generation}`)
+    const { ownership } = this
+    if (ownership === undefined) return refused(this.last === undefined ? 'unknown' : 'stale', undefined)
+    if (ownership.generation > from.generation) return refused('stale', ownership)
+    if (ownership.generation < from.generation) return refused('unknown', ownership)
+    return ownership.owner === from.owner ? GRANTED : refused('owned', ownership)
+  }
+
+  /** To {@link SessionDirectory.release}. */
+  release({ owner, generation }: Ownership): Entry {
+    const { ownership } = this
+    if (ownership === undefined) return refused(this.last === undefined ? 'unknown' : 'stale', undefined)
+    if (generation < ownership.generation) return refused('stale', ownership)
+    return ownership.owner === owner ? GRANTED : refused('owned', ownership)
+  }
+}
+
 /** Sessions that have ended and are still remembered, so that a late claim is refused. */
 const REMEMBERED = 10_000
-const GRANTED: Entry = { granted: true }
 
 /** A directory in memory, for the processes of one platform. */
 export class MemoryDirectory implements SessionDirectory {
@@ -66,39 +112,27 @@ export class MemoryDirectory implements SessionDirectory {
     return this.#owned.size
   }
 
-  async claim(sessionId: string, { owner, generation }: Ownership): Promise<Entry> {
-    const known = this.#owned.get(sessionId)
-    const last = known?.generation ?? this.#ended.get(sessionId)
-    if (last !== undefined && generation < last) return refused('stale', known)
-    if (known?.generation === generation) return known.owner === owner ? GRANTED : refused('owned', known)
-    // No owner comes back with the generation that has ended.
-    if (last === generation) return refused('stale', undefined)
-    this.#set(sessionId, { owner, generation })
-    return GRANTED
+  async claim(sessionId: string, ownership: Ownership): Promise<Entry> {
+    const known = this.#known(sessionId)
+    const entry = known.claim(ownership)
+    if (entry.granted && known.last !== ownership.generation) this.#set(sessionId, ownership)
+    return entry
   }
 
   async transfer(sessionId: string, from: Ownership, to: Ownership): Promise<Entry> {
-    if (to.generation <= from.generation)
-      throw new RangeError(`a transfer from generation ${from.generation} to ${to.generation}`)
-    const known = this.#owned.get(sessionId)
-    if (known === undefined) return refused(this.#ended.has(sessionId) ? 'stale' : 'unknown', undefined)
-    if (known.generation > from.generation) return refused('stale', known)
-    if (known.generation < from.generation) return refused('unknown', known)
-    if (known.owner !== from.owner) return refused('owned', known)
-    this.#set(sessionId, { owner: to.owner, generation: to.generation })
-    return GRANTED
+    const entry = this.#known(sessionId).transfer(from, to)
+    if (entry.granted) this.#set(sessionId, to)
+    return entry
   }
 
-  async release(sessionId: string, { owner, generation }: Ownership): Promise<Entry> {
-    const known = this.#owned.get(sessionId)
-    if (known === undefined) return refused(this.#ended.has(sessionId) ? 'stale' : 'unknown', undefined)
-    if (generation < known.generation) return refused('stale', known)
-    if (known.owner !== owner) return refused('owned', known)
+  async release(sessionId: string, ownership: Ownership): Promise<Entry> {
+    const entry = this.#known(sessionId).release(ownership)
+    if (!entry.granted) return entry
     this.#owned.delete(sessionId)
-    this.#ended.set(sessionId, generation)
+    this.#ended.set(sessionId, ownership.generation)
     if (this.#ended.size > REMEMBERED) this.#ended.delete(this.#ended.keys().next().value!)
     this.#tell(sessionId, undefined)
-    return GRANTED
+    return entry
   }
 
   async find(sessionId: string): Promise<Ownership | undefined> {
@@ -114,7 +148,12 @@ export class MemoryDirectory implements SessionDirectory {
     }
   }
 
-  #set(sessionId: string, ownership: Ownership): void {
+  #known(sessionId: string): Known {
+    return new Known(this.#owned.get(sessionId), this.#ended.get(sessionId))
+  }
+
+  #set(sessionId: string, { owner, generation }: Ownership): void {
+    const ownership = { owner, generation }
     this.#owned.set(sessionId, ownership)
     this.#ended.delete(sessionId)
     this.#tell(sessionId, ownership)
