@@ -56,6 +56,20 @@ export class Code {
   }
 
   /**
+   * Text that calls a function of its own for what is long, and compiles that when it is called first. One
+   * function for everything is larger than what V8 compiles for good (60 KB of bytecode), and most of it is
+   * never needed.
+   * @param parameters of that function @param values what it is called with @param body its statements
+   * @returns the call, or undefined where the body is short
+   */
+  apart(parameters: string, values: string, body: (code: Code) => string): string | undefined {
+    const code = new Code()
+    const text = body(code)
+    if (text.length < LONG) return undefined
+    return `${this.constant(late(() => code.compile(parameters, text)))}.run(${values})`
+  }
+
+  /**
    * The text comes from the descriptions in this repository alone. @throws EvalError where code may not be
    * made of text, as on a page with a strict policy
    */
@@ -65,6 +79,22 @@ export class Code {
     return make(...this.#values) as F
   }
 }
+
+/** Characters of text from which on it is a function of its own. */
+const LONG = 400
+
+/** A function that is compiled when it is called first. */
+function late(compile: () => Run): { run: Run } {
+  const made = {
+    run: (one: unknown, other: unknown): unknown => {
+      made.run = compile()
+      return made.run(one, other)
+    },
+  }
+  return made
+}
+
+type Run = (one: unknown, other: unknown) => unknown
 
 /** A type as two functions. */
 export interface Compiled<T> {
@@ -261,9 +291,10 @@ export function straightSelect(
   return {
     write(code, value) {
       const key = code.name()
-      const cases = Object.entries(fieldsOf).map(
-        ([name, fields]) => `case ${JSON.stringify(name)}: {${writeFields(code, fields, value)} break;}`,
-      )
+      const cases = Object.entries(fieldsOf).map(([name, fields]) => {
+        const call = code.apart('w, value', `w, ${value}`, own => writeFields(own, fields, 'value'))
+        return `case ${JSON.stringify(name)}: {${call ?? writeFields(code, fields, value)}; break;}`
+      })
       const tagged = `const ${key} = ${value}${property(tag)};${code.write(kind, key)}`
       return `${tagged} switch (${key}) {${cases.join('')}
         default: ${code.constant(noCase)}(${key});}`
@@ -271,7 +302,13 @@ export function straightSelect(
     read(code, target) {
       const key = code.name()
       const cases = Object.entries(fieldsOf).map(([name, fields]) => {
-        const { statements, object } = readFields(code, fields, `${JSON.stringify(tag)}: ${key}, `)
+        const tagged = `${JSON.stringify(tag)}: ${JSON.stringify(name)}, `
+        const call = code.apart('r', 'r', own => {
+          const { statements, object } = readFields(own, fields, tagged)
+          return `${statements} return ${object};`
+        })
+        if (call !== undefined) return `case ${JSON.stringify(name)}: {${target} = ${call}; break;}`
+        const { statements, object } = readFields(code, fields, tagged)
         return `case ${JSON.stringify(name)}: {${statements} ${target} = ${object}; break;}`
       })
       return `${code.read(kind, key)} let ${target}; switch (${key}) {${cases.join('')}

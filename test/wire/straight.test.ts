@@ -39,6 +39,15 @@ const RUNS = process.env.HOTPOTATO_LONG ? 200 : 8
 
 const all = await structs()
 
+/** Characters of the longest function made of text so far; V8 does not compile 60 KB of bytecode. */
+let longest = 0
+globalThis.Function = new Proxy(Function, {
+  construct(target, texts: string[]) {
+    longest = Math.max(longest, texts.at(-1)!.length)
+    return Reflect.construct(target, texts) as object
+  },
+})
+
 describe('compiled and interpreted', () => {
   it('are compared for every struct that there is', () => {
     expect(all.length).toBeGreaterThan(70)
@@ -97,6 +106,16 @@ describe('compiled and interpreted', () => {
       { numRuns: RUNS },
     )
   })
+})
+
+it('makes no function that is too long for the engine to compile for good', () => {
+  for (const [, codec] of all)
+    for (const value of fc.sample(arbitraryOf(codec), RUNS)) {
+      read(codec, Buffer.from(written(codec, value, false), 'hex'), false)
+      wipe(codec, value)
+    }
+  expect(longest).toBeGreaterThan(1000)
+  expect(longest).toBeLessThan(16_384)
 })
 
 it('is interpreted where no code may be made of text', () => {
