@@ -1,10 +1,9 @@
-import { fresh } from '../wire/index.ts'
 import { peerError, TlsError } from './alert.ts'
 import type { Allocate, CipherSuite, Opened, RecordCipher } from './crypto/provider.ts'
 import { type TrafficKeys, trafficKeys } from './key-schedule.ts'
 import { MAXIMUM_PLAINTEXT, type RawRecord, RECORD_HEADER_LENGTH } from './record.ts'
 import { KeyedRecords } from './record-cipher.ts'
-import { ownMemory } from './record-memory.ts'
+import { ownMemory, smallOutput } from './record-memory.ts'
 import type { TrafficState } from './state.ts'
 
 /** A key, its iv, the secret that they follow from, and the number of the next record. */
@@ -59,9 +58,9 @@ export class Protection {
     return RECORD_HEADER_LENGTH + contentLength + 1 + padding + this.#suite.aead.tagLength
   }
 
-  /** A whole protected record, as {@link sealInto} makes it. */
+  /** A whole protected record, as {@link sealInto} makes it, in memory that {@link recycle} takes back. */
   seal(type: number, content: Uint8Array, padding = 0): Uint8Array {
-    const record = fresh(this.sealedLength(content.length, padding))
+    const record = smallOutput.take(this.sealedLength(content.length, padding))
     this.sealInto(type, content, padding, record, 0)
     return record
   }

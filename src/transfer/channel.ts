@@ -27,8 +27,8 @@ export interface Channel {
    */
   send(to: number, payload: Uint8Array, descriptors?: readonly Descriptor[]): SendResult
   /**
-   * A message; from whom is certain. The payload is a copy and the receiver's own, and so are the
-   * descriptors.
+   * A message; from whom is certain. The payload is borrowed until this returns; the descriptors are the
+   * receiver's.
    */
   onMessage: (from: number, payload: Uint8Array, descriptors: Descriptor[]) => void
   /** A message that did not come whole: descriptors were lost (a full table) and the rest has been closed. */

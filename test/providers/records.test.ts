@@ -44,6 +44,21 @@ describe.each(suites.map(suite => ({ name: suite.name, suite })))('$name', ({ su
     }
   })
 
+  it('wiped twice, gives its memory back once: keys that follow are their own', () => {
+    const [first] = both()
+    const content = new Uint8Array(10)
+    sealed(first, 0, content, 0)
+    first.wipe()
+    first.wipe()
+    const secrets = [1, 2, 3].map(byte => new Uint8Array(suite.hash.length).fill(byte))
+    const mine = secrets.map(secret => suite.protect!(secret))
+    secrets.forEach((secret, i) => {
+      const theirs = new KeyedRecords(suite, secret)
+      expect(sealed(mine[i]!, 5, content, 0)).toEqual(sealed(theirs, 5, content, 0))
+    })
+    expect(() => sealed(first, 1, content, 0)).toThrow('wiped')
+  })
+
   it('opens nothing that was changed, of another number, or too short', () => {
     for (const size of [0, 30, 4096, 5000]) {
       const [mine] = both()

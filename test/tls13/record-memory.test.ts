@@ -3,11 +3,74 @@ import { ContentType } from '../../src/tls13/codepoints.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { Protection } from '../../src/tls13/protection.ts'
 import { readRecord } from '../../src/tls13/record.ts'
-import { MemoryPool, RECORDS_AT_ONCE, recycle } from '../../src/tls13/record-memory.ts'
+import { MemoryPool, RECORDS_AT_ONCE, recycle, SmallMemory } from '../../src/tls13/record-memory.ts'
 import { RecordOutput } from '../../src/tls13/record-output.ts'
+import { trafficState } from '../../src/tls13/state.ts'
 import { concat, EMPTY } from '../../src/wire/index.ts'
 
 const PIECE = RECORDS_AT_ONCE * 2 ** 14
+
+describe('memory for small records', () => {
+  it('has one piece, which nothing else gets until it has come back', () => {
+    const memory = new SmallMemory()
+    const first = memory.take(100)
+    const others = Array.from({ length: 40 }, () => memory.take(100).fill(1))
+    first.fill(2)
+    expect(others.every(other => other.every(byte => byte === 1))).toBe(true)
+    memory.give(others[0]!)
+    expect(memory.take(100).buffer).not.toBe(first.buffer)
+    memory.give(first)
+    expect(memory.take(50).buffer).toBe(first.buffer)
+    expect(memory.take(50).buffer).not.toBe(first.buffer)
+  })
+
+  it('gives up what does not come back, and takes it back no more', () => {
+    const memory = new SmallMemory()
+    const lost = memory.take(100)
+    const next = Array.from({ length: 64 }, () => memory.take(100))
+    memory.give(lost)
+    expect(memory.take(100).buffer).not.toBe(lost.buffer)
+    memory.give(next.at(-1)!)
+    expect(memory.take(100).buffer).toBe(next.at(-1)!.buffer)
+  })
+
+  it('has new memory where the old one was handed to a worker, and none for what is large', () => {
+    const memory = new SmallMemory()
+    const gone = memory.take(10)
+    memory.give(gone)
+    structuredClone(gone, { transfer: [gone.buffer as ArrayBuffer] })
+    expect(memory.take(10).length).toBe(10)
+    const large = memory.take(5000)
+    memory.give(large)
+    expect(memory.take(5000).buffer).not.toBe(large.buffer)
+  })
+
+  it('is used again by what the stream has taken, and not before', () => {
+    const sealer = new Protection(node.cipherSuites[0]!, trafficState(new Uint8Array(32)))
+    const content = new Uint8Array(20)
+    const sealAndRecycle = (): Uint8Array => {
+      const record = sealer.seal(ContentType.application_data, content)
+      recycle([record])
+      return record
+    }
+    // Others in this process may have it, and never give it back.
+    let before = sealAndRecycle()
+    for (let i = 0; i < 20_000; i++) {
+      const now = sealAndRecycle()
+      if (now === before) break
+      before = now
+    }
+    const first = sealer.seal(ContentType.application_data, content)
+    const copy = first.slice()
+    const second = sealer.seal(ContentType.application_data, content)
+    expect(second).not.toEqual(copy)
+    expect(first).toEqual(copy)
+    recycle([first, second])
+    sealer.seal(ContentType.application_data, content)
+    expect(first).not.toEqual(copy)
+    recycle([first])
+  })
+})
 
 describe('memory for records', () => {
   it('what is given back is used again, once', () => {

@@ -49,7 +49,7 @@ export class Cluster {
     this.channel.onMessage = (from, payload, descriptors) => {
       const end = payload.indexOf(0)
       const message = JSON.parse(new TextDecoder().decode(payload.subarray(0, end))) as object
-      this.#tell({ ...message, from, rest: payload.subarray(end + 1), descriptors })
+      this.#tell({ ...message, from, rest: payload.slice(end + 1), descriptors })
     }
     this.channel.onUndeliverable = (to, payload, started) =>
       this.undeliverable.push({ to, started, length: payload.length })

@@ -100,6 +100,26 @@ describe.runIf(probed.available)('no message is left behind', () => {
     expect(taken).toBe(201)
   })
 
+  // The one at hand lies in memory that is used again.
+  it.each([1, 300, 3000])('nor changed by another that is taken meanwhile, of %i bytes', async length => {
+    const seen: string[] = []
+    other.onMessage = (from, payload) => {
+      const first = payload.join()
+      if (seen.length === 0) {
+        seen.push('')
+        other.poll(from)
+      }
+      seen.push(String(payload.join() === first && payload.every(byte => byte === payload[0])))
+      seen.push(String(payload[0]))
+    }
+    for (let i = 1; i <= 3; i++) one.send(2, new Uint8Array(length).fill(i))
+    await vi.waitUntil(() => seen.length === 7, 5000)
+    expect(seen).toEqual(['', 'true', '2', 'true', '3', 'true', '1'])
+    for (let i = 4; i <= 5; i++) one.send(2, new Uint8Array(length).fill(i))
+    await vi.waitUntil(() => seen.length === 11, 5000)
+    expect(seen.slice(7)).toEqual(['true', '4', 'true', '5'])
+  })
+
   it('by a handler that throws', async () => {
     let taken = 0
     const thrown: unknown[] = []

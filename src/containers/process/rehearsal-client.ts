@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { type CryptoProvider, Session } from '../../tls13/index.ts'
+import { type CryptoProvider, recycle, Session } from '../../tls13/index.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
 import { SESSION_ID_LENGTH } from '../../transfer/envelope.ts'
 import { type Descriptor, openStream } from '../../transfer/stream.ts'
@@ -94,6 +94,6 @@ export class RehearsalClient {
 
   #flush(): void {
     const records = this.#session.takeOutput()
-    if (records.length > 0) this.#stream.write(records)
+    if (records.length > 0 && this.#stream.write(records) === 'flushed') recycle(records)
   }
 }

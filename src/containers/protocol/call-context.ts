@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type {
   ConnectionInfo,
   Context,
@@ -24,6 +23,7 @@ import type { Clock } from '../../time/clock.ts'
 import { CallUpstreams } from '../upstream/call-upstreams.ts'
 import { type Arrived, Upstreams } from '../upstream/upstreams.ts'
 import type { AccessLog } from './access-log.ts'
+import { freshCallId } from './call-id.ts'
 import type { Traffic } from './traffic.ts'
 
 const NO_SECRETS = secretsIn(undefined)
@@ -143,7 +143,7 @@ export class CallContext implements Context, Endings {
   }
 
   get callId(): string {
-    this.#callId ??= callIdOf(this.#head.headers) ?? randomUUID()
+    this.#callId ??= callIdOf(this.#head.headers) ?? freshCallId()
     return this.#callId
   }
 

@@ -59,6 +59,10 @@ export function fieldLine(name: string, value: string): string {
 }
 
 const decoder = new TextDecoder()
+/** Node's own, which needs neither a view nor a decoder; undefined in a browser. */
+const { latin1Slice } = ((globalThis as { Buffer?: { prototype: object } }).Buffer?.prototype ?? {}) as {
+  latin1Slice?: (this: Uint8Array, start: number, end: number) => string
+}
 const encoder = new TextEncoder()
 
 /**
@@ -66,6 +70,7 @@ const encoder = new TextEncoder()
  * 0x80
  */
 export function latin1(bytes: Uint8Array, start: number, end: number, ascii: boolean): string {
+  if (latin1Slice !== undefined) return latin1Slice.call(bytes, start, end)
   if (ascii) return decoder.decode(bytes.subarray(start, end))
   let text = ''
   for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] as number)

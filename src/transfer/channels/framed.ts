@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
-import { Allowance, type Budget, copyInto, DecodeError, fresh, Reader } from '../../wire/index.ts'
+import { Allowance, type Budget, DecodeError, Reader, Scratch } from '../../wire/index.ts'
 import { type Channel, MAX_DESCRIPTORS, MAX_PAYLOAD, type SendResult } from '../channel.ts'
 import type { Descriptor } from '../streams/descriptor.ts'
 import { Assembly, closeAll } from './assembly.ts'
-import { Header, VERSION } from './frame.ts'
+import { FRAME, HEADER, Header, VERSION } from './frame.ts'
 import { Outbox, type Progress, type Transmit, WINDOW } from './outbox.ts'
 
 /** Credit is given back in portions of this many bytes, unless something else is asked for. */
@@ -13,6 +13,17 @@ const PORTION = WINDOW / 4
 const BUSY = { first: 1, last: 16 }
 /** Milliseconds between questions whether a peer that owes us credit is still there. */
 const ASK = 20
+
+/** For the message at hand, its header included; the body in views of it. */
+const MESSAGE = new Uint8Array(FRAME)
+const BODIES = new Scratch(MESSAGE.subarray(HEADER))
+let lent = false
+
+/** The body of a fragment that is one frame, borrowed. */
+function bodyOf(frame: Uint8Array): Uint8Array {
+  MESSAGE.set(frame)
+  return BODIES.first(frame.length - HEADER)
+}
 
 /** What goes to and comes from one peer. */
 interface Traffic {
@@ -160,13 +171,19 @@ export abstract class FramedChannel implements Channel {
     }
     traffic.owed += bytes.length
     this.#giveCredit(from, traffic)
-    const body = fresh(reader.remaining)
-    copyInto(body, bytes, reader.offset, bytes.length)
-    const message = traffic.assembly.accept(content, body, descriptors, lost)
-    if (typeof message === 'string') return message
-    if (message?.refused !== undefined) this.onRefused?.(from, message.payload, message.refused)
-    else if (message !== undefined) this.onMessage(from, message.payload, message.descriptors)
-    return undefined
+    // While one is being taken, another may be: that lies in memory of its own.
+    const lends = !lent && bytes.length <= FRAME
+    lent ||= lends
+    try {
+      const body = lends ? bodyOf(bytes) : Uint8Array.from(bytes.subarray(HEADER))
+      const message = traffic.assembly.accept(content, body, descriptors, lost)
+      if (typeof message === 'string') return message
+      if (message?.refused !== undefined) this.onRefused?.(from, message.payload, message.refused)
+      else if (message !== undefined) this.onMessage(from, message.payload, message.descriptors)
+      return undefined
+    } finally {
+      if (lends) lent = false
+    }
   }
 
   /** Counts what a peer has us do. @returns whether that is more than it may */

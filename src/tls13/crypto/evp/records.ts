@@ -6,6 +6,12 @@ import type { RecordCalls, TrafficAlgorithms } from './record-calls.ts'
 const KEYS = 48
 const IV_AT = 32
 
+/** No keys at all. */
+const GONE = new Uint8Array(0)
+/** Memory of keys that were wiped, for keys that follow, and how much of it is kept. */
+const spare: Uint8Array[] = []
+const SPARE = 64
+
 /**
  * The records of one direction by OpenSSL: keys are derived, records sealed and opened, in one block of
  * memory that never moves, and no array is made but for what leaves it.
@@ -15,7 +21,7 @@ export class EvpRecords implements RecordCipher {
   readonly #algorithms: TrafficAlgorithms
   readonly #contexts: Contexts
   readonly #id = newOwner()
-  readonly #keys = new Uint8Array(KEYS)
+  #keys = spare.pop() ?? new Uint8Array(KEYS)
   #context: Context | undefined
   #wiped = false
 
@@ -55,9 +61,14 @@ export class EvpRecords implements RecordCipher {
   }
 
   wipe(): void {
+    // Once: what was given back may be another key's by now.
+    if (this.#wiped) return
     const context = this.#context
+    const keys = this.#keys
     this.#wiped = true
-    this.#keys.fill(0)
+    this.#keys = GONE
+    keys.fill(0)
+    if (spare.length < SPARE) spare.push(keys)
     this.#context = undefined
     if (context?.owner !== this.#id) return
     context.owner = 0
