@@ -64,5 +64,7 @@ describe.each(Object.keys(LOADS))('%s', program => {
       expect(failures.filter(({ stage }) => stage !== 'handshake')).toEqual([])
       await server.stop(0)
     },
+    // Each takes seconds where other programs are at work.
+    240_000 + KILLS * 10_000,
   )
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
-import { afterAll, expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { keep } from '../../src/transport/keep.ts'
 import { nodeTlsServer } from '../../src/transport/kinds/node-tls.ts'
 import { tcp } from '../../src/transport/kinds/tcp.ts'
@@ -17,12 +17,6 @@ import { credentials } from '../support/credentials.ts'
 
 /** Servers with little patience, and hostile clients of them, by TCP and by Unix sockets. */
 const files = await credentials()
-const directory = mkdtempSync(join(tmpdir(), 'hotpotato-attacks-'))
-const ends: (() => unknown)[] = []
-afterAll(async () => {
-  for (const end of ends) await end()
-  rmSync(directory, { recursive: true })
-})
 /** The authority that clients trust. */
 export const CA = files.pem('ca.crt')
 
@@ -73,10 +67,12 @@ export interface Road {
   readonly dial: (alpn?: readonly string[]) => Promise<Duplex>
 }
 
-/** @param more what its server takes besides: times that are to run out, above all */
+/** For the test that asks for it. @param more what its server takes besides: times that are to run out, above all */
 export async function road(layer: Layer, place: Place, more: Partial<ServeOptions> = {}): Promise<Road> {
   const failures: ConnectionFailure[] = []
-  const path = join(directory, `${ends.length}.sock`)
+  const directory = mkdtempSync(join(tmpdir(), 'hotpotato-attacks-'))
+  const path = join(directory, 'server.sock')
+  onTestFinished(() => rmSync(directory, { recursive: true }))
   const tls = LAYERS[layer]()
   const server = await serve({
     ...application,
@@ -86,7 +82,7 @@ export async function road(layer: Layer, place: Place, more: Partial<ServeOption
     ...(tls === undefined ? {} : { tls }),
     ...more,
   })
-  ends.push(() => server.stop(0))
+  onTestFinished(() => server.stop(0))
   const plain = async (): Promise<Socket> => {
     const where = place === 'TCP' ? { host: '127.0.0.1', port: server.address.port! } : { path }
     const socket = connect({ ...where, allowHalfOpen: true }).on('error', () => {})
