@@ -1,6 +1,7 @@
 import type { Field } from '../http/message.ts'
 import type { HttpResponse, HttpTunnel } from '../http/serving.ts'
 import { concat } from '../wire/index.ts'
+import { Guard } from './guard.ts'
 import { Inbound } from './inbound.ts'
 import type { Transport, TransportHandlers } from './transport.ts'
 import { LOOP } from './turn.ts'
@@ -19,8 +20,10 @@ export function keep(response: HttpResponse, headers: readonly Field[] = []): Tr
 class Kept implements Transport {
   onDrain: (() => void) | undefined
   readonly #tunnel: HttpTunnel
+  /** What its handlers throw ends what they have kept, and nothing else of the server. */
+  readonly #guard = new Guard(() => this.destroy())
   readonly #inbound = new Inbound({
-    later: work => void LOOP.later(work),
+    later: work => void LOOP.later(this.#guard.entrance(work)),
     rested: () => {
       if (this.#inbound.bytes === 0) this.#release()
     },
@@ -67,10 +70,11 @@ class Kept implements Transport {
     const room = this.#tunnel.write(bytes)
     if (room === undefined) return 'flushed'
     this.#unsent += bytes.length
-    void room.then(() => {
+    const drained = this.#guard.entrance(() => {
       this.#unsent = 0
       this.onDrain?.()
     })
+    void room.then(drained)
     return 'queued'
   }
 

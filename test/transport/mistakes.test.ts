@@ -1,7 +1,19 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Client } from '../../src/client/index.ts'
 import type { HttpFault, HttpRequest, HttpResponse } from '../../src/http/serving.ts'
-import { alpn, http, https, nodeTlsServer, type Server, serve, tcp } from '../../src/transport/index.ts'
+import {
+  alpn,
+  http,
+  https,
+  keep,
+  nodeTlsServer,
+  type Server,
+  serve,
+  type Transport,
+  tcp,
+} from '../../src/transport/index.ts'
 import { credentials } from '../support/credentials.ts'
 
 /** What users do who have no compiler: it is said at once, is answered, and ends no process. */
@@ -122,6 +134,43 @@ describe.each(['HTTP/1.1', 'HTTP/2'])('a handler, over %s', version => {
       })
     expect(await outcome(handler)).toEqual([200, []])
     expect(Buffer.concat(parts).toString()).toBe('abc')
+  })
+})
+
+describe('handlers of a connection that was kept', () => {
+  const fails = (): never => {
+    throw new Error('mine')
+  }
+  const nothing = (): void => {}
+  const ALL = { bytes: nothing, end: nothing, error: nothing }
+  it.each([
+    ['bytes', (kept: Transport) => kept.read({ ...ALL, bytes: fails })],
+    ['end', (kept: Transport) => kept.read({ ...ALL, end: fails })],
+    ['bytes, later', (kept: Transport) => void setTimeout(() => kept.read({ ...ALL, bytes: fails }), 50)],
+    [
+      'onDrain',
+      (kept: Transport) => {
+        kept.onDrain = fails
+        kept.write([new Uint8Array(20_000_000)])
+      },
+    ],
+  ])('that throw end it, and not the process: %s', async (_, does) => {
+    const uncaught: unknown[] = []
+    const note = (error: unknown): void => void uncaught.push(error)
+    process.on('uncaughtException', note).on('unhandledRejection', note)
+    const server = await http({
+      port: 0,
+      tunnels: true,
+      request: (_, response) => does(keep(response)),
+    })
+    running.push(server)
+    const socket = connect(server.address.port!, '127.0.0.1')
+    socket.on('error', nothing).resume().write('CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\nabc')
+    setTimeout(() => socket.end(), 20)
+    await once(socket, 'close')
+    await new Promise(resolve => setTimeout(resolve, 100))
+    process.off('uncaughtException', note).off('unhandledRejection', note)
+    expect(uncaught).toEqual([])
   })
 })
 
