@@ -67,7 +67,10 @@ export interface Road {
   readonly dial: (alpn?: readonly string[]) => Promise<Duplex>
 }
 
-/** For the test that asks for it. @param more what its server takes besides: times that are to run out, above all */
+/**
+ * For the test that asks for it.
+ * @param more what its server takes besides: times that are to run out, above all
+ */
 export async function road(layer: Layer, place: Place, more: Partial<ServeOptions> = {}): Promise<Road> {
   const failures: ConnectionFailure[] = []
   const directory = mkdtempSync(join(tmpdir(), 'hotpotato-attacks-'))
