@@ -56,7 +56,7 @@ function moduleOf(id) {
 function sources() {
   return readdirSync(SOURCES, { recursive: true })
     .map(name => moduleOf(join(SOURCES, name)))
-    .filter(name => name !== undefined && !name.endsWith('.d'))
+    .filter(name => name !== undefined && !name.endsWith('.d') && !name.startsWith('page/'))
     .sort()
 }
 

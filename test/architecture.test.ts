@@ -54,6 +54,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   supervisor: [...CORE.filter(layer => !FOR_CONTAINERS.has(layer)), 'stack'],
   acme: ['wire', 'time', 'tls13', 'transport', 'client', 'platform', 'certificates'],
   hosts: ['wire', 'time', 'transport', 'transfer', 'client'],
+  // What it knows of the supervisor is what it is told by it.
+  page: ['wire', 'time', 'tls13', 'trace', 'supervisor'],
   cli: [...CORE, 'client', 'sealed', 'acme', 'stack', 'supervisor', 'trace'],
 }
 

@@ -13,6 +13,7 @@ export const TABLE: Table = [
       status: () => import('./commands/platform/status.ts'),
       logs: () => import('./commands/platform/logs.ts'),
       restart: () => import('./commands/platform/restart.ts'),
+      ui: () => import('./commands/platform/ui.ts'),
       demo: () => import('./commands/platform/demo.ts'),
     },
   },

@@ -60,6 +60,7 @@ const UNASKED: ReadonlySet<ControlMessage['kind']> = new Set([
   'leaving',
   'unreachable',
   'wake',
+  'sights',
 ])
 /** Messages that a process was not asked for, or may not send: with so many the supervisor ends it. */
 const OFFENCES = 64

@@ -5,19 +5,19 @@ import type { Plan } from '../stack/plan.ts'
 import { functionOf, type MemberSpec, named } from '../stack/spec.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
-import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
-import { hex } from '../wire/index.ts'
+import type { ControlMessage } from '../transfer/control.ts'
 import { COUNTERS } from './admin/metrics.ts'
 import { Tally } from './admin/tally.ts'
 import type { Controller } from './cgroups/hierarchy.ts'
 import { type Change, Diary } from './diary.ts'
 import { Expectations } from './expectations.ts'
-import { Inquiries } from './inquiries.ts'
 import { Sentinel } from './liveness/sentinel.ts'
 import { Loads } from './loads.ts'
+import { Observatory } from './observatory/observatory.ts'
 import { Pools } from './pools.ts'
 import { type BoundPort, bindPorts, reachable } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, Processes } from './processes.ts'
+import { Questions } from './questions.ts'
 import { untilRehearsed } from './rehearsing.ts'
 import { Reliefs } from './reliefs.ts'
 import { Proving } from './reload/proving.ts'
@@ -26,14 +26,10 @@ import { Replacements } from './replacements.ts'
 import { freeName, type Process, Replica } from './replica.ts'
 import { Retiring, STOP_TIMEOUT, type Way } from './retiring.ts'
 import { type Crew, RollOuts } from './roll-out.ts'
-import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
+import { type ConnectionStatus, type Moved, Sessions } from './sessions.ts'
 import { Sleep } from './sleep/sleep.ts'
 import { Start } from './start.ts'
 import { type Counters, type MemberStatus, statusOf } from './status.ts'
-
-/** Milliseconds for an answer to a status request, and to an order to move a connection. */
-const STATUS_TIMEOUT = 1000
-const MOVE_TIMEOUT = 30_000
 
 /** What is to run, and how. */
 export interface SupervisorOptions extends Plan {
@@ -72,14 +68,14 @@ export class Supervisor {
     tellGateways: message => this.#processes.tellAll(message, undefined, 'gateway'),
     heard: () => this.status(),
   })
+  /** What pages are told of connections. */
+  readonly observatory: Observatory
   readonly #options: SupervisorOptions
   readonly #clock: Clock
   readonly #processes: Processes
   readonly #replicas = new Set<Replica>()
   readonly #diary: Diary
-  readonly #counters: Inquiries<Counters>
-  readonly #lists: Inquiries<readonly ConnectionDescription[]>
-  readonly #moves: Inquiries<MoveReport>
+  readonly #questions: Questions
   readonly #replacements: Replacements
   readonly #reliefs: Reliefs
   readonly #rollOuts: RollOuts
@@ -102,9 +98,7 @@ export class Supervisor {
     this.#clock = clock
     this.#diary = new Diary(clock)
     this.#loads = new Loads(clock, loads => this.#processes.tellAll({ kind: 'loads', loads }))
-    this.#counters = new Inquiries(clock, STATUS_TIMEOUT)
-    this.#lists = new Inquiries(clock, STATUS_TIMEOUT)
-    this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
+    this.#questions = new Questions(clock, (id, message) => this.#processes.tell(id, message))
     this.#processes = new Processes({
       ...options,
       warmPool: () => this.#reloads.plan.warmPool,
@@ -115,7 +109,7 @@ export class Supervisor {
     this.#sentinel = new Sentinel({ ...options, processes: this.#processes })
     this.#expected = new Expectations(clock, options.liveness.start, this.#processes)
     this.#replacements = new Replacements(clock, options.log, replica => this.#processes.start(replica))
-    const ask = (id: number): Promise<Counters> => this.#ask(id)
+    const ask = (id: number): Promise<Counters> => this.#questions.status(id)
     this.#retiring = new Retiring({ processes: this.#processes, ask, clock, log: options.log })
     this.#rollOuts = new RollOuts(this.#crew(), options.bounds)
     this.#reloads = new Reloads(
@@ -157,11 +151,13 @@ export class Supervisor {
     })
     this.#sessions = new Sessions({
       replicas: () => this.#containers,
-      list: id => this.#lists.ask(id, '', () => this.#processes.tell(id, { kind: 'connectionsRequest' })),
-      move: (id, sessionId, target) =>
-        this.#moves.ask(id, hex(sessionId), () =>
-          this.#processes.tell(id, { kind: 'move', sessionId, target }),
-        ),
+      list: id => this.#questions.list(id),
+      move: (id, sessionId, target) => this.#questions.move(id, sessionId, target),
+    })
+    this.observatory = new Observatory({
+      ...{ clock, tally: this.tally, containers: () => this.#places() },
+      tell: (id, message) => this.#processes.tell(id, message),
+      ...{ status: () => this.status(), connections: () => this.connections() },
     })
   }
 
@@ -257,22 +253,23 @@ export class Supervisor {
     // A process that is still starting has nothing to tell, and may take its time to say so.
     const { member } = replica
     const asked = member !== undefined && member.peer !== undefined
-    return statusOf(replica, asked ? await this.#ask(member.id) : {}, this.#clock.steady())
-  }
-
-  async #ask(id: number): Promise<Counters> {
-    const send = (): void => this.#processes.tell(id, { kind: 'statusRequest' })
-    return (await this.#counters.ask(id, '', send)) ?? {}
+    return statusOf(replica, asked ? await this.#questions.status(member.id) : {}, this.#clock.steady())
   }
 
   get #containers(): Replica[] {
     return [...this.#replicas].filter(({ functionName }) => functionName !== '')
   }
 
+  /** Containers that can work, by the ids of their processes. */
+  #places(): Map<number, Replica> {
+    const ready = this.#containers.filter(({ member }) => member?.peer !== undefined)
+    return new Map(ready.map(replica => [replica.member!.id, replica]))
+  }
+
   /** What a process has counted; undefined once it has ended. */
   async #look(id: number | undefined): Promise<Counters | undefined> {
     if (id === undefined || this.#processes.get(id) === undefined) return undefined
-    return this.#ask(id)
+    return this.#questions.status(id)
   }
 
   #crew(): Crew {
@@ -378,10 +375,11 @@ export class Supervisor {
         this.#heard(from, Object.fromEntries(message.counters.map(({ name, value }) => [name, value])))
         return
       case 'connections':
-        this.#lists.answered(from, '', message.connections)
-        return
       case 'moved':
-        this.#moves.answered(from, hex(message.sessionId), message)
+        this.#questions.answered(from, message)
+        return
+      case 'sights':
+        this.observatory.heard(replica, message.sights, message.missed)
         return
       case 'leaving':
         this.#relieve(replica)
@@ -401,6 +399,7 @@ export class Supervisor {
     if (news !== undefined) this.#processes.tell(member.id, news)
     if (member.role === 'gateway') this.#processes.tell(member.id, this.proving.news)
     replica.life.ready(this.#clock.steady())
+    this.observatory.ready(member.id)
     replica.settled = true
     replica.broken = undefined
     this.#options.log.info({ child: member.payload.pid }, `${replica.name} is ready`)
@@ -410,7 +409,7 @@ export class Supervisor {
   }
 
   #heard(from: number, counters: Counters): void {
-    this.#counters.answered(from, '', counters)
+    this.#questions.told(from, counters)
     const { connections, uncaught = 0 } = counters
     const replica = this.#processes.get(from)?.replica
     if (replica !== undefined) this.tally.heard(from, replica, counters)
@@ -438,7 +437,7 @@ export class Supervisor {
     this.#sentinel.forget(id)
     this.#loads.forget(id)
     this.tally.ended(id)
-    for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
+    this.#questions.forget(id)
     if (this.#stopping) return
     this.#expected.settle(replica, new Error(`${replica.name} ended (${how})`))
     const followed = this.#replacements.ended(replica, how, failure)

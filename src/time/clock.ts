@@ -29,6 +29,8 @@ export interface Clock {
    * the machine sleeps.
    */
   steady(): number
+  /** The same with its fractions, to measure what is shorter. */
+  exact(): number
   /** Milliseconds since 1970, as the machine has been told: for what is said to others. */
   wall(): number
   /** Makes a timer, for an owner that arms and stops it many times: neither makes anything. */

@@ -42,6 +42,7 @@ const wheel = new TimerWheel({
 /** The clock of the machine; each entry point of a process hands it down. */
 export const SYSTEM_CLOCK: Clock = {
   steady: () => Math.floor(now()),
+  exact: now,
   wall: () => Date.now(),
   timer: bell => wheel.timer(bell),
   after: (milliseconds, ring) => wheel.after(milliseconds, ring),

@@ -17,6 +17,7 @@ const wheel = new TimerWheel({
 /** The clock of a browser's page or worker: it begins with that, and nothing of Node is in it. */
 export const WEB_CLOCK: Clock = {
   steady: () => Math.floor(performance.now()),
+  exact: () => performance.now(),
   wall: () => Date.now(),
   timer: bell => wheel.timer(bell),
   after: (milliseconds, ring) => wheel.after(milliseconds, ring),

@@ -17,10 +17,14 @@ import {
   vector,
 } from '../wire/index.ts'
 import { Certificates, Certify, Delegate, Delegated, Sign, Signed } from './keys/messages.ts'
+import { NO_PROOFS, Proofs } from './messages/proofs.ts'
+import { Sights } from './messages/sights.ts'
 import { SESSION_ID_LENGTH } from './seal.ts'
 
 /** The control protocol: what all processes say to each other. Its version is each message's first byte. */
 export const CONTROL_VERSION = 2
+
+export { NO_PROOFS, Proofs }
 
 export const PeerRole = enumeration('PeerRole', uint8, { gateway: 1, container: 2, signer: 3 })
 export type PeerRole = TypeOf<typeof PeerRole>
@@ -136,21 +140,6 @@ const consignment = {
 
 const parcelTicket = struct('ParcelTicket', { ticket: fixed(PARCEL_TICKET_LENGTH) })
 
-/** What an authority of the web reads at a host that a certificate is asked for (RFC 8555 §8.3). */
-const ProofPage = struct('ProofPage', { token: text(1, 512), content: text(1, 1024) })
-
-/** All that gateways show to authorities, in place of what they showed before. Nothing of it is secret. */
-const Proofs = struct('Proofs', {
-  pages: vector(ProofPage, 0, 2 ** 24 - 1),
-  /**
-   * The path of a Unix socket, whose owner answers handshakes for `acme-tls/1` (RFC 8737). Empty: they are
-   * those of functions, as all others.
-   */
-  responder: text(0, 4096),
-})
-export type Proofs = TypeOf<typeof Proofs>
-export const NO_PROOFS: Proofs = { pages: [], responder: '' }
-
 export const ControlMessage = select(
   'ControlMessage',
   'kind',
@@ -199,6 +188,8 @@ export const ControlMessage = select(
     delegated: 35,
     routes: 40,
     proofs: 60,
+    watch: 70,
+    sights: 71,
   }),
   {
     /**
@@ -332,6 +323,10 @@ export const ControlMessage = select(
       /** For clients that give no name; empty if there is none. */
       defaultFunction: text(0, 63),
     }),
+    /** From the supervisor: tell what becomes of your connections, every so many milliseconds; 0: no more. */
+    watch: struct('Watch', { milliseconds: uint16 }),
+    /** To the supervisor, while it watches. */
+    sights: Sights,
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
@@ -367,12 +362,13 @@ const ORDERS = kinds(
   'routes',
   'certify',
   'proofs',
+  'watch',
 )
 /** Messages of any such process to the supervisor, and those of one role alone. */
 const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved')
 const MORE_REPORTS: Readonly<Record<PeerRole, ReadonlySet<ControlMessage['kind']>>> = {
   gateway: kinds('leaving', 'unreachable', 'wake'),
-  container: kinds('present', 'wake'),
+  container: kinds('present', 'wake', 'sights'),
   signer: kinds('unreachable'),
 }
 /** Messages among such processes, and those that only a container or a gateway sends. */

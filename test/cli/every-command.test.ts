@@ -82,6 +82,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   invoke: both('invoke hello -X GET', /Hello, world!\s/),
   reload: both('reload', /nothing has changed/),
+  ui: both('ui --print', /http:\/\/127\.0\.0\.1:\d+\/ui\/#[\w-]{43}\s/),
   restart: both('restart gateway', /started gateway\S*\s/),
   deploy: both('deploy hello', /started hello-\d\s+moved 0 connections, ended hello-\d\s/),
   scale: { terminal: ['scale echo 2', /started echo-2/], pipe: ['scale echo 3', /started echo-3/] },

@@ -24,6 +24,10 @@ export class HandClock implements Clock {
     return this.#now
   }
 
+  exact(): number {
+    return this.#now
+  }
+
   wall(): number {
     return this.#now + this.#ahead
   }

@@ -69,6 +69,17 @@ const MESSAGES: ControlMessage[] = [
   { kind: 'move', sessionId: new Uint8Array(16).fill(1), target: 9 },
   { kind: 'moved', sessionId: new Uint8Array(16).fill(1), outcome: 'kept', generation: 0, detail: 'why' },
   { kind: 'leaving' },
+  { kind: 'watch', milliseconds: 100 },
+  {
+    kind: 'sights',
+    sights: [
+      {
+        ...{ kind: 'left', cause: 'order', sessionId: new Uint8Array(16).fill(1), generation: 7 },
+        ...{ target: 9, ago: 12, prepared: 80, handed: 190 },
+      },
+    ],
+    missed: 3,
+  },
   {
     kind: 'relayed',
     ticket,
@@ -143,7 +154,7 @@ describe('who may say what', () => {
 
   it('to the supervisor: what a process can tell of itself', () => {
     const reports = ['ready', 'failed', 'status', 'connections', 'moved']
-    expect(said(kind => mayReport('container', kind))).toEqual(reports)
+    expect(said(kind => mayReport('container', kind))).toEqual([...reports, 'sights'])
     expect(said(kind => mayReport('gateway', kind))).toEqual([...reports, 'leaving', 'unreachable'])
   })
 
@@ -162,6 +173,7 @@ describe('who may say what', () => {
       'loads',
       'connectionsRequest',
       'move',
+      'watch',
       'begins',
     ])
   })
@@ -169,7 +181,8 @@ describe('who may say what', () => {
   it('is said of every kind', () => {
     const heard = (kind: ControlMessage['kind']): boolean =>
       ['gateway', 'container', 'supervisor'].some(one => maySay(one as Speaker, kind)) ||
-      mayReport('gateway', kind)
+      mayReport('gateway', kind) ||
+      mayReport('container', kind)
     expect(kinds.filter(kind => !heard(kind))).toEqual([])
   })
 })

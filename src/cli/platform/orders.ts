@@ -23,6 +23,7 @@ export const ORDERS = {
   show: `${TOKEN} [A-Za-z0-9_.-]{1,1024}`,
   withdraw: TOKEN,
   respond: ' (on|off)',
+  ui: '',
 } as const
 
 export type Verb = keyof typeof ORDERS

@@ -12,6 +12,8 @@ export interface Always {
   /** @param connections whether each of them is told of */
   look(connections: boolean): Promise<PlatformStatus>
   stop(): Promise<void>
+  /** Opens the admin port if there is none, and tells where the page is. */
+  page(): Promise<string>
 }
 
 /** A platform that has started. */
@@ -27,7 +29,7 @@ export type Handler = (words: readonly string[], report: Report) => Promise<unkn
 
 /** What each order does. @param started undefined as long as the platform is still starting */
 export function ordersFor(
-  { look, stop }: Always,
+  { look, stop, page }: Always,
   started: () => Started | undefined,
 ): Readonly<Record<Verb, Handler>> {
   const running =
@@ -43,6 +45,7 @@ export function ordersFor(
       await stop()
       return { stopped: true }
     },
+    ui: running(async () => ({ address: await page() })),
     describe: running(async ({ running, supervisor, ports }, [name = '']) =>
       describe(name, running.config, ports, await supervisor.status(), supervisor.held),
     ),

@@ -36,6 +36,8 @@ import { nameOf, welcome } from './welcome.ts'
 export interface UpOptions {
   /** Whether changes of the stack file and of functions are followed. */
   readonly watch?: boolean
+  /** Whether the admin port is opened also where the stack file names none, and the page is named. */
+  readonly ui?: boolean
   /** What is said when everything is running; by default the welcome. */
   readonly greet?: (ports: Ports) => string
   /** Is told each line of the log. */
@@ -50,7 +52,7 @@ export interface UpOptions {
 export async function up(
   configFile: string | undefined,
   variables: Readonly<Record<string, string | undefined>>,
-  { watch = false, greet, see = () => {} }: UpOptions = {},
+  { watch = false, ui = false, greet, see = () => {} }: UpOptions = {},
 ): Promise<void> {
   const read = (): FoundConfig => readConfiguration(configFile, variables)
   const { config, warnings, files, shipped, at, file } = read()
@@ -102,8 +104,14 @@ export async function up(
   // Before anything else, so that of two that are started at once only one goes on.
   const look = (connections: boolean): Promise<PlatformStatus> =>
     status(running?.config ?? config, supervisor, ports, connections)
+  const page = async (): Promise<string> => {
+    const { host, port = 0 } = config.admin
+    admin ??= await Admin.open({ host, port }, () => supervisor)
+    if (ports !== undefined) ports = { ...ports, admin: admin.port }
+    return admin.page
+  }
   const orders = ordersFor(
-    { look, stop },
+    { look, stop, page },
     () => supervisor && running && renewals && ports && { supervisor, running, renewals, ports },
   )
   const control = await serveControl(controlSocket(runDirectory), (order, report) =>
@@ -145,10 +153,10 @@ export async function up(
     throw error
   }
   try {
-    admin = await openAdmin(config, () => supervisor)
+    if (ui || config.admin.port !== undefined) await page()
     ports = { ...(await supervisor.start()), ...(admin && { admin: admin.port }) }
     const broken = await brokenOf(config, supervisor, watch)
-    const greeting = greet?.(ports) ?? (await welcome(config, ports, broken, how))
+    const greeting = greet?.(ports) ?? (await welcome(config, { ...ports, page: admin?.page }, broken, how))
     // Who reads the welcome may save a file at once.
     if (watch) watching = new Watching(running, file, SYSTEM_CLOCK)
     say(greeting)
@@ -177,14 +185,6 @@ async function brokenOf(
   const broken = functions.filter(one => one.broken !== undefined)
   if (broken.length === functions.length && !watch) throw new UpError('no function can start')
   return new Set(broken.map(({ name }) => name))
-}
-
-/** The admin port, if there is to be one. */
-async function openAdmin(
-  { admin: { host, port } }: Config,
-  supervisor: () => Supervisor | undefined,
-): Promise<Admin | undefined> {
-  return port === undefined ? undefined : Admin.open({ host, port }, supervisor)
 }
 
 async function status(

@@ -15,7 +15,7 @@ const EVERYWHERE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '
  */
 export async function welcome(
   { gateway, admin, functions, certificates, runDirectory }: Config,
-  { http, https, ...ports }: Ports & { readonly admin?: number },
+  { http, https, ...ports }: Ports & { readonly admin?: number; readonly page?: string | undefined },
   broken: ReadonlySet<string>,
   how: (command: string) => string,
 ): Promise<string> {
@@ -25,11 +25,13 @@ export async function welcome(
   const authority = join(nameOf(certificates), 'ca.crt')
   const at = `${bracketed(admin.host)}:${ports.admin}`
   const adminLine = ports.admin === undefined ? '' : `  admin   ${at}   (/metrics, /healthz)\n`
+  const pageLine = ports.page === undefined ? '' : `  page    ${ports.page}\n`
+  const serves = every.map(one => described(one, broken.has(one.name)))
   return `
 hotpotato is running
   http    ${bracketed(address)}:${http}
   https   ${bracketed(address)}:${https}
-${adminLine}  serves  ${every.map(one => described(one, broken.has(one.name))).join('\n          ')}
+${adminLine}${pageLine}  serves  ${serves.join('\n          ')}
   log     ${join(nameOf(runDirectory), LOG_FILE)}   (${how('logs -f')} follows it)
 ${page(gateway.defaultFunction, host, http)}${commandsToTry(
   every.filter(one => !broken.has(one.name) && isForAll(one)),

@@ -106,6 +106,8 @@ export interface ConnectionArrival {
   readonly home?: number | undefined
   /** It has been kept here: its session, whose state the envelope has. */
   readonly taken?: Session | undefined
+  /** A gateway has kept it while the function slept. */
+  readonly woken?: boolean
   /** Responses of upstreams that have come along. */
   readonly upstreams?: readonly Arrived[] | undefined
 }

@@ -42,6 +42,8 @@ import { Traffic } from '../protocol/traffic.ts'
 import { Resting } from '../survival/resting.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
 import { Upstreams } from '../upstream/upstreams.ts'
+import { followed } from '../watch/followed.ts'
+import { Lookout } from '../watch/lookout.ts'
 import { noneCounted } from './counters.ts'
 import type { HostOptions } from './host-options.ts'
 import { keepsAwake } from './idleness.ts'
@@ -75,6 +77,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly slots = new SlotFiles()
   readonly loop = LOOP
   readonly upstreams: Upstreams
+  readonly lookout: Lookout
   readonly counters = noneCounted()
   readonly traffic: Traffic
   readonly accessLog: AccessLog | undefined
@@ -114,6 +117,7 @@ export class Host implements ConnectionHost<Connection> {
     this.traffic = new Traffic(options.maxInflight)
     ;({ accessLog: this.accessLog, queueMark: this.queueMark } = options)
     this.upstreams = new Upstreams(options.clock)
+    this.lookout = new Lookout(options.clock)
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
     this.#leavers = new Leavers(this)
@@ -303,22 +307,24 @@ export class Host implements ConnectionHost<Connection> {
     const first =
       only === undefined ? this.#others.choose(functionName, undefined, home) : this.#others.find(only)
     if (courier === undefined) return false
+    const cause = functionName !== this.functionName ? 'request' : only === undefined ? 'drain' : 'order'
+    const [freezing, settled] = followed(this.lookout, cause, freeze, settle)
     if (first === undefined) {
       if (functionName !== this.functionName) this.#neighbours.wishes.wish(functionName)
-      else if (only === undefined) return this.resting.give(freeze, settle)
+      else if (only === undefined) return this.resting.give(freezing, settled)
       return false
     }
     new Offering({
       courier,
       log: this.log,
-      keep: (frozen, settled) =>
-        only === undefined && functionName === this.functionName && this.resting.giveFrozen(frozen, settled),
+      keep: (frozen, then) =>
+        only === undefined && functionName === this.functionName && this.resting.giveFrozen(frozen, then),
       another: refusedBy => (only === undefined ? this.#others.choose(functionName, refusedBy) : undefined),
       settle: (release, target) => {
-        settle(release, target)
+        settled(release, target)
         this.#leavers.more()
       },
-    }).begin(freeze(this.trusts(first.functionName) && !this.#draining), first)
+    }).begin(freezing(this.trusts(first.functionName) && !this.#draining), first)
     return true
   }
 
@@ -344,6 +350,7 @@ export class Host implements ConnectionHost<Connection> {
   closed(connection: Connection, why: ConnectionEnd): void {
     if (!this.#connections.remove(connection, why === 'moved')) return
     this.counters[why]++
+    if (why !== 'moved') this.lookout.note(why, connection)
     if (why === 'unclean')
       this.log.warn({ session: connection.id }, 'ended a connection whose owner is unknown')
   }

@@ -85,6 +85,11 @@ export class KeyRing {
     }
   }
 
+  /** Checkpoints that were sealed here so far. */
+  get sealed(): number {
+    return this.#checkpoints
+  }
+
   /** Seals checkpoints with our own key of the hour, and opens those of all replicas of the function. */
   get checkpoints(): CheckpointSealer {
     return {

@@ -11,6 +11,7 @@ import { type Envelope, FORMAT_VERSION, LAST_GENERATION } from '../../transfer/e
 import { extensionOf } from '../../transfer/extensions.ts'
 import type { Hibernated } from '../../transfer/hibernated.ts'
 import type { TakeOver } from '../../transfer/leg.ts'
+import type { SightKind } from '../../transfer/messages/sights.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
 import { type Descriptor, openStream } from '../../transfer/stream.ts'
@@ -23,6 +24,7 @@ import { isStill, thaw } from '../survival/hibernation.ts'
 import { recover } from '../survival/recovery.ts'
 import { goesOn, isOfSocket } from '../survival/slot.ts'
 import type { Arrived } from '../upstream/upstreams.ts'
+import type { Lookout } from '../watch/lookout.ts'
 import type { Counters } from './counters.ts'
 import type { Residents } from './residents.ts'
 
@@ -30,6 +32,7 @@ import type { Residents } from './residents.ts'
 export interface Receiver extends ConnectionHost<Connection> {
   readonly counters: Counters
   readonly courier: Courier | undefined
+  readonly lookout: Lookout
   /** It takes nothing new. */
   readonly draining: boolean
   /** Whether seats are kept for connections that go to containers of that function, and by them. */
@@ -165,7 +168,7 @@ export class Reception {
       const { envelope, still } = found
       if (!isStill(still, descriptor))
         return this.#refuse('stale', 'a connection of another socket, or one that has been woken before')
-      const refusal = this.#against(envelope, 'kin') ?? this.#open(envelope, descriptor, {})
+      const refusal = this.#against(envelope, 'kin') ?? this.#open(envelope, descriptor, { woken: true })
       if (refusal === undefined) this.#host.counters.thawed++
       return refusal
     } catch (error) {
@@ -217,6 +220,8 @@ export class Reception {
   }
 
   #begin(envelope: Envelope, stream: ByteStream, arrival: ConnectionArrival): Arrival {
+    const { lookout } = this.#host
+    const begun = lookout.now()
     let connection: Connection
     try {
       connection = new Connection(this.#host, envelope, stream, arrival)
@@ -230,6 +235,8 @@ export class Reception {
     if (arrival.recovery === undefined) this.#host.counters.accepted++
     else this.#host.counters.takenOver++
     this.#connections.add(connection)
+    if (lookout.watched)
+      lookout.note(seenAs(envelope, arrival), envelope, { prepared: lookout.now() - begun })
     connection.start()
     return undefined
   }
@@ -239,6 +246,14 @@ export class Reception {
     this.#host.log.warn({ reason, detail }, 'refused a connection')
     return { reason, detail: detail.slice(0, 255) }
   }
+}
+
+/** How a connection came, as the supervisor is told. */
+function seenAs({ hops }: Envelope, { recovery, taken, home, woken }: ConnectionArrival): SightKind {
+  if (recovery !== undefined) return 'tookOver'
+  if (woken === true) return 'woke'
+  if (taken !== undefined) return 'returned'
+  return hops === 0 && home === undefined ? 'opened' : 'arrived'
 }
 
 /** Seats are for sessions with their keys, or for none; what a gateway watches over has no seat. */

@@ -111,6 +111,9 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
       case 'connectionsRequest':
         courier.tell(from, { kind: 'connections', connections: host.list() })
         return
+      case 'watch':
+        host.lookout.watch(message.milliseconds, sights => courier.tell(from, sights))
+        return
       case 'vacate':
         host.vacated(message.sessionId, from)
         return
@@ -347,6 +350,7 @@ function status(
     rooted: host.rooted,
     ...host.heldUp,
     keyRing: host.keyRing.size,
+    checkpoints: host.keyRing.sealed,
     inCustody,
     carriedBytes,
     heldBytes: bounded(host.memory.held),

@@ -1,11 +1,13 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { isIP } from 'node:net'
 import { MissingPackageError } from '../../platform/optional-package.ts'
 import { portError } from '../../platform/port-error.ts'
 import type { MemberStatus } from '../status.ts'
 import { expose } from './exposition.ts'
 import { metricsOf } from './metrics.ts'
+import { PAGE_PATH, Page, type PageSource } from './page.ts'
+import { type Reply, send } from './reply.ts'
 import { Tally } from './tally.ts'
 
 /** Where the admin port is. */
@@ -17,7 +19,7 @@ export interface AdminSettings {
 }
 
 /** What is told there. */
-export interface AdminSource {
+export interface AdminSource extends PageSource {
   readonly tally: Tally
   /** Asks all processes. */
   status(): Promise<readonly MemberStatus[]>
@@ -35,20 +37,29 @@ const LOOKS = 1000
 /** The admin port: health and metrics of the platform, for programs of the machine. */
 export class Admin {
   readonly #server: Server
+  readonly #host: string
+  readonly #page: Page
 
-  private constructor(server: Server) {
+  private constructor(server: Server, host: string, page: Page) {
     this.#server = server
+    this.#host = host
+    this.#page = page
   }
 
   /** @throws Error the port cannot be had; the message says what to do */
   static async open({ host, port }: AdminSettings, source: Sourced): Promise<Admin> {
+    const page = new Page(source)
     const server = createServer(
       { requestTimeout: PATIENCE, headersTimeout: PATIENCE, connectionsCheckingInterval: LOOKS },
       (request, response) => {
-        answer(request, source).then(
-          reply => send(request, response, reply),
-          () => send(request, response, { status: 500, text: 'the platform could not be asked\n' }),
-        )
+        const isOfPage = /^\/ui(\/|$|\?)/.test(request.url ?? '') && isLocal(request.headers.host)
+        const answered = isOfPage ? page.answer(request, response) : answer(request, source)
+        const failed: Reply = { status: 500, text: 'the platform could not be asked\n' }
+        answered
+          .catch(() => failed)
+          .then(reply => {
+            if (reply !== undefined) send(request.method, response, reply)
+          })
       },
     )
     server.maxConnections = CLIENTS
@@ -58,12 +69,18 @@ export class Admin {
     } catch (error) {
       throw portError(error, port, 'HOTPOTATO_ADMIN_PORT', 'admin.port')
     }
-    return new Admin(server)
+    return new Admin(server, host, page)
   }
 
   get port(): number {
     const address = this.#server.address()
     return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  /** Where the page is, with the token that it needs. */
+  get page(): string {
+    const host = isIP(this.#host) === 6 ? `[${this.#host}]` : this.#host
+    return `http://${host}:${this.port}${PAGE_PATH}#${this.#page.key.token}`
   }
 
   close(): void {
@@ -72,23 +89,18 @@ export class Admin {
   }
 }
 
-interface Reply {
-  readonly status: number
-  readonly text: string
-  readonly contentType?: string
-}
-
 async function answer({ method = '', url = '', headers }: IncomingMessage, source: Sourced): Promise<Reply> {
   if (!isLocal(headers.host))
     return { status: 403, text: 'this port is for localhost: the Host field names another machine\n' }
-  if (method !== 'GET' && method !== 'HEAD') return { status: 405, text: 'GET and HEAD only\n' }
+  if (method !== 'GET' && method !== 'HEAD')
+    return { status: 405, text: 'GET and HEAD only\n', fields: { allow: 'GET, HEAD' } }
   switch (url.split('?', 1)[0]) {
     case '/healthz':
       return health((await source()?.status()) ?? [])
     case '/metrics':
       return metrics(source())
     default:
-      return { status: 404, text: 'there are /healthz and /metrics\n' }
+      return { status: 404, text: 'there are /healthz, /metrics and /ui/\n' }
   }
 }
 
@@ -113,21 +125,9 @@ async function metrics(source: AdminSource | undefined): Promise<Reply> {
   const tally = source?.tally ?? new Tally([])
   try {
     const { text, contentType } = await expose(metricsOf({ tally, members }))
-    return { status: 200, text, contentType }
+    return { status: 200, text, fields: { 'content-type': contentType } }
   } catch (error) {
     if (!(error instanceof MissingPackageError)) throw error
     return { status: 501, text: `${error.message}\n` }
   }
-}
-
-function send({ method }: IncomingMessage, response: ServerResponse, reply: Reply): void {
-  const { status, text, contentType = 'text/plain; charset=utf-8' } = reply
-  response.writeHead(status, {
-    'content-type': contentType,
-    'content-length': Buffer.byteLength(text),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    ...(status === 405 ? { allow: 'GET, HEAD' } : {}),
-  })
-  response.end(method === 'HEAD' ? undefined : text)
 }

@@ -90,6 +90,13 @@ const COUNTED: readonly Counted[] = [
     counters: { '': 'takenOver' },
   },
   {
+    name: 'hotpotato_checkpoints_total',
+    type: 'counter',
+    help: 'Checkpoints that containers have left for their successors.',
+    of: 'function',
+    counters: { '': 'checkpoints' },
+  },
+  {
     name: 'hotpotato_refused_total',
     type: 'counter',
     help: 'What containers have refused: connections, and requests beyond maxInflight.',

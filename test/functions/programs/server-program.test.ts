@@ -211,6 +211,7 @@ describe('a program that is to listen', () => {
     const patient: Clock = {
       wall: () => SYSTEM_CLOCK.wall(),
       steady: () => SYSTEM_CLOCK.steady(),
+      exact: () => SYSTEM_CLOCK.exact(),
       after: (delay, work) => SYSTEM_CLOCK.after(delay === 1000 ? 60_000 : delay, work),
       every: (period, work) => SYSTEM_CLOCK.every(period, work),
       timer: work => SYSTEM_CLOCK.timer(work),

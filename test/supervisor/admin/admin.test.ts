@@ -5,9 +5,10 @@ import { Tally } from '../../../src/supervisor/admin/tally.ts'
 import type { MemberStatus } from '../../../src/supervisor/status.ts'
 
 let admin: Admin
+const observatory = { subscribe: () => undefined, life: async () => undefined }
 let members: Partial<MemberStatus>[] | undefined
 beforeAll(async () => {
-  const source = { tally: new Tally([]), status: async () => members as MemberStatus[] }
+  const source = { tally: new Tally([]), status: async () => members as MemberStatus[], observatory }
   admin = await Admin.open({ host: '127.0.0.1', port: 0 }, () => members && source)
 })
 afterAll(() => admin?.close())

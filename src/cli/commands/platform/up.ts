@@ -20,6 +20,7 @@ export const command = defineCommand({
       kind: 'switch',
       help: 'reload when the stack file changes, and deploy a function when one of its files does',
     },
+    ui: { kind: 'switch', help: 'open the admin port, whatever the stack file says, and name the page' },
     ...CONFIG,
   },
   help: `Starts what the stack file says, and prints where it listens and commands to try. It stays until
@@ -32,7 +33,7 @@ where none can, up ends with status 1, unless it watches.`,
     'hotpotato up --carrier relay',
     'HOTPOTATO_HTTPS_PORT=0 hotpotato up',
   ],
-  async run({ carrier, duplicate, watch, config }) {
+  async run({ carrier, duplicate, watch, ui, config }) {
     const { up } = await import('../../up/up.ts')
     const variables = {
       ...process.env,
@@ -41,6 +42,6 @@ where none can, up ends with status 1, unless it watches.`,
       ...(carrier === undefined ? {} : { HOTPOTATO_CARRIER: carrier }),
       ...(duplicate ? { HOTPOTATO_DUPLICATE: 'true' } : {}),
     }
-    await up(config, variables, { watch })
+    await up(config, variables, { watch, ui })
   },
 })

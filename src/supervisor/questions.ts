@@ -1,0 +1,57 @@
+import type { Clock } from '../time/clock.ts'
+import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
+import { hex } from '../wire/index.ts'
+import { Inquiries } from './inquiries.ts'
+import type { MoveReport } from './sessions.ts'
+import type { Counters } from './status.ts'
+
+/** Milliseconds for an answer to a status request, and to an order to move a connection. */
+const STATUS_TIMEOUT = 1000
+const MOVE_TIMEOUT = 30_000
+
+/** What the supervisor asks its processes. */
+export class Questions {
+  readonly #tell: (id: number, message: ControlMessage) => void
+  readonly #counters: Inquiries<Counters>
+  readonly #lists: Inquiries<readonly ConnectionDescription[]>
+  readonly #moves: Inquiries<MoveReport>
+
+  /** @param tell sends a message to a process */
+  constructor(clock: Clock, tell: (id: number, message: ControlMessage) => void) {
+    this.#tell = tell
+    this.#counters = new Inquiries(clock, STATUS_TIMEOUT)
+    this.#lists = new Inquiries(clock, STATUS_TIMEOUT)
+    this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
+  }
+
+  /** What it has counted; empty if it does not answer in time. */
+  async status(id: number): Promise<Counters> {
+    return (await this.#counters.ask(id, '', () => this.#tell(id, { kind: 'statusRequest' }))) ?? {}
+  }
+
+  /** The connections of a container; undefined if it does not answer in time. */
+  list(id: number): Promise<readonly ConnectionDescription[] | undefined> {
+    return this.#lists.ask(id, '', () => this.#tell(id, { kind: 'connectionsRequest' }))
+  }
+
+  /** Orders a container to move a connection. @returns as {@link list} */
+  move(id: number, sessionId: Uint8Array, target: number): Promise<MoveReport | undefined> {
+    return this.#moves.ask(id, hex(sessionId), () => this.#tell(id, { kind: 'move', sessionId, target }))
+  }
+
+  /** Counters have come. */
+  told(from: number, counters: Counters): void {
+    this.#counters.answered(from, '', counters)
+  }
+
+  /** An answer has come to one of the others. */
+  answered(from: number, message: Extract<ControlMessage, { kind: 'connections' | 'moved' }>): void {
+    if (message.kind === 'connections') this.#lists.answered(from, '', message.connections)
+    else this.#moves.answered(from, hex(message.sessionId), message)
+  }
+
+  /** That process has ended. */
+  forget(id: number): void {
+    for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
+  }
+}
