@@ -99,7 +99,13 @@ function curl(version: string, path: string) {
   return { child, over, got: () => text.length }
 }
 
-/** A download that reads on as far as the test wants, slowly beyond that, and never half a deploy further. */
+/** A piece of the download in so many milliseconds, beyond half of what lies between two deploys. */
+const CRAWL = 250
+
+/**
+ * A download that reads on as far as the test wants, slowly beyond that, and still more slowly from half a
+ * deploy on. It never stops: what its client takes nothing of waits for that, and does not move meanwhile.
+ */
 class Download {
   bytes = 0
   #wanted = 0
@@ -132,7 +138,8 @@ class Download {
       this.#hash.update(piece)
       if (this.bytes > this.#wanted) await setTimeout(20)
       // However long a deploy takes, the download is still underway then.
-      await until(() => this.bytes < this.#wanted + AHEAD)
+      const end = Date.now() + CRAWL
+      await until(() => this.bytes < this.#wanted + AHEAD || Date.now() > end)
     }
     this.#over = true
   }

@@ -44,6 +44,11 @@ export class BodyWriter {
     return this.#blocked ?? (this.#turn.goesOn() ? undefined : this.#nextTurn())
   }
 
+  /** Something could not be given out: what follows it makes no sense. */
+  get failed(): boolean {
+    return this.#failure !== undefined
+  }
+
   /** Gives out at once what has been gathered, also if the client has to take something first. */
   flush(): void {
     if (this.#gathered.length === 0) return

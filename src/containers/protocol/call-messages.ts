@@ -1,6 +1,7 @@
 import type { ConnectionInfo, FunctionResponse } from '../../functions/contract.ts'
 import type { Field, RequestHead, RequestView } from '../../http/message.ts'
 import type { Problem } from '../../http/problem.ts'
+import type { Clock } from '../../time/clock.ts'
 import type { FrozenCall } from '../../transfer/envelope.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Marks } from './metered.ts'
@@ -67,6 +68,22 @@ export function withCallFields(
   told.push(['x-call-id', callId], ['x-start-time', startTime])
   return { method, target, version, headers: told, host, path, query }
 }
+
+/** How a call is named for people. @param callee whose it is */
+export function callName(
+  { method, path }: Pick<RequestHead, 'method' | 'path'>,
+  { functionName, clock }: { readonly functionName: string; readonly clock: Pick<Clock, 'wall'> },
+  callId: string,
+  began: number,
+): string {
+  const age = Math.max(0, Math.round((clock.wall() - began) / 1000))
+  return `${method} ${path.slice(0, 40)} of ${functionName} (call ${callId}, for ${age} s)`
+}
+
+/** Why a call is over in a container whose function goes on with it in another one. */
+export const ELSEWHERE: Error = Object.assign(new Error('the call goes on in another container'), {
+  name: 'MovedError',
+})
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function'

@@ -189,8 +189,19 @@ export class CallResponse {
     return this.#told(this.#flow?.frozen)
   }
 
+  /** Whether another container could go on with it, if that is little. */
+  get coverable(): boolean {
+    const flow = this.#flow
+    return flow?.coverable === true && !this.cancelled && !this.#rooted && this.#portable(flow)
+  }
+
+  /** Gives out what waits for more; then {@link standing} says where it stands, in a turn of its own. */
+  gather(): void {
+    this.#flow?.gather()
+  }
+
   /** What is left of it behind the piece that goes out now, if another container could go on from there. */
-  get #standing(): FrozenCall | undefined {
+  get standing(): FrozenCall | undefined {
     const asks = (this.#context.upstreams?.size ?? 0) > 0
     return asks || this.cancelled ? undefined : this.#told(this.#flow?.standing)
   }
@@ -322,7 +333,7 @@ export class CallResponse {
       if (data.length > PIECE) return sink.write(data)
       return cover.cover(
         () => sink.write(data),
-        () => this.#standing,
+        () => this.standing,
       )
     }
     return { write }

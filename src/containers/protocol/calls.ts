@@ -2,6 +2,7 @@ import { carried } from '../../http/h1/index.ts'
 import type { H2Exchange } from '../../http/h2/exchanges/exchange.ts'
 import type { H2Serving } from '../../http/h2/serving.ts'
 import type { Http2Passenger } from '../../transfer/consignments/application.ts'
+import type { FrozenCall } from '../../transfer/envelope.ts'
 import { concat } from '../../wire/index.ts'
 import type { Rates } from '../connection/rates.ts'
 import { Tunnel } from '../socket/tunnel.ts'
@@ -117,6 +118,44 @@ export class Calls {
     return companions
   }
 
+  /**
+   * Whether there are responses from which another container could go on, and nothing else but some that have
+   * yet to begin.
+   */
+  get coverable(): boolean {
+    let some = false
+    for (const { sink } of this.#exchanges) {
+      const coverable = sink instanceof FunctionCall ? sink.coverable : false
+      if (coverable === false) return false
+      some ||= coverable === true
+    }
+    return some
+  }
+
+  /** Has functions' pieces given out that wait for others; to be called in a turn of its own. */
+  gather(): void {
+    for (const { sink } of [...this.#exchanges]) if (sink instanceof FunctionCall) sink.gather()
+  }
+
+  /**
+   * Where all of it stands, to be asked behind {@link gather}. @param most bytes that it may have @returns
+   * undefined if one cannot say it, or they are too many
+   */
+  standing(most: number): readonly Http2Passenger[] | undefined {
+    const standing: Http2Passenger[] = []
+    let bytes = 0
+    for (const exchange of this.#exchanges) {
+      const { announced, index, head, sink } = exchange
+      const call = sink instanceof FunctionCall ? sink.standing : undefined
+      if (call === undefined) return undefined
+      const frozen = { kind: 'response', call: behind(exchange, call) } as const
+      bytes += bytesOf(frozen)
+      if (bytes > most) return undefined
+      standing.push({ streamId: announced.streamId, index, request: carried(head), frozen })
+    }
+    return standing
+  }
+
   /** What is left of all that went along with {@link withdraw}. */
   get left(): readonly Http2Passenger[] {
     return this.#left
@@ -201,7 +240,7 @@ export class Calls {
         this.#serving.withdraw(exchange, sink.takeBack())
         continue
       }
-      const frozen = sink instanceof Tunnel ? sink.leave() : behind(exchange, sink)
+      const frozen = sink instanceof Tunnel ? sink.leave() : leaving(exchange, sink)
       if (sink instanceof FunctionCall)
         for (const journey of sink.journeys) this.upstreams.push({ streamId, journey })
       if (frozen?.kind === 'upload') rates.keep({ streamId, left: exchange.patience, counted: 0 })
@@ -222,12 +261,15 @@ export class Calls {
   }
 }
 
-/** What is left of a call that stands still, behind what waits for a window of its client. */
-function behind({ unsent }: H2Exchange, sink: FunctionCall): Http2Passenger['frozen'] {
+function leaving(exchange: H2Exchange, sink: FunctionCall): Http2Passenger['frozen'] {
   const frozen = sink.leave()
-  if (unsent.length === 0) return frozen
-  const content = concat(...unsent, frozen.call.content)
+  return { ...frozen, call: behind(exchange, frozen.call) }
+}
+
+/** What is left of a call that stands still, behind what waits for a window of its client. */
+function behind({ unsent }: H2Exchange, call: FrozenCall): FrozenCall {
+  if (unsent.length === 0) return call
+  const content = concat(...unsent, call.content)
   // What waits has been counted, where something counts.
-  const given = Math.max(0, frozen.call.given - (content.length - frozen.call.content.length))
-  return { ...frozen, call: { ...frozen.call, content, given } }
+  return { ...call, content, given: Math.max(0, call.given - (content.length - call.content.length)) }
 }

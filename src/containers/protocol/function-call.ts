@@ -15,16 +15,21 @@ import type { FrozenCall } from '../../transfer/envelope.ts'
 import { EMPTY } from '../../wire/index.ts'
 import type { Arrived } from '../upstream/upstreams.ts'
 import { CallContext, type Callee, type Informant } from './call-context.ts'
-import { type CallRequest, functionFailed, isThenable, viewOf, withCallFields } from './call-messages.ts'
+import {
+  type CallRequest,
+  callName,
+  ELSEWHERE,
+  functionFailed,
+  isThenable,
+  viewOf,
+  withCallFields,
+} from './call-messages.ts'
 import { CallResponse } from './call-response.ts'
 import { callersTime } from './callers-time.ts'
 import { type LeavingCall, weightOf } from './passenger.ts'
 import { type Pending, pendingCalls } from './pending.ts'
 import { RequestBody } from './request-body.ts'
 import { frozenState, resumed } from './response-flow.ts'
-
-/** Why a call is over here that goes on in another container. */
-const ELSEWHERE = Object.assign(new Error('the call goes on in another container'), { name: 'MovedError' })
 
 /**
  * One accepted request on its way through a function. The body is given whole if it is there at once,
@@ -247,12 +252,26 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     }
   }
 
+  /** Whether another container could go on from a checkpoint of its response; undefined: it has not begun. */
+  get coverable(): boolean | undefined {
+    if (!this.#response.begun) return undefined
+    return this.bodyEnded && !this.reads && this.upstreams === 0 && this.#response.coverable
+  }
+
+  /** See {@link CallResponse.gather}. */
+  gather(): void {
+    this.#response.gather()
+  }
+
+  /** See {@link CallResponse.standing}. */
+  get standing(): FrozenCall | undefined {
+    return this.coverable === true ? this.#response.standing : undefined
+  }
+
   /** How it is called where it holds something up. */
   get name(): string {
-    const { method, path } = this.#head
     const { callId, began = 0 } = this.#context
-    const age = Math.max(0, Math.round((this.#callee.clock.wall() - began) / 1000))
-    return `${method} ${path.slice(0, 40)} of ${this.#callee.functionName} (call ${callId}, for ${age} s)`
+    return callName(this.#head, this.#callee, callId, began)
   }
 
   /** Its name, as long as it cannot go elsewhere; undefined: it can, or there is nothing of it. */
@@ -307,7 +326,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     const request = () => (module.kind === 'fetch' ? this.#requestWith(body) : undefined)
     pendingCalls.run(this, () => {
       if (frozen.call.status === 0) this.#goOnUnanswered(frozen.call, request)
-      else this.#response.goOn(frozen.call, this.#timeout, request).catch(error => this.#failed(error))
+      else this.#response.goOn(frozen.call, this.#timeout, request).catch(error => this.failed(error))
     })
   }
 
@@ -354,7 +373,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   /** Waits for what the function gives. */
   #await<T>(response: Promise<T>, then: (given: T) => void): void {
-    pendingCalls.wait(this, response, then, error => this.#failed(error))
+    pendingCalls.wait(this, response, then, error => this.failed(error))
   }
 
   #answer(view: RawResponse): void {
@@ -386,7 +405,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
       const trailed = this.#context.trailerSource !== undefined
       const whole = fromWholeResponse(response, this.#head.method, trailed)
       if (whole === undefined) {
-        this.#drain(response as Response, trailed).catch(error => this.#failed(error))
+        this.#drain(response as Response, trailed).catch(error => this.failed(error))
         return
       }
       if (this.#cancelled) return
@@ -405,10 +424,6 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   failed(error: unknown): void {
-    this.#failed(error)
-  }
-
-  #failed(error: unknown): void {
     try {
       this.#refuse(error)
     } catch (fault) {

@@ -17,6 +17,7 @@ import type { TunnelOwner } from '../socket/tunnel.ts'
 import type { Leaving } from '../upstream/upstreams.ts'
 import { Acceptance } from './acceptance.ts'
 import { Calls } from './calls.ts'
+import { type CoveredHttp2, Covering } from './covering.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { Triage, type TriageOwner } from './triage.ts'
 
@@ -31,10 +32,11 @@ const TICK = 1000
  * other functions wait unaccepted, and so are part of the exported state, until `policy.ts` says that the
  * connection moves or that they are lent. What is said on it is the matter of {@link H2Serving}.
  */
-export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
+export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner, CoveredHttp2 {
   readonly #owner: ProtocolOwner
   readonly #serving: H2Serving
-  readonly #calls: Calls
+  readonly calls: Calls
+  readonly #covering: Covering
   readonly #acceptance: Acceptance
   readonly #triage: Triage
   #failed = false
@@ -54,7 +56,8 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
     this.#resuming = resuming
     this.#owner = owner
     this.#serving = new H2Serving(this, owner.host.limits.http2, state, owner.host.exceeded)
-    this.#calls = new Calls(this.#serving)
+    this.calls = new Calls(this.#serving)
+    this.#covering = new Covering(owner, this)
     this.#acceptance = new Acceptance(owner, this, this.#serving)
     this.#triage = new Triage(this, owner, this.#acceptance, refusal)
     this.#told = this.now()
@@ -69,6 +72,8 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
   }
 
   step(): boolean {
+    // It is covered before anything is said.
+    if (this.#resuming.length > 0 && this.#owner.onLeg) this.#owner.out.flush()
     for (const one of this.#resuming) this.#acceptance.resume(one)
     this.#resuming = []
     if (this.http.untaken > OUTPUT && !this.#give()) {
@@ -83,7 +88,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
   }
 
   settle(): void {
-    this.#calls.wait()
+    this.calls.wait()
     this.#tell()
     const decided = this.#triage.decide()
     // The connection is another container's now, or was restored anew.
@@ -114,7 +119,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
   }
 
   flush(): void {
-    while (this.#give());
+    while (this.#give(true));
   }
 
   /**
@@ -126,7 +131,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
   }
 
   get held(): number {
-    return this.#serving.held + this.#calls.held(this.#resuming)
+    return this.#serving.held + this.calls.held(this.#resuming)
   }
 
   shed(what: Problem): void {
@@ -154,39 +159,39 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
   get quiet(): boolean {
     const http = this.http
     return (
-      this.#calls.size + this.#resuming.length === 0 &&
+      this.calls.size + this.#resuming.length === 0 &&
       !this.#failed &&
       !http.reporting &&
-      (this.#calls.withdrawn || http.unsent <= CARRIED_BYTES)
+      (this.calls.withdrawn || http.unsent <= CARRIED_BYTES)
     )
   }
 
   get portable(): boolean {
     const http = this.http
-    const bytes = this.#calls.portable ?? Infinity
+    const bytes = this.calls.portable ?? Infinity
     if (this.#failed || http.reporting || this.#owner.out.blocked) return false
-    if (this.#calls.companions > (this.#owner.host.upstreams?.most ?? 0)) return false
+    if (this.calls.companions > (this.#owner.host.upstreams?.most ?? 0)) return false
     return bytes + http.unsent <= CARRIED_REQUEST_BYTES
   }
 
   withdraw(): void {
-    this.#calls.withdraw(this.#owner.timers.rates, this.#triage.waiting)
+    this.calls.withdraw(this.#owner.timers.rates, this.#triage.waiting)
   }
 
   get calling(): boolean {
-    return this.#calls.working
+    return this.calls.working
   }
 
   get watched(): boolean {
-    return this.#calls.watched || this.#triage.waiting.size > 0 || this.http.input.inHeaders
+    return this.calls.watched || this.#triage.waiting.size > 0 || this.http.input.inHeaders
   }
 
   get stays(): string | undefined {
-    return this.#calls.stays
+    return this.calls.stays
   }
 
   get rooted(): boolean {
-    return this.#calls.rooted !== undefined
+    return this.calls.rooted !== undefined
   }
 
   /** What has come whole is answered all the same. */
@@ -194,12 +199,12 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
     // What is held back has not been looked at.
     if (!this.wantsInput) return
     this.#serving.inputEnded()
-    if (this.#calls.size === 0 && this.#triage.waiting.size === 0) this.#owner.goodbye()
+    if (this.calls.size === 0 && this.#triage.waiting.size === 0) this.#owner.goodbye()
   }
 
   /** A WebSocket whose function does not freeze cannot go along. */
   hold(mustLeave: boolean): string | undefined {
-    const calls = this.#calls
+    const calls = this.calls
     if (mustLeave) calls.drain(true)
     else if (calls.rooted !== undefined) return `${calls.rooted} cannot move`
     this.#triage.held = true
@@ -215,16 +220,16 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
 
   unhold(): void {
     this.#triage.held = false
-    this.#calls.thaw()
+    this.calls.thaw()
     this.#triage.acceptOwn()
     this.#owner.pump()
   }
 
   drain(): void {
     this.#triage.held = false
-    this.#calls.thaw()
+    this.calls.thaw()
     if (!this.#leaving && !this.#failed) this.http.shutdown()
-    if (!this.#leaving) this.#calls.drain(false)
+    if (!this.#leaving) this.calls.drain(false)
     this.#leaving = true
     this.#triage.acceptOwn()
     this.#owner.pump()
@@ -243,34 +248,47 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
   }
 
   cancel(reason: Error): void {
+    this.#covering.stop()
     this.#serving.broken(reason)
     this.http.forget()
   }
 
   onMoved(): void {
+    this.#covering.stop()
     this.http.forget()
   }
 
   get leaving(): readonly Leaving[] {
-    return this.#calls.upstreams
+    return this.calls.upstreams
   }
 
   settled(goesOn: boolean): void {
-    this.#calls.settled(goesOn)
+    this.calls.settled(goesOn)
+  }
+
+  export(): ApplicationState {
+    return this.exported(this.calls.left)
+  }
+
+  /** Responses alone: no other container has what has come of a request, or what a socket was told. */
+  get covered(): ApplicationState | undefined {
+    const resuming = this.#resuming
+    if (resuming.length === 0) return this.#covering.standing
+    const covers = resuming.every(({ frozen }) => frozen.kind === 'response') && !this.http.reporting
+    return covers ? this.exported(resuming) : undefined
   }
 
   /** A connection leaves a sealed function without the keys that it came with. */
-  export(): ApplicationState {
+  exported(passengers: readonly Http2Passenger[]): ApplicationState {
     const keyless = this.#owner.host.module.sealed === true
     const served = { requestsServed: this.#serving.requests, http: this.http.export(keyless) }
-    const passengers = [...this.#calls.left]
     if (passengers.length === 0) return { protocol: 'http2', ...served }
     const calls = passengers.flatMap(({ frozen, ...rest }) =>
       frozen.kind === 'response' ? [{ ...rest, call: frozen.call }] : [],
     )
     return calls.length === passengers.length
       ? { protocol: 'http2_responses', ...served, calls }
-      : { protocol: 'http2_streams', ...served, passengers }
+      : { protocol: 'http2_streams', ...served, passengers: [...passengers] }
   }
 
   // For HTTP.
@@ -311,7 +329,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
     return this.#owner.host.clock.wall()
   }
   wake(): void {
-    this.#owner.pump()
+    if (!this.#covering.gathering) this.#owner.pump()
   }
   wakeBy(at: number): void {
     this.#owner.timers.wakeBy(at)
@@ -354,20 +372,24 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner {
   }
 
   /**
-   * Gives the way out some of the output, unless the client has not taken what it got. @returns whether there
-   * was any
+   * Gives the way out some of the output, unless the client has not taken what it got. @param now also what
+   * would be covered in a turn of its own @returns whether there was any
    */
-  #give(): boolean {
-    const { out } = this.#owner
-    if (out.blocked || this.gone) return false
+  #give(now = false): boolean {
+    if (this.#owner.out.blocked || this.gone) return false
+    if (!now && this.http.untaken > 0 && this.#covering.defers()) return false
     const bytes = this.http.takeOutput()
     if (bytes.length === 0) return false
+    this.say(bytes, false)
+    return true
+  }
+
+  say(bytes: Uint8Array, more: boolean): void {
     const http = this.http
     // Not for what WebSockets are asked: their clients answer, or are not there. But who opens windows takes
     // what waits for them.
-    if (this.#calls.timed || http.openStreams > this.#calls.size || http.unsent > 0) this.#owner.touch()
-    out.send([bytes])
-    return true
+    if (this.calls.timed || http.openStreams > this.calls.size || http.unsent > 0) this.#owner.touch()
+    this.#owner.out.send([bytes], more)
   }
 
   #tell(): void {

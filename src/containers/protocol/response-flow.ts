@@ -73,6 +73,8 @@ export class ResponseFlow {
   #wanted: Settled | undefined
   #immediate: NodeJS.Immediate | undefined
   #frozen: FrozenFlow | undefined
+  /** What was left when it was asked for last, as long as nothing has been given out since. */
+  #stood: FrozenFlow | undefined
   /** Waits until it is clear whether it goes on here. */
   #resume: (() => void) | undefined
 
@@ -90,7 +92,12 @@ export class ResponseFlow {
     companions: () => Companions | undefined = () => undefined,
   ) {
     this.#companions = companions
-    this.#sink = sink
+    this.#sink = {
+      write: data => {
+        this.#stood = undefined
+        return sink.write(data)
+      },
+    }
     this.#content = content
     if (behind instanceof ReadableStream) this.#stream = behind
     else if (behind instanceof Blob) this.#blob = behind
@@ -230,16 +237,36 @@ export class ResponseFlow {
     return this.#sink.write(piece)
   }
 
+  /** Whether {@link standing} may say something. */
+  get coverable(): boolean {
+    return this.freezes && this.#blob === undefined && this.#content.length <= COVERED
+  }
+
+  /** Gives out what waits for more of its kind, in a turn of its own. */
+  gather(): void {
+    try {
+      this.#writer?.flush()
+    } catch {
+      // The next piece that is written throws it.
+    }
+  }
+
   /**
    * What is left behind the piece that is being given out, if it is little: to be asked by what gives that
-   * out, and by nothing else.
+   * out, or in a turn of its own behind {@link gather}, and by nothing else.
    */
   get standing(): FrozenFlow | undefined {
+    const standing = this.#frozen ?? this.#stood ?? this.#stand()
+    this.#stood = standing
+    const bytes = (standing?.content.length ?? 0) + (standing?.state?.length ?? 0)
+    return bytes > COVERED || this.#stopped || this.#writer?.failed === true ? undefined : standing
+  }
+
+  #stand(): FrozenFlow | undefined {
     const { left } = this
-    if (left === undefined || left > COVERED || this.#stopped) return undefined
+    if (left === undefined || left > COVERED || this.#blob !== undefined) return undefined
     try {
-      const standing = freeze(this.#content, this.#stream, this.#rest?.state, undefined)
-      return standing.content.length + (standing.state?.length ?? 0) > COVERED ? undefined : standing
+      return freeze(this.#content, this.#stream, this.#rest?.state, undefined)
     } catch {
       // It says so when it is to move.
       return undefined

@@ -1,20 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { Connection } from '../../../src/containers/connection/connection.ts'
-import { KeyRing } from '../../../src/containers/process/key-ring.ts'
-import { recover } from '../../../src/containers/survival/recovery.ts'
-import type { ResumeFunction } from '../../../src/functions/contract.ts'
+import type { FetchHandler, ResumeFunction } from '../../../src/functions/contract.ts'
 import { resumable } from '../../../src/functions/resumable.ts'
 import { H1Client } from '../../../src/http/h1/index.ts'
-import { node } from '../../../src/tls13/crypto/node.ts'
-import { Session } from '../../../src/tls13/index.ts'
-import { writeExtensions } from '../../../src/transfer/extensions.ts'
-import { freshTls } from '../../../src/transfer/parcel.ts'
-import { Relay } from '../../../src/transfer/relay.ts'
 import { concat, EMPTY, utf8 } from '../../../src/wire/index.ts'
-import { FakeHost, FakeStream, turn } from '../../support/connection-scene.ts'
-import { LONG_AFTER, NEVER } from '../../support/deadly-stream.ts'
-import { clientConfig } from '../../support/pair.ts'
-import { EVERY_BYTE, SESSION_ID } from './world.ts'
+import { turn } from '../../support/connection-scene.ts'
+import { StreamWorld } from './stream-world.ts'
+import { EVERY_BYTE } from './world.ts'
 
 /*
  * A container dies behind any byte of a response whose function freezes, over a leg, once and several times
@@ -45,119 +36,31 @@ const from =
     })
   }
 
-/** What has left a container, until it dies over that. */
-class LegEnd extends FakeStream {
-  left: number
-  readonly #out: (bytes: Uint8Array) => void
-
-  constructor(left: number, out: (bytes: Uint8Array) => void) {
-    super()
-    this.left = left
-    this.#out = out
-  }
-
-  get dead(): boolean {
-    return this.left <= 0
-  }
-
-  override write(chunks: readonly Uint8Array[]): 'flushed' {
-    const bytes = concat(...chunks).subarray(0, Math.max(0, this.left))
-    this.left -= bytes.length
-    if (bytes.length > 0) this.#out(bytes.slice())
-    return 'flushed'
-  }
-}
-
-class World {
-  readonly #keys = new KeyRing(node, { rotationSeconds: 3600, lifetimeSeconds: 7200, now: () => 0 })
-  readonly #client = Session.client(clientConfig({ alpn: ['http/1.1'] }))
+class World extends StreamWorld {
   readonly #http = new H1Client()
-  readonly #relay = new Relay(EMPTY)
-  readonly #module: FakeHost['module']
-  readonly #deaths: number[]
-  #stream!: LegEnd
-  written = 0
-  /** Bytes of the handshake. */
-  begun = 0
   body: Uint8Array = EMPTY
-  end: 'whole' | 'alert' | 'lost' | undefined
-  takenOver = 0
 
   constructor(deaths: readonly number[], resume: ResumeFunction, sized: boolean) {
-    this.#deaths = [...deaths]
     const headers = sized ? { 'content-length': String(CONTENT.length) } : {}
     const fetch = (_: unknown, env: object, ctx: never): Response =>
       new Response(resume(0, ctx, env as never, undefined as never) as ReadableStream<Uint8Array>, {
         headers,
       })
-    this.#module = { kind: 'fetch', file: 'test', fetch, resume } as FakeHost['module']
+    super('http/1.1', deaths, fetch as FetchHandler['fetch'], resume)
   }
 
-  async run(): Promise<this> {
-    const inbound = concat(...this.#client.takeOutput())
-    this.#relay.fromClient(inbound)
-    const envelope = {
-      ...freshTls({ sessionId: SESSION_ID, idleLeft: LONG_AFTER, inbound }),
-      extensions: writeExtensions({ leg: { received: inbound.length } }),
+  protected ask(): void {
+    this.client.send(this.#http.request({ method: 'GET', target: '/echo', headers: [['host', 'a']] }))
+  }
+
+  protected take(data: Uint8Array): boolean {
+    let whole = false
+    for (const one of this.#http.receive(data)) {
+      if (one.type === 'error') throw new Error(one.reason)
+      if (one.type === 'body') this.body = concat(this.body, one.data)
+      if (one.type === 'end') whole = true
     }
-    this.#begin(stream => new Connection(this.#host(), envelope, stream))
-    this.begun = this.written
-    this.#client.send(this.#http.request({ method: 'GET', target: '/echo', headers: [['host', 'a']] }))
-    for (let idle = 0; this.end === undefined && idle < 400; idle++) {
-      if (this.#stream.dead) this.#died()
-      const up = concat(...this.#client.takeOutput())
-      if (up.length > 0) {
-        this.#relay.fromClient(up)
-        if (!this.#stream.dead) this.#stream.receive(up)
-      }
-      await turn()
-    }
-    return this
-  }
-
-  #host(): FakeHost {
-    const host = new FakeHost(undefined, { timers: NEVER })
-    Object.assign(host, { module: this.#module, tls: { ...host.tls, alpn: ['http/1.1'] } })
-    return Object.assign(host, { checkpoints: this.#keys.checkpoints })
-  }
-
-  #begin(connect: (stream: LegEnd) => Connection): void {
-    const stream: LegEnd = new LegEnd(this.#deaths.shift() ?? Infinity, bytes => this.#hear(bytes))
-    this.#stream = stream
-    connect(stream).start()
-  }
-
-  #died(): void {
-    const end = this.#relay.legEnded()
-    if (end.kind !== 'takeOver') {
-      this.end ??= 'lost'
-      return
-    }
-    this.takenOver++
-    const { checkpoint, records, retained } = end.from
-    const { sealed, generation, received } = checkpoint
-    const takeOver = { checkpoint: sealed, generation, received, records, retained }
-    const session = { sessionId: SESSION_ID, generation: generation + 1 }
-    const { envelope, recovery } = recover(this.#keys.checkpoints, takeOver, session)!
-    this.#begin(stream => new Connection(this.#host(), envelope, stream, { recovery }))
-  }
-
-  #hear(bytes: Uint8Array): void {
-    this.written += bytes.length
-    const passed = this.#relay.fromLeg(bytes)
-    expect(this.#relay.failure).toBeUndefined()
-    for (const event of this.#client.receive(concat(...passed))) {
-      if (event.type === 'alert') {
-        expect([event.from, event.alert]).toEqual(['peer', 'internal_error'])
-        this.end = 'alert'
-      }
-      if (event.type !== 'application_data') continue
-      for (const one of this.#http.receive(event.data)) {
-        if (one.type === 'error') throw new Error(one.reason)
-        if (one.type === 'body') this.body = concat(this.body, one.data)
-        if (one.type === 'end') this.end = 'whole'
-      }
-    }
+    return whole
   }
 }
 
