@@ -85,6 +85,18 @@ export const ELSEWHERE: Error = Object.assign(new Error('the call goes on in ano
   name: 'MovedError',
 })
 
+/**
+ * What a function froze, as JSON; undefined for what has none. @throws TypeError for what JSON cannot say,
+ * and for a promise, of which it would say nothing
+ */
+export function frozenJson(frozen: unknown): string | undefined {
+  if (isThenable(frozen)) {
+    frozen.then(undefined, () => {}) // what becomes of it is of no use
+    throw new TypeError('what is frozen is a promise: `freeze` has to say it at once')
+  }
+  return JSON.stringify(frozen)
+}
+
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function'
 }

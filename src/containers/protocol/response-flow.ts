@@ -6,6 +6,7 @@ import { concat, utf8 } from '../../wire/index.ts'
 import type { CallUpstreams } from '../upstream/call-upstreams.ts'
 import { BodyWriter } from './body-writer.ts'
 import type { Callee } from './call-context.ts'
+import { frozenJson, isThenable } from './call-messages.ts'
 
 /** Bytes of a response that are given out at once; the next ones when the client has taken these. */
 const PIECE = 65_536
@@ -403,7 +404,7 @@ function freeze(
  * @throws RangeError for a state that is too large, TypeError for what JSON cannot say
  */
 export function frozenState(value: unknown, companions?: Companions): Uint8Array {
-  const text: string | undefined = companions === undefined ? JSON.stringify(value) : companions.freeze(value)
+  const text = companions === undefined || isThenable(value) ? frozenJson(value) : companions.freeze(value)
   if (text === undefined) throw new TypeError('what is frozen is nothing that JSON can say')
   const state = utf8(text)
   if (state.length > STATE_BYTES) throw new RangeError(`the frozen state has ${state.length} bytes`)

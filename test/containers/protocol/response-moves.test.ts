@@ -330,6 +330,12 @@ describe('a response that can be frozen', () => {
 })
 
 describe('a response stays', () => {
+  const ring: Record<string, unknown> = {}
+  Object.assign(ring, { itself: ring })
+  const fails = (): never => {
+    throw new Error('not now')
+  }
+  const thrower = Object.defineProperty({}, 'at', { get: fails, enumerable: true })
   const reasons: readonly (readonly [string, Fetch, ResumeFunction | undefined])[] = [
     ['without freeze', () => new Response(plain()), () => plain()],
     ['without resume', () => new Response(new Lines(3).from(0)), undefined],
@@ -353,6 +359,12 @@ describe('a response stays', () => {
         ),
       () => plain(),
     ],
+    ['with a promise of a state', () => new Response(frozen(async () => 1)), () => plain()],
+    ['with a promise that fails', () => new Response(frozen(() => Promise.reject(1))), () => plain()],
+    ['with a large number', () => new Response(frozen(() => ({ at: 2n ** 64n }))), () => plain()],
+    ['with a state that is within itself', () => new Response(frozen(() => ring)), () => plain()],
+    ['with a field that throws', () => new Response(frozen(() => thrower)), () => plain()],
+    ['with a toJSON that throws', () => new Response(frozen(() => ({ toJSON: fails }))), () => plain()],
   ]
 
   it.each(reasons)('%s', async (_, fetch, resume) => {

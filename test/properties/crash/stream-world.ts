@@ -6,6 +6,7 @@ import type { FetchHandler, ResumeFunction } from '../../../src/functions/contra
 import { ContentType } from '../../../src/tls13/codepoints.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
 import { Session } from '../../../src/tls13/index.ts'
+import { contradiction } from '../../../src/transfer/consignments/responses.ts'
 import { writeExtensions } from '../../../src/transfer/extensions.ts'
 import { LEG_CONTENT_TYPE } from '../../../src/transfer/leg.ts'
 import { freshTls } from '../../../src/transfer/parcel.ts'
@@ -142,6 +143,7 @@ export abstract class StreamWorld {
     const takeOver = { checkpoint: sealed, generation, received, records, retained }
     const session = { sessionId: SESSION_ID, generation: generation + 1 }
     const { envelope, recovery } = recover(this.#keys.checkpoints, takeOver, session)!
+    expect(contradiction(envelope.application)).toBeUndefined()
     this.#begin(stream => new Connection(this.#host(), envelope, stream, { recovery }))
   }
 
