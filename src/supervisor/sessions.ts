@@ -1,5 +1,5 @@
 import type { ConnectionDescription, MoveOutcome } from '../transfer/control.ts'
-import { MemoryDirectory, type SessionDirectory } from '../transfer/directory.ts'
+import { MemoryDirectory, type Ownership, type SessionDirectory } from '../transfer/directory.ts'
 import { hex } from '../wire/index.ts'
 import type { Replica } from './replica.ts'
 
@@ -68,7 +68,10 @@ export class Sessions {
   readonly #options: SessionsOptions
   readonly #directory: SessionDirectory
   /** Those that were found by the last census, as the directory has them. */
-  #known = new Map<string, { readonly owner: string; readonly generation: number }>()
+  readonly #known = new Map<string, Ownership>()
+  /** The census that is taken, and the one behind it. */
+  #running: Promise<unknown> = Promise.resolve()
+  #next: Promise<Found[]> | undefined
 
   constructor(options: SessionsOptions) {
     this.#options = options
@@ -134,7 +137,20 @@ export class Sessions {
     return member.id
   }
 
-  async #census(): Promise<Found[]> {
+  /** One after the other, each by answers that are given after it is asked for. */
+  #census(): Promise<Found[]> {
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined
+      const found = this.#look()
+      this.#running = found.catch(() => undefined)
+      return found
+    })
+    return this.#next
+  }
+
+  async #look(): Promise<Found[]> {
+    // What becomes known meanwhile, by moves, an answer may be too old to speak of.
+    const before = new Map(this.#known)
     const asked = this.#options.replicas().flatMap(({ member, ...replica }) => {
       return member?.peer === undefined ? [] : [{ ...replica, id: member.id, name: member.spec.name }]
     })
@@ -157,25 +173,31 @@ export class Sessions {
         found.push(status)
       }
     }
-    await this.#forget(
-      seen,
-      new Set(answers.filter(({ list }) => list !== undefined).map(({ id }) => String(id))),
-    )
+    const answered = answers.filter(({ list }) => list !== undefined).map(({ id }) => String(id))
+    await this.#forget(before, seen, new Set(answered))
     return found
   }
 
-  /** Releases what no container has named any more, of those that have answered or are no more. */
-  async #forget(seen: ReadonlyMap<string, Found>, answered: ReadonlySet<string>): Promise<void> {
+  /**
+   * Releases what no container has named any more, of those that have answered or are no more.
+   * @param before what was known when they were asked
+   */
+  async #forget(
+    before: ReadonlyMap<string, Ownership>,
+    seen: ReadonlyMap<string, Found>,
+    answered: ReadonlySet<string>,
+  ): Promise<void> {
     const alive = new Set(this.#options.replicas().map(({ member }) => String(member?.id)))
-    const known = new Map<string, { readonly owner: string; readonly generation: number }>()
-    for (const [id, { owner, generation }] of seen) known.set(id, { owner: String(owner), generation })
-    for (const [id, ownership] of this.#known) {
-      if (known.has(id)) continue
-      if (answered.has(ownership.owner) || !alive.has(ownership.owner))
-        await this.#directory.release(id, ownership)
-      else known.set(id, ownership)
+    for (const [id, ownership] of before) {
+      if (seen.has(id) || this.#known.get(id) !== ownership) continue
+      if (!answered.has(ownership.owner) && alive.has(ownership.owner)) continue
+      this.#known.delete(id)
+      await this.#directory.release(id, ownership)
     }
-    this.#known = known
+    for (const [id, { owner, generation }] of seen) {
+      if ((this.#known.get(id)?.generation ?? -1) < generation)
+        this.#known.set(id, { owner: String(owner), generation })
+    }
   }
 }
 

@@ -117,6 +117,38 @@ describe('the list of connections', () => {
 })
 
 describe('a move', () => {
+  it('is not forgotten by a census whose answers are from before', async () => {
+    await sessions.list()
+    // The first container answers before the second has the connection, and after it has gone.
+    const given: (() => void)[] = []
+    const ask = async (id: number) => {
+      const answer = id === 1 ? [connection('aa')] : lists.get(id)
+      await new Promise<void>(resolve => given.push(resolve))
+      return answer
+    }
+    let late = false
+    sessions = new Sessions({
+      directory,
+      replicas: () => replicas,
+      list: id => (late ? ask(id) : Promise.resolve(lists.get(id))),
+      move: async () => {
+        // Meanwhile all are asked, of whom none has it just then.
+        late = true
+        listed = sessions.list()
+        await new Promise(resolve => setImmediate(resolve))
+        late = false
+        return moved(1)
+      },
+    })
+    let listed: Promise<unknown> | undefined
+    await sessions.move('ab', 'echo-2')
+    for (const give of given) give()
+    await listed
+    lists.set(1, [connection('aa')])
+    lists.set(2, [connection('ab', 1)])
+    expect(await sessions.list()).toContainEqual(expect.objectContaining({ id: ID('ab'), generation: 1 }))
+  })
+
   it('is ordered of the owner, found by the beginning of the id', async () => {
     expect(await sessions.move('ab', 'echo-2')).toEqual({
       connection: ID('ab'),
