@@ -9,6 +9,7 @@ import { seeded } from '../support/random.ts'
 import { type Behaviour, http1, http2, type World } from './chaos/clients.ts'
 import { type Beginning, type Death, Ledger, RAW, USUAL } from './chaos/ledger.ts'
 import { curl, openssl } from './chaos/programs.ts'
+import { streams1, streams2, webSockets2 } from './chaos/streams.ts'
 import { REPLICAS, Trouble } from './chaos/trouble.ts'
 import { webSocket } from './chaos/web-socket.ts'
 
@@ -45,6 +46,7 @@ const BEHAVIOURS: readonly Behaviour[] = [
   ...Array.from({ length: 10 }, () => http1),
   ...Array.from({ length: 4 }, () => http2),
   ...Array.from({ length: 3 }, () => webSocket),
+  ...[streams1, streams1, streams1, streams2, streams2, webSockets2, webSockets2],
   ...(isInstalled('openssl', ['version']) ? [openssl, openssl] : []),
   ...(isInstalled('curl', ['--version']) ? [curl, curl] : []),
 ]

@@ -1,4 +1,5 @@
 import { utf8 } from '../../../src/wire/index.ts'
+import { STREAMS } from './stream-function.ts'
 
 /**
  * How a connection reaches its first container: relayed, as the socket itself with a duplicate at the gateway
@@ -6,7 +7,7 @@ import { utf8 } from '../../../src/wire/index.ts'
  */
 export const MODES = ['relay', 'kept', 'fd', 'plain'] as const
 export type Mode = (typeof MODES)[number]
-export const KINDS = ['h1', 'h2', 'ws', 'curl', 's_client'] as const
+export const KINDS = ['h1', 'h2', 'ws', 'curl', 's_client', 'stream1', 'stream2', 'ws2'] as const
 export type ClientKind = (typeof KINDS)[number]
 
 /**
@@ -351,23 +352,25 @@ export const webSocket = (socket, { connection: { container } }, state = { count
 })
 `
 /** Of the usual kind, with responses in pieces. */
-export const USUAL = `${FUNCTION}
+export const USUAL = `${FUNCTION}${STREAMS}
 async function* pieces(bytes) {
   for (let at = 0; at < bytes.length; at += Math.ceil(bytes.length / 4)) {
     yield bytes.subarray(at, at + Math.ceil(bytes.length / 4))
     await setTimeout(30)
   }
 }
-export default async (request, context) => {
+const answer = async (request, context) => {
   const query = new URL(request.url).searchParams
   begin(query, context.connection)
   const id = query.get('id')
+  if (query.has('stream')) return streamOf(query.get('stream'), query, request, context)
   const sent = new Uint8Array(await request.arrayBuffer())
   if (query.has('sleep')) await setTimeout(Number(query.get('sleep')))
   const body = request.method === 'GET' ? pattern(id, Number(query.get('size'))) : sent
   const stream = query.has('pieces') && body.length > 0 ? ReadableStream.from(pieces(body)) : body
   return new Response(stream, { headers: { 'x-id': id, 'content-type': 'text/plain' } })
 }
+export default { fetch: (request, env, context) => answer(request, context) }
 `
 /** Of the raw kind. */
 export const RAW = `${FUNCTION}

@@ -5,6 +5,7 @@ import { type ClientHttp2Session, connect } from 'node:http2'
 import { Agent, request } from 'node:https'
 import { join } from 'node:path'
 import type { Duplex, Readable, Writable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import { BLOCK, blockOf } from './function.ts'
 
@@ -27,8 +28,9 @@ export function line1({ port, host, ca }: Server): Line {
   return {
     ask(method, path) {
       const sent = request({ ...to, method, path })
-      const answer = once(sent, 'response').then(([response]) => {
-        if (response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode}`)
+      const answer = once(sent, 'response').then(async ([response]) => {
+        if (response.statusCode !== 200)
+          throw new Error(`${path}: ${response.statusCode} ${await text(response)}`)
         return response as Readable
       })
       return { sent, answer }
@@ -46,8 +48,8 @@ export function line2({ port, host, ca }: Server): Line {
         { ':method': method, ':path': path, ':authority': host },
         { endStream: method === 'GET' },
       )
-      const answer = once(stream, 'response').then(([head]) => {
-        if (head[':status'] !== 200) throw new Error(`${path}: ${head[':status']}`)
+      const answer = once(stream, 'response').then(async ([head]) => {
+        if (head[':status'] !== 200) throw new Error(`${path}: ${head[':status']} ${await text(stream)}`)
         return stream as Duplex
       })
       return { sent: stream, answer }
@@ -140,8 +142,6 @@ export class Stream {
       if (!sent.write(blockOf(n))) await once(sent, 'drain')
     }
     sent.end()
-    let text = ''
-    for await (const piece of await answer) text += piece
-    return text
+    return text(await answer)
   }
 }
