@@ -11,6 +11,7 @@ import type { Field, RequestHead } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
 import type { ContentSink, HttpRequest, ResponseSink } from '../../http/serving.ts'
 import { isOne } from '../../platform/thrown.ts'
+import { STATE_BYTES } from '../../transfer/consignments/responses.ts'
 import type { FrozenCall } from '../../transfer/envelope.ts'
 import { EMPTY } from '../../wire/index.ts'
 import type { Arrived } from '../upstream/upstreams.ts'
@@ -109,11 +110,15 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   /**
    * The same; as long as the request is not whole and its response has not begun, also those that the
-   * function has read: as a rule it gathers them.
+   * function has read: as a rule it gathers them. One that says where it stands has as much of them as that
+   * may be.
    */
   get held(): number {
     if (this.#cancelled) return 0
-    if (!this.bodyEnded && !this.#response.begun) return this.unread + this.#body.given
+    if (!this.bodyEnded && !this.#response.begun) {
+      const most = this.#context.freezer === undefined ? Infinity : STATE_BYTES
+      return this.unread + Math.min(this.#body.given, most)
+    }
     return this.unread + this.#response.held + (this.#context.upstreams?.unread ?? 0)
   }
 

@@ -325,3 +325,23 @@ describe.each([true, false])('over HTTP/2, with TLS: %s', tls => {
     expect(client.answer(id)).toMatchObject({ status: 200, body: 'HELLO WORLD(4)', ended: true })
   })
 })
+
+it('what a function has read counts for it, but no more than it may freeze if it does', async () => {
+  const held = async (freezes: boolean): Promise<number> => {
+    const fetch: FetchHandler['fetch'] = async ({ body }, _env, ctx) => {
+      if (freezes) ctx.freezes(() => 0)
+      for await (const _piece of body as unknown as AsyncIterable<Uint8Array>);
+      return new Response('it was read')
+    }
+    const host = hostOf({ fetch })
+    const { connection, stream } = freshConnection(host, CHUNKED)
+    await turn()
+    for (let n = 0; n < 40; n++) {
+      stream.receive(utf8(`10000\r\n${'x'.repeat(65_536)}\r\n`))
+      await turn()
+    }
+    return connection.protocol.held
+  }
+  expect(await held(false)).toBeGreaterThanOrEqual(40 * 65_536)
+  expect(await held(true)).toBeLessThan(2 ** 20 + 65_536)
+})

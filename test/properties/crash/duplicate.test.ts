@@ -11,7 +11,7 @@ import { EMPTY } from '../../../src/wire/index.ts'
 import type { FakeHost } from '../../support/connection-scene.ts'
 import { LONG_AFTER } from '../../support/deadly-stream.ts'
 import { below, seeded } from '../../support/random.ts'
-import { CrashWorld, EVERY_BYTE, LONG, SESSION_ID, type Step } from './world.ts'
+import { CrashWorld, EVERY_BYTE, LONG, LONGEST, SESSION_ID, type Step } from './world.ts'
 
 const GATEWAY = 50
 const PLACE = { gateway: GATEWAY, cookie: new Uint8Array(8), slot: 0 }
@@ -156,7 +156,8 @@ describe.runIf(native.available)('a container dies whose connection has a duplic
     expect(survive([], idle)).toMatchObject({ end: 'closed', crashes: idle.length, takenOver: idle.length })
   })
 
-  it('over a write, after any number of bytes: it ends, and what was sealed twice never left twice', () => {
+  const title = 'over a write, after any number of bytes: it ends, and what was sealed twice never left twice'
+  it(title, { timeout: LONGEST }, () => {
     const whole = survive([])
     // Behind the small answers there is one of 200,000 bytes, all alike.
     const within = Array.from({ length: whole.written - 1 }, (_, i) => i + 1).filter(at =>

@@ -5,7 +5,7 @@ import { H1Client } from '../../../src/http/h1/index.ts'
 import { concat, EMPTY, utf8 } from '../../../src/wire/index.ts'
 import { turn } from '../../support/connection-scene.ts'
 import { StreamWorld } from './stream-world.ts'
-import { EVERY_BYTE } from './world.ts'
+import { EVERY_BYTE, LONGEST } from './world.ts'
 
 /*
  * A container dies behind any byte of a response whose function freezes, over a leg, once and several times
@@ -74,7 +74,8 @@ const KINDS = FUNCTIONS.flatMap(([name, resume]) => [
 ])
 
 describe.each(KINDS)('a function that %s, %s', (_name, _framing, resume, sized) => {
-  it('goes on behind any byte after which its container dies, or says that it does not', async () => {
+  const title = 'goes on behind any byte after which its container dies, or says that it does not'
+  it(title, { timeout: LONGEST }, async () => {
     const { written, begun, ...calm } = await new World([], resume, sized).run()
     expect(calm).toMatchObject({ end: 'whole', takenOver: 0 })
     expect(calm.body).toEqual(CONTENT)
