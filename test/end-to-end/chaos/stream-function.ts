@@ -34,7 +34,8 @@ const streamOf = (kind, query, request, ctx) => {
   const id = query.get('id')
   const [size, pause] = ['size', 'pause'].map(name => Number(query.get(name)))
   if (kind === 'upload') return upload({ id, text: '' }, ctx, request)
-  const content = kind === 'events' ? events([0, size, pause].join(':'), ctx) : download({ id, size, pause, at: 0 }, ctx)
+  const begun = { id, size, pause, at: 0 }
+  const content = kind === 'events' ? events([0, size, pause].join(':'), ctx) : download(begun, ctx)
   return new Response(content, { headers: { 'x-id': id } })
 }
 `

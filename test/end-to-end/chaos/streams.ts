@@ -156,7 +156,7 @@ export const streams2: Behaviour = async (world, random) => {
   session.destroy()
 }
 
-/** WebSockets on streams of one connection of HTTP/2, by our own client: messages are answered, and counted. */
+/** WebSockets on streams of one connection of HTTP/2, by our own client; messages are counted. */
 export const webSockets2: Behaviour = async (world, random) => {
   const { ledger, ca } = world
   const { connection, home, options } = begin(world, random, 'ws2', ['relay', 'kept'])
