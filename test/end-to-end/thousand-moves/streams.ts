@@ -75,6 +75,8 @@ export class Stream {
   readonly kind: Kind
   /** What it was found to be, when it is over: for uploads by the function, for others by its client. */
   readonly outcome: Promise<string>
+  /** Why it has failed; undefined: it has not. */
+  failure: unknown
   readonly #name: string
   readonly #measure: Measure
   /** Blocks or events that it may have by now. */
@@ -87,7 +89,9 @@ export class Stream {
     this.moved(0)
     const { sent, answer } = line.ask(kind === 'upload' ? 'POST' : 'GET', `/${kind}?name=${name}`)
     this.outcome = kind === 'upload' ? this.#upload(sent, answer) : this.#read(sent, answer)
-    this.outcome.catch(() => {}) // it is looked at when it is awaited
+    this.outcome.catch(error => {
+      this.failure = error
+    })
   }
 
   /** What {@link outcome} has to be. */
