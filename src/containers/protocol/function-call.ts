@@ -11,7 +11,6 @@ import type { Field, RequestHead } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
 import type { ContentSink, HttpRequest, ResponseSink } from '../../http/serving.ts'
 import { isOne } from '../../platform/thrown.ts'
-import { STATE_BYTES } from '../../transfer/consignments/responses.ts'
 import type { FrozenCall } from '../../transfer/envelope.ts'
 import { EMPTY } from '../../wire/index.ts'
 import type { Arrived } from '../upstream/upstreams.ts'
@@ -108,17 +107,11 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     return this.#body.unread
   }
 
-  /**
-   * The same; as long as the request is not whole and its response has not begun, also those that the
-   * function has read: as a rule it gathers them. One that says where it stands has as much of them as that
-   * may be.
-   */
+  /** The same; until the request is whole or its response begins, with {@link RequestBody.gathered}. */
   get held(): number {
     if (this.#cancelled) return 0
-    if (!this.bodyEnded && !this.#response.begun) {
-      const most = this.#context.freezer === undefined ? Infinity : STATE_BYTES
-      return this.unread + Math.min(this.#body.given, most)
-    }
+    if (!this.bodyEnded && !this.#response.begun)
+      return this.unread + this.#body.gathered(this.#context.freezer !== undefined)
     return this.unread + this.#response.held + (this.#context.upstreams?.unread ?? 0)
   }
 

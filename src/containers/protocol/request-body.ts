@@ -1,4 +1,5 @@
 import type { HttpRequest } from '../../http/serving.ts'
+import { STATE_BYTES } from '../../transfer/consignments/responses.ts'
 import { concat, Pieces } from '../../wire/index.ts'
 
 /** Bytes of a request's body that wait for a function that reads it as a stream. */
@@ -47,6 +48,14 @@ export class RequestBody {
   /** Bytes that have come, and that the function has not got. */
   get unread(): number {
     return this.#pieces.length
+  }
+
+  /**
+   * Bytes that the function may still have of what it was given: as a rule it gathers all.
+   * @param freezes it says where it stands, and has no more of it than that may be
+   */
+  gathered(freezes: boolean): number {
+    return freezes ? Math.min(this.given, STATE_BYTES) : this.given
   }
 
   /** The function has done with all that it got. */
