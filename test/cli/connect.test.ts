@@ -149,6 +149,17 @@ describe('connect, to serve', () => {
     expect([status, stderr]).toEqual([1, expect.stringMatching(/^--dump .* cannot be written \(ENOENT\)\n$/)])
   })
 
+  it('captures what goes to and fro, with its secrets, in a file of its owner alone', async () => {
+    const file = files.file('session.pcapng')
+    expect((await connect(TLS, '--resume', '--pcap', file)).status).toBe(0)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    const text = readFileSync(file, 'latin1')
+    // Two connections, each with four traffic secrets.
+    expect(text.match(/(CLIENT|SERVER)_[A-Z]*_?TRAFFIC_SECRET/g)?.length).toBe(8)
+    const { status, stderr } = await connect(TLS, '--pcap', files.file('none/session.pcapng'), '--quiet')
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^--pcap .* cannot be written \(ENOENT\)\n$/)])
+  })
+
   it('trusts no server without a reason', async () => {
     const target = `localhost:${server.port}`
     const refused = await hotpotato(['connect', target])

@@ -15,15 +15,17 @@ import { TlsDuplex } from '../../tls13/io/duplex.ts'
 import { type PeerName, peerName } from '../../tls13/io/peer-name.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
+import type { Capture } from '../../trace/capture.ts'
 import type { ConnectError } from '../../transport/connector.ts'
 import { dial } from '../../transport/dial.ts'
 import { encode } from '../../wire/index.ts'
 import type { FlagValues } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { printable } from '../terminal/output.ts'
+import { CaptureFile, captured } from '../tls/capture-file.ts'
 import { textOf } from '../tls/file.ts'
 import { commonConfig } from '../tls/tls-flags.ts'
-import { ConnectionTrace, tapSocket } from '../tls/trace.ts'
+import { ConnectionTrace, type Tap, tapSocket } from '../tls/trace.ts'
 import type { CONNECT_FLAGS } from './flags.ts'
 import { HelloReader } from './hello.ts'
 import { certificateLines, handshakeLines, publicKeyOf, secretLine } from './report.ts'
@@ -41,10 +43,14 @@ export async function connect(address: string, values: Values): Promise<void> {
   const target = targetOf(address)
   const early = values['early-data']
   const earlyData = early === undefined ? undefined : bytesOf('early-data', early)
-  const client = new Client(target, values, await clientConfig(target, values))
-  if (!values.resume && earlyData === undefined) return client.talk()
-  const ticket = await client.ticket()
-  return client.talk(ticket, earlyData)
+  const file = values.pcap === undefined ? undefined : new CaptureFile(values.pcap)
+  const client = new Client(target, values, await clientConfig(target, values), file?.capture)
+  try {
+    if (!values.resume && earlyData === undefined) return await client.talk()
+    return await client.talk(await client.ticket(), earlyData)
+  } finally {
+    file?.end()
+  }
 }
 
 interface Target {
@@ -57,11 +63,13 @@ class Client {
   readonly #target: Target
   readonly #values: Values
   readonly #config: ClientConfig
+  readonly #capture: Capture | undefined
   /** The chain that the server has shown, for the report; empty where a PSK took its place. */
   #chain: readonly Uint8Array[] = []
 
-  constructor(target: Target, values: Values, config: ClientConfig) {
+  constructor(target: Target, values: Values, config: ClientConfig, capture: Capture | undefined) {
     this.#target = target
+    this.#capture = capture
     this.#values = values
     const { verify } = config as { verify: CertificateVerifier }
     this.#config = {
@@ -178,12 +186,17 @@ class Client {
   }
 
   #traced(socket: Socket): Pick<ClientConfig, 'onSecret'> {
-    if (!this.#values.trace) return {}
-    const trace = new ConnectionTrace(this.#config.provider, 'client', line => {
-      process.stderr.write(`${printable(line)}\n`)
-    })
-    tapSocket(socket, trace)
-    return { onSecret: trace.onSecret(this.#config.onSecret) }
+    const traces: Tap[] = this.#capture === undefined ? [] : [captured(this.#capture, SYSTEM_CLOCK)]
+    if (this.#values.trace) {
+      const write = (line: string): void => void process.stderr.write(`${printable(line)}\n`)
+      traces.push(new ConnectionTrace(this.#config.provider, 'client', write))
+    }
+    let { onSecret } = this.#config
+    for (const trace of traces) {
+      tapSocket(socket, trace)
+      onSecret = trace.onSecret(onSecret)
+    }
+    return onSecret === undefined ? {} : { onSecret }
   }
 
   #note(line: string): void {

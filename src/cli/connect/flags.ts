@@ -30,6 +30,12 @@ export const CONNECT_FLAGS = {
     completes: 'file',
     help: 'write the session with its keys after the handshake, for inspect',
   },
+  pcap: {
+    kind: 'text',
+    value: 'FILE',
+    completes: 'file',
+    help: 'write what goes to and fro, with its secrets, for Wireshark (pcapng)',
+  },
   resume: { kind: 'switch', help: 'connect, wait for a ticket, and resume with it on a second connection' },
   'early-data': {
     kind: 'text',

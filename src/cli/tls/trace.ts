@@ -8,8 +8,17 @@ import type { Transport, TransportHandlers } from '../../transport/transport.ts'
 
 type OnSecret = NonNullable<CommonConfig['onSecret']>
 
+/** What reads along on a connection. */
+export interface Tap {
+  /** The `onSecret` of its session, which tells the one of the configuration, too. */
+  onSecret(other: OnSecret | undefined): OnSecret
+  received(bytes: Uint8Array): void
+  sent(bytes: Uint8Array): void
+  end(): void
+}
+
 /** What `--trace` prints of one connection, line by line, while it goes on. Secrets are among it. */
-export class ConnectionTrace {
+export class ConnectionTrace implements Tap {
   readonly #tracer: Tracer
   readonly #own: Side
   readonly #write: (line: string) => void
@@ -21,7 +30,6 @@ export class ConnectionTrace {
     this.#write = write
   }
 
-  /** The `onSecret` of the session, which tells the one of the configuration, too. */
   onSecret(other: OnSecret | undefined): OnSecret {
     return (exposed, clientRandom) => {
       this.#tracer.secret(exposed)
@@ -51,7 +59,7 @@ export class ConnectionTrace {
 }
 
 /** Reads along on a socket that has no other reader yet. */
-export function tapSocket(socket: Socket, trace: ConnectionTrace): void {
+export function tapSocket(socket: Socket, trace: Tap): void {
   socket.on('data', chunk => trace.received(new Uint8Array(chunk)))
   socket.on('close', () => trace.end())
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
