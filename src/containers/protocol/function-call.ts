@@ -115,10 +115,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     return this.unread + this.#response.held + (this.#context.upstreams?.unread ?? 0)
   }
 
-  /**
-   * A piece of the body. A function that reads it as a stream gets it with what comes behind it, see {@link
-   * wait}.
-   */
+  /** A piece of the body. A function that reads a stream gets it with what comes behind: see {@link wait}. */
   data(bytes: Uint8Array): void {
     if (!this.#cancelled) this.#body.add(bytes)
   }
@@ -166,7 +163,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   blame(error: unknown): void {
     const { answered, streaming } = this.#response
     if ((answered && !streaming) || this.#cancelled) return
-    this.failed(error)
+    this.#failed(error)
     this.cancel(new Error('the function failed'))
   }
 
@@ -324,7 +321,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     const request = () => (module.kind === 'fetch' ? this.#requestWith(body) : undefined)
     pendingCalls.run(this, () => {
       if (frozen.call.status === 0) this.#goOnUnanswered(frozen.call, request)
-      else this.#response.goOn(frozen.call, this.#timeout, request).catch(error => this.failed(error))
+      else this.#response.goOn(frozen.call, this.#timeout, request).catch(error => this.#failed(error))
     })
   }
 
@@ -360,7 +357,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
       }
       this.#fetch(module, body)
     } catch (error) {
-      this.failed(error)
+      this.#failed(error)
     }
   }
 
@@ -371,7 +368,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   /** Waits for what the function gives. */
   #await<T>(response: Promise<T>, then: (given: T) => void): void {
-    pendingCalls.wait(this, response, then, error => this.failed(error))
+    pendingCalls.wait(this, response, then, error => this.#failed(error))
   }
 
   #answer(view: RawResponse): void {
@@ -403,7 +400,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
       const trailed = this.#context.trailerSource !== undefined
       const whole = fromWholeResponse(response, this.#head.method, trailed)
       if (whole === undefined) {
-        this.#drain(response as Response, trailed).catch(error => this.failed(error))
+        this.#drain(response as Response, trailed).catch(error => this.#failed(error))
         return
       }
       if (this.#cancelled) return
@@ -411,7 +408,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
       if (body === undefined) this.#response.withoutBody(whole)
       else this.#response.give({ status, headers, body })
     } catch (error) {
-      this.failed(error)
+      this.#failed(error)
     }
   }
 
@@ -422,6 +419,10 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   failed(error: unknown): void {
+    this.#failed(error)
+  }
+
+  #failed(error: unknown): void {
     try {
       this.#refuse(error)
     } catch (fault) {
