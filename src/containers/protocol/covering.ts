@@ -58,9 +58,10 @@ export class Covering {
     const { http } = this.#http2
     if (http.reporting) {
       this.#owner.pump()
-      return
+      // With so much to say nothing more is read: then that has to leave first, covered or not.
+      if (!http.reporting || !this.#owner.open || this.#owner.gone || out.blocked) return
     }
-    const standing = this.#stand()
+    const standing = http.reporting ? undefined : this.#stand()
     const bytes = http.takeOutput()
     if (bytes.length > 0) {
       this.#http2.say(bytes, true)
