@@ -48,7 +48,8 @@ interface Wish {
  *
  * {@link claim} and {@link transfer} are for the host that is to have the session: it is put under its lease.
  * All methods reject with `EtcdAway` where it is not known what has become of a change, and with {@link
- * LeaseOver}. Either leaves a session that lives as it is.
+ * LeaseOver}; with `EtcdError` 5 where etcd has ended a lease of this host that it has not heard of yet. Each
+ * leaves a session that lives as it is.
  */
 export class EtcdDirectory implements SessionDirectory {
   readonly #etcd: Etcd
