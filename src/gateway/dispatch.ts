@@ -63,6 +63,9 @@ export interface Consignment {
 /** One consignment on its way: as long as it waits for a container, it can be given up for what it holds. */
 class Delivery implements Holder {
   readonly consignment: Consignment
+  /** Milliseconds of the clock. */
+  readonly began: number
+  /** It waits at least until then. */
   until: number
   /** Containers that have refused it. */
   readonly refusedBy = new Set<number>()
@@ -72,11 +75,13 @@ class Delivery implements Holder {
 
   constructor(
     consignment: Consignment,
+    began: number,
     until: number,
     memory: MemoryBudget,
     shed: (one: Delivery) => boolean,
   ) {
     this.consignment = consignment
+    this.began = began
     this.until = until
     this.shed = () => shed(this)
     this.account = memory.open(this)
@@ -169,9 +174,10 @@ export class Dispatch {
   }
 
   deliver(consignment: Consignment): void {
-    const until = this.#clock.steady() + this.#wait(consignment)
-    const delivery = new Delivery(consignment, until, this.#memory, one => this.#shed(one))
-    delivery.account.weigh(this.#clock.steady())
+    const now = this.#clock.steady()
+    const until = now + this.#wait(consignment)
+    const delivery = new Delivery(consignment, now, until, this.#memory, one => this.#shed(one))
+    delivery.account.weigh(now)
     this.#deliver(delivery)
   }
 
@@ -277,8 +283,10 @@ export class Dispatch {
 
   /** Waits for a container to become ready. @param most milliseconds; then the same ones are asked */
   #hold(delivery: Delivery, most = Number.POSITIVE_INFINITY): void {
-    const { functionName } = delivery.consignment
-    const left = delivery.until - this.#clock.steady()
+    const { consignment, began, until } = delivery
+    const { functionName } = consignment
+    // Its function may have fallen asleep since it began.
+    const left = Math.max(until, began + this.#wait(consignment, false)) - this.#clock.steady()
     this.wish(functionName)
     if (left <= 0) {
       this.#unwanted(delivery, `no container of the function ${functionName} is ready`)

@@ -55,6 +55,32 @@ it('says once a second that it waits: the function may have been about to fall a
   ])
 })
 
+it('waits for one that wakes as soon as its function has fallen asleep, from its own beginning', () => {
+  let patience = HOLD
+  dispatch = new Dispatch({ of: () => patience, wish() {}, granted() {} }, new MemoryBudget(), clock)
+  let refuse = (): void => {}
+  const draining = { outcome: 'refused', reason: 'draining', detail: 'it is about to stop' } as const
+  const send: Consignment['send'] = ({ id }, settle) => {
+    if (id === 1) refuse = () => settle({ state: 'owned', verdict: draining })
+    else settle({ state: 'gone' })
+  }
+  dispatch.introduced(container(1))
+  dispatch.deliver({ ...CONSIGNMENT, send })
+  clock.pass(HOLD / 3)
+  patience = 10 * HOLD
+  dispatch.draining(1)
+  refuse()
+  dispatch.gone(1)
+  clock.pass(9 * HOLD)
+  expect([said, dispatch.size]).toEqual([[['refused', 'echo-1']], 1])
+  dispatch.introduced(container(2))
+  expect(said.slice(1)).toEqual([['accepted', 'echo-2']])
+  said = []
+  dispatch.deliver({ ...CONSIGNMENT, functionName: 'hello' })
+  clock.pass(10 * HOLD + 1)
+  expect(said).toEqual([['unwanted', 'no container of the function hello is ready']])
+})
+
 it('gives it to a container that becomes ready in the last moment, once', () => {
   dispatch.deliver(CONSIGNMENT)
   clock.pass(HOLD)
