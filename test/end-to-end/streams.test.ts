@@ -11,12 +11,14 @@ import type { PlatformStatus } from '../../src/cli/platform/status.ts'
 import { hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 
 const LONG = process.env.HOTPOTATO_LONG !== undefined
-/** Bytes of the download, and deploys during it. */
+/** Bytes of the download, and deploys during it. Much is left then that lies in no buffer of the kernel. */
 const SIZE = LONG ? 2 ** 30 : 2 ** 26
 const DEPLOYS = LONG ? 20 : 2
 const BLOCK = 65_536
+/** Bytes between two deploys; after the last there are twice as many. */
+const STRIDE = SIZE / (DEPLOYS + 2)
 /** Bytes that a download reads at most while a deploy goes on. */
-const AHEAD = SIZE / (DEPLOYS + 1) / 2
+const AHEAD = STRIDE / 2
 
 const STREAMS = `
 import { setTimeout } from 'node:timers/promises'
@@ -161,7 +163,7 @@ describe('a stream whose function freezes outlives the containers that send it',
     const events = ['--http1.1', '--http2'].map(version => curl(version, '/events'))
     const downloads = ['/', '/sized'].map(path => new Download(path))
     for (let at = 1; at <= DEPLOYS; at++) {
-      const thus = (SIZE / (DEPLOYS + 1)) * at
+      const thus = STRIDE * at
       await Promise.all([
         ...downloads.map(one => one.until(thus)),
         ...events.map(one => until(() => one.got() > at * 1000)),

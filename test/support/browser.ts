@@ -53,7 +53,8 @@ export class Browser {
         ...['--disable-background-networking', '--disable-component-update'],
         ...[`--user-data-dir=${profile}`, '--remote-debugging-port=0', 'about:blank'],
       ],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
+      // A group of its own: its children write on when it alone is killed.
+      { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
     )
     let said = ''
     const address = await new Promise<string>((resolve, reject) => {
@@ -140,9 +141,9 @@ export class Browser {
   async close(): Promise<void> {
     const ended = once(this.#process, 'exit')
     this.#socket.close()
-    this.#process.kill('SIGKILL')
+    process.kill(-this.#process.pid!, 'SIGKILL')
     await ended
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
   }
 
   async #ask(method: string, params: object = {}): Promise<Record<string, unknown>> {

@@ -5,6 +5,7 @@ import { decodeEnvelope } from '../../../src/transfer/envelope.ts'
 import { concat, utf8 } from '../../../src/wire/index.ts'
 import {
   type FakeHost,
+  FakeStream,
   freshConnection,
   movedConnection,
   REFUSED,
@@ -220,8 +221,9 @@ describe('a request stays that could not be read on elsewhere', () => {
     ],
   ])('%s', async (_, fetch, resume) => {
     const host = hostOf({ fetch, ...(resume && { resume }) })
-    const { connection, stream } = freshConnection(host, `${SIZED}hello`)
+    const stream = new FakeStream()
     stream.blocked = true
+    const { connection } = freshConnection(host, `${SIZED}hello`, stream)
     await turn()
     connection.moveTo(new MoveOrder(2, () => {}))
     const seen = () => {
