@@ -147,7 +147,8 @@ class Gathered implements ResponseSink, Holder {
 
   shed(): boolean {
     const detail = 'its container holds all that it may for connections, and this response most of it'
-    this.#finish({ outcome: 'refused', reason: 'busy', detail })
+    // Its function has run, and is not to run twice.
+    this.#finish({ outcome: 'refused', reason: 'broken', detail })
     return true
   }
 

@@ -43,7 +43,7 @@ const raw = (handle: (request: RequestView) => unknown): Partial<FunctionModule>
   ({ kind: 'raw', handle }) as Partial<FunctionModule>
 
 describe('a request that is lent', () => {
-  it('is refused when its response is gathered and there is no room for it', async () => {
+  it('is lost when its response is gathered and there is no room for it: its function has run', async () => {
     const host = new FakeHost(undefined, { memoryBytes: 100_000 })
     const streams: ReadableStreamDefaultController<Uint8Array>[] = []
     const start = (controller: ReadableStreamDefaultController<Uint8Array>) => void streams.push(controller)
@@ -57,7 +57,7 @@ describe('a request that is lent', () => {
     while (host.memory.held < 60_000) await turn()
     streams[1]!.enqueue(new Uint8Array(60_000))
     const refused = await Promise.race(answers)
-    expect(refused).toMatchObject({ outcome: 'refused', reason: 'busy' })
+    expect(refused).toMatchObject({ outcome: 'refused', reason: 'broken' })
     // That of the refused one has been cancelled.
     for (const stream of streams) if (stream.desiredSize !== 0) stream.close()
     const outcomes = await Promise.all(answers)
