@@ -5,6 +5,8 @@ interface Entry {
   /** Connections that it said it has, and those that it was offered since. */
   load: number
   draining: boolean
+  /** It has just refused, as one that is about to go or not ready yet. */
+  pausing: boolean
   /** It is starting: chosen for nothing, or for connections that were kept, or for everything. */
   stage: Stage
 }
@@ -22,7 +24,7 @@ export class Roster {
 
   /** @param stage of a container that is starting: it is chosen as {@link advance} says */
   add(peer: Peer, stage: Stage = 'begun'): void {
-    const entry: Entry = { peer, load: 0, draining: false, stage }
+    const entry: Entry = { peer, load: 0, draining: false, pausing: false, stage }
     this.#byId.set(peer.id, entry)
     const entries = this.#byFunction.get(peer.functionName)
     if (entries === undefined) this.#byFunction.set(peer.functionName, [entry])
@@ -54,6 +56,12 @@ export class Roster {
     if (entry !== undefined) entry.draining = true
   }
 
+  /** It is chosen no more until it is told otherwise. */
+  pauses(id: number, pausing: boolean): void {
+    const entry = this.#byId.get(id)
+    if (entry !== undefined) entry.pausing = pausing
+  }
+
   /** So many connections it has. */
   report(id: number, connections: number): void {
     const entry = this.#byId.get(id)
@@ -73,7 +81,7 @@ export class Roster {
   /** Whether a container of that function could be chosen. */
   has(functionName: string): boolean {
     const entries = this.#byFunction.get(functionName)
-    return entries?.some(({ draining, stage }) => !draining && stage === 'begun') ?? false
+    return entries?.some(one => !one.draining && !one.pausing && one.stage === 'begun') ?? false
   }
 
   /** A container by its id, unless it is draining. */
@@ -100,7 +108,7 @@ export class Roster {
     if (wanted?.functionName === functionName) return wanted
     let best: Entry | undefined
     for (const entry of entries) {
-      if (entry.draining || except?.has(entry.peer.id)) continue
+      if (entry.draining || entry.pausing || except?.has(entry.peer.id)) continue
       if (entry.stage !== 'begun' && !(kept && entry.stage === 'thaws')) continue
       if (best === undefined || entry.load < best.load) best = entry
     }

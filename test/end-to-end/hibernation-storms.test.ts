@@ -117,23 +117,33 @@ describe('the first thing that a client says to a function that sleeps', () => {
   })
 })
 
-it('what comes as its function falls asleep is answered once', async () => {
-  const clients = await Promise.all(Array.from({ length: CONNECTIONS }, open))
-  for (let round = 0; round < ROUNDS; round++) {
-    const ask = async (client: Client, index: number): Promise<number> => {
-      await new Promise(resolve => setTimeout(resolve, (index * 60) / CONNECTIONS))
-      return (await client.request(`/echo?id=falling-${round}-${index}.`)).status
+it.each([
+  ['what comes', undefined],
+  ['what comes from a container of another function', 'sleeper-0'],
+])(
+  '%s as its function falls asleep is answered once',
+  async (_, from) => {
+    const clients = await Promise.all(Array.from({ length: CONNECTIONS }, open))
+    for (let round = 0; round < ROUNDS; round++) {
+      const prefix = `falling-${from}-${round}-`
+      await clients[0]!.request('/echo?id=awake')
+      if (from !== undefined) await Promise.all(clients.map(client => client.request(`/${from}?id=there`)))
+      const ask = async (client: Client, index: number): Promise<number> => {
+        await new Promise(resolve => setTimeout(resolve, (index * 60) / CONNECTIONS))
+        return (await client.request(`/echo?id=${prefix}${index}.`)).status
+      }
+      const asked = Promise.all(clients.map(ask))
+      // It may be waking just now, which is a change like any other.
+      await platform.order('scale echo 0').catch(() => {})
+      expect(new Set(await asked)).toEqual(new Set([200]))
+      const made = calls(prefix)
+      expect([made.length, new Set(made).size]).toEqual([CONNECTIONS, CONNECTIONS])
     }
-    const asked = Promise.all(clients.map(ask))
-    // It may be waking just now, which is a change like any other.
-    await platform.order('scale echo 0').catch(() => {})
-    expect(new Set(await asked)).toEqual(new Set([200]))
-  }
-  const made = calls('falling-')
-  expect([made.length, new Set(made).size]).toEqual([ROUNDS * CONNECTIONS, ROUNDS * CONNECTIONS])
-  expect(await counter('unclean')).toBe(0)
-  for (const client of clients) await client.close()
-}, 300_000)
+    expect(await counter('unclean')).toBe(0)
+    for (const client of clients) await client.close()
+  },
+  300_000,
+)
 
 it(`${FUNCTIONS * CONNECTIONS} connections of ${FUNCTIONS} functions wake at once, each once`, async () => {
   const crowd = await Promise.all(

@@ -29,8 +29,12 @@ import type { LoanAnswer, LoanRequest } from '../../src/transfer/loans/loan.ts'
 import { freshHttp } from '../../src/transfer/parcel.ts'
 import type { Descriptor } from '../../src/transfer/stream.ts'
 import { ENDLESS, type Loop } from '../../src/transport/turn.ts'
+import { installGlobals } from '../../src/web/globals.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
 import { serverConfig } from './pair.ts'
+
+// As in every container: otherwise it would depend on what ran before whether a response goes out at once.
+installGlobals()
 
 /**
  * As in the real streams, one buffer for all: what is kept without a copy is overwritten by the next read.
@@ -403,5 +407,10 @@ export function openBody() {
 /** The release of a connection that another container has refused. */
 export const REFUSED = {
   state: 'owned',
-  verdict: { outcome: 'refused', reason: 'draining', detail: 'soon' },
+  verdict: { outcome: 'refused', reason: 'suite', detail: 'none of these' },
+} as const
+/** It refuses what it would have taken a moment ago. */
+export const STOPS = {
+  state: 'owned',
+  verdict: { outcome: 'refused', reason: 'draining', detail: 'it is about to stop' },
 } as const

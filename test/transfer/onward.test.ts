@@ -1,6 +1,7 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { LoanAnswer } from '../../src/transfer/loans/loan.ts'
-import { lendOnward } from '../../src/transfer/loans/onward.ts'
+import { lendInTime, lendOnward } from '../../src/transfer/loans/onward.ts'
+import { HandClock } from '../support/hand-clock.ts'
 
 const busy = (detail: string): LoanAnswer => ({ outcome: 'refused', reason: 'busy', detail })
 const ANSWERED: LoanAnswer = {
@@ -41,4 +42,55 @@ it.each([
   ['another refusal', { outcome: 'refused', reason: 'broken', detail: '' } as LoanAnswer],
 ])('a request goes on after nothing else: %s', (_, answer) => {
   expect(lend({ 1: answer, 2: ANSWERED })).toEqual({ asked: [1], settled: [answer] })
+})
+
+describe('a request that all refuse', () => {
+  const LATER = 20
+  /** Answers of one attempt after the other; what follows them is refused. */
+  function lendLater(
+    answers: readonly (LoanAnswer | undefined)[],
+    { milliseconds = 1000, there = true } = {},
+  ) {
+    const clock = new HandClock()
+    const settled: (LoanAnswer | undefined)[] = []
+    const scene = { clock, settled, attempts: 0, there }
+    lendInTime(
+      settle => settle(scene.attempts < answers.length ? answers[scene.attempts++] : busy('all')),
+      { clock, milliseconds, reaches: () => scene.there },
+      answer => settled.push(answer),
+    )
+    return scene
+  }
+
+  it('waits for a container that takes it, and asks none as long as there is none', () => {
+    const scene = lendLater([busy('one'), ANSWERED])
+    scene.there = false
+    scene.clock.pass(40 * LATER)
+    expect([scene.attempts, scene.settled]).toEqual([1, []])
+    scene.there = true
+    scene.clock.pass(LATER)
+    expect([scene.attempts, scene.settled, scene.clock.waiting]).toEqual([2, [ANSWERED], 0])
+  })
+
+  it('waits no longer than it may, and for ever without a limit', () => {
+    const scene = lendLater([busy('one')])
+    scene.there = false
+    scene.clock.pass(2000)
+    expect([scene.settled, scene.clock.waiting]).toEqual([[busy('one')], 0])
+    const patient = lendLater([busy('one'), busy('two'), ANSWERED], { milliseconds: 0 })
+    patient.there = false
+    patient.clock.pass(3_600_000)
+    expect(patient.settled).toEqual([])
+    patient.there = true
+    patient.clock.pass(2 * LATER)
+    expect(patient.settled).toEqual([ANSWERED])
+  })
+
+  it.each([undefined, ANSWERED, { outcome: 'refused', reason: 'broken', detail: '' } as LoanAnswer])(
+    'does not wait after anything else: %j',
+    answer => {
+      const { settled, clock } = lendLater([answer])
+      expect([settled, clock.waiting]).toEqual([[answer], 0])
+    },
+  )
 })

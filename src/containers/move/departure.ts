@@ -5,6 +5,7 @@ import type { Guard } from '../../transport/guard.ts'
 import type { ConnectionHost, Frozen } from '../connection/connection-host.ts'
 import type { Protocol, Refusal } from '../protocol/protocol.ts'
 import type { MoveOrder } from './move-order.ts'
+import { isPassing } from './offering.ts'
 import { unavailable } from './unavailable.ts'
 
 /** What a departure asks of the connection that departs. */
@@ -190,7 +191,9 @@ export class Departure {
       wipeEnvelope(envelope)
       this.#owner.onMoved('unknown')
     } else {
-      const answer = wanted === undefined ? undefined : unavailable(wanted, release.verdict ?? 'gone')
+      // Its request waits here for the next container, as if there had been none.
+      const waits = wanted === undefined || isPassing(release)
+      const answer = waits ? undefined : unavailable(wanted, release.verdict ?? 'gone')
       if (wanted === undefined) this.#order?.report('kept', release.verdict?.detail ?? 'it is gone')
       this.#owner.resume(envelope, answer && { functionName: wanted!, answer })
     }

@@ -10,6 +10,8 @@ export interface Offers {
   readonly log: Log
   /** Another container that may take the connection, but for those that have refused it. */
   another(refusedBy: ReadonlySet<number>): Peer | undefined
+  /** That one is about to stop, or is no more: nothing that it refused has reached its function. */
+  passed(target: Peer): void
   /** Gives it to what keeps it while there is no container. @returns false if there is none of that either */
   keep?(frozen: Frozen, settle: (release: Release) => void): boolean
   /** The verdict, once, when no other container is asked any more. @param target who has it, if one has it */
@@ -59,6 +61,7 @@ export class Offering {
 
   #settle(frozen: Frozen, target: Peer, release: Release): void {
     const passing = isPassing(release)
+    if (passing) this.#offers.passed(target)
     const next = passing ? this.#another(target) : undefined
     if (next !== undefined) this.#again(frozen, next, false)
     else if (!passing || !this.#keep(frozen)) this.#offers.settle(release, target.id)
@@ -92,7 +95,7 @@ export class Offering {
 /**
  * It was refused for a reason that another container need not have: that one is about to stop, or is no more.
  */
-function isPassing(release: Release): boolean {
+export function isPassing(release: Release): boolean {
   if (release.state !== 'owned') return false
   return release.verdict === undefined || release.verdict.reason === 'draining'
 }

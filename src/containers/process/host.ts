@@ -20,7 +20,7 @@ import type { Release } from '../../transfer/custody.ts'
 import type { Hibernated } from '../../transfer/hibernated.ts'
 import type { TakeOver } from '../../transfer/leg.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loans/loan.ts'
-import { lendOnward } from '../../transfer/loans/onward.ts'
+import { lendInTime, lendOnward } from '../../transfer/loans/onward.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
 import type { Descriptor } from '../../transfer/stream.ts'
@@ -183,8 +183,12 @@ export class Host implements ConnectionHost<Connection> {
   introduced(peer: Peer): void {
     if (peer.role === 'gateway') this.resting.introduced(peer.id)
     this.#neighbours.introduced(peer)
-    if (peer.role === 'container' && peer.functionName !== this.functionName)
-      for (const connection of [...this.#connections]) connection.available()
+  }
+
+  /** Connections whose requests wait for a container may have one. */
+  available(functionName: string): void {
+    if (functionName === this.functionName || !this.#others.has(functionName)) return
+    for (const connection of [...this.#connections]) connection.available()
   }
 
   gone(id: number): void {
@@ -266,7 +270,10 @@ export class Host implements ConnectionHost<Connection> {
 
   lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
     const choose = (refusedBy: ReadonlySet<number>) => this.#others.choose(functionName, refusedBy)?.id
-    lendOnward(choose, (id, settled) => this.courier?.lend(id, request, settled), settle)
+    const lend = (id: number, settled: typeof settle) => this.courier?.lend(id, request, settled)
+    const reaches = () => this.reaches(functionName)
+    const patience = { clock: this.clock, milliseconds: this.limits.timers.container, reaches }
+    lendInTime(then => lendOnward(choose, lend, then), patience, settle)
   }
 
   /**
@@ -319,6 +326,7 @@ export class Host implements ConnectionHost<Connection> {
       log: this.log,
       keep: (frozen, then) =>
         only === undefined && functionName === this.functionName && this.resting.giveFrozen(frozen, then),
+      passed: peer => this.#neighbours.passed(peer),
       another: refusedBy => (only === undefined ? this.#others.choose(functionName, refusedBy) : undefined),
       settle: (release, target) => {
         settled(release, target)

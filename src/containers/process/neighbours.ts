@@ -7,6 +7,9 @@ import type { Peer } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import type { KeyRing } from './key-ring.ts'
 
+/** Milliseconds until one that has just refused may be asked again. */
+const AGAIN = 20
+
 /** The container whose neighbours they are. */
 interface Center {
   readonly functionName: string
@@ -14,6 +17,8 @@ interface Center {
   readonly clock: Clock
   readonly log: Log
   readonly courier: Courier | undefined
+  /** There may be a container for what waits for one. */
+  available(functionName: string): void
 }
 
 /** The processes that a container knows: other containers, of all functions, and the signers. */
@@ -49,6 +54,21 @@ export class Neighbours {
     this.others.add(peer)
     this.wishes.granted(peer.functionName)
     if (peer.functionName === this.#center.functionName) this.#share(peer.id)
+    this.#center.available(peer.functionName)
+  }
+
+  /**
+   * A container has refused because it is about to stop, which is news to us, or is not ready: for
+   * a moment it is as if it were not there.
+   */
+  passed({ id, functionName }: Peer): void {
+    this.others.pauses(id, true)
+    this.#center.clock
+      .after(AGAIN, () => {
+        this.others.pauses(id, false)
+        this.#center.available(functionName)
+      })
+      .unref()
   }
 
   gone(id: number): void {

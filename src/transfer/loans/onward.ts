@@ -1,4 +1,8 @@
+import type { Clock } from '../../time/clock.ts'
 import type { LoanAnswer } from './loan.ts'
+
+/** Milliseconds until containers are asked again. */
+const AGAIN = 20
 
 /**
  * Lends a request to one container after the other, as long as each is about to stop: such a one has done
@@ -21,9 +25,44 @@ export function lendOnward(
     }
     refusedBy.add(target)
     lend(target, answer => {
-      if (answer?.outcome === 'refused' && answer.reason === 'busy') next(answer)
+      if (isBusy(answer)) next(answer)
       else settle(answer)
     })
   }
   next(undefined)
+}
+
+/** For how long a request that all refuse waits for a container that takes it. */
+export interface LoanPatience {
+  readonly clock: Pick<Clock, 'steady' | 'after'>
+  /** 0: for ever. */
+  readonly milliseconds: number
+  /** Whether there is a container that can be asked. */
+  reaches(): boolean
+}
+
+/**
+ * Lends a request, and again as long as all containers are about to stop.
+ * @param lend asks all of them @param settle called once, with the last refusal if the time is over
+ */
+export function lendInTime(
+  lend: (settle: (answer: LoanAnswer | undefined) => void) => void,
+  { clock, milliseconds, reaches }: LoanPatience,
+  settle: (answer: LoanAnswer | undefined) => void,
+): void {
+  const until = milliseconds === 0 ? Number.POSITIVE_INFINITY : clock.steady() + milliseconds
+  const attempt = (): void =>
+    lend(answer => (isBusy(answer) && clock.steady() < until ? wait(answer) : settle(answer)))
+  const wait = (refusal: LoanAnswer | undefined): void => {
+    clock.after(AGAIN, () => {
+      if (reaches()) attempt()
+      else if (clock.steady() < until) wait(refusal)
+      else settle(refusal)
+    })
+  }
+  attempt()
+}
+
+function isBusy(answer: LoanAnswer | undefined): boolean {
+  return answer?.outcome === 'refused' && answer.reason === 'busy'
 }

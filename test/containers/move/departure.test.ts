@@ -10,6 +10,7 @@ import {
   movedConnection,
   REFUSED,
   responses,
+  STOPS,
   turn,
 } from '../../support/connection-scene.ts'
 
@@ -58,12 +59,28 @@ describe('moves', () => {
   })
 
   it.each([
-    ['refused', REFUSED],
-    ['not sent', { state: 'owned', verdict: undefined } as const],
-  ])('takes itself up again when it was %s, answers 503 and goes on', async (_, release) => {
+    ['is about to stop', STOPS],
+    ['is gone', { state: 'owned', verdict: undefined } as const],
+  ])('waits where it is when the one that it was offered to %s, and goes to the next', async (_, release) => {
+    const host = new FakeHost()
+    const { connection, stream } = freshConnection(host, get('/hello') + get('/echo/next'))
+    host.available.delete('hello')
+    host.offers[0]!.settle(release)
+    expect([stream.take().length, host.offers.length, connection.phase]).toEqual([0, 1, 'open'])
+    host.available.add('hello')
+    connection.available()
+    // The next attempt is a later generation.
+    const { application, generation } = decodeEnvelope(await host.offers[1]!.frozen)
+    expect(generation).toBe(2)
+    expect(new TextDecoder().decode(inboundOf(application))).toBe(get('/hello') + get('/echo/next'))
+    host.offers[1]!.settle({ state: 'gone' })
+    expect(host.ends).toEqual(['moved'])
+  })
+
+  it('takes itself up again when it was refused, answers 503 and goes on', async () => {
     const host = new FakeHost()
     const { stream } = freshConnection(host, get('/hello') + get('/echo/next'))
-    host.offers[0]!.settle(release)
+    host.offers[0]!.settle(REFUSED)
     const [refusal, next] = responses(stream.take(), 2)
     expect(refusal).toMatchObject({ status: 503, headers: { 'content-type': 'application/problem+json' } })
     expect(next).toMatchObject({ status: 200, body: 'GET /echo/next' })

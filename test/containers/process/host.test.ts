@@ -22,6 +22,7 @@ import type { SealAssociated } from '../../../src/transfer/seal.ts'
 import { Descriptor } from '../../../src/transfer/stream.ts'
 import { equal, fromHex, utf8 } from '../../../src/wire/index.ts'
 import { connectedPair, serverConfig } from '../../support/pair.ts'
+import { eventually } from '../../support/platform.ts'
 
 const warnings: unknown[] = []
 const log = { debug() {}, info() {}, warn: (fields: unknown) => void warnings.push(fields), error() {} }
@@ -264,15 +265,32 @@ describe('a container that is about to go', () => {
     expect(host.counters).toMatchObject({ moved: 1, unclean: 0 })
   })
 
-  it('has the request answered here if no other container is there, with a later generation', async () => {
+  it('has the request wait for a moment if no other one is there, and asks again', async () => {
     for (const id of [5, 6]) host.introduced(sibling(id))
-    const { descriptor, text } = await connection()
+    const { descriptor } = await connection()
     take({ envelope: plain(GET_HELLO), descriptor })
     sent[0]!.settle({ state: 'owned', verdict: undefined })
     sent[1]!.settle(refused)
-    expect(sent).toHaveLength(2)
+    expect([sent.length, host.reaches('hello')]).toEqual([2, false])
     expect(host.list()).toMatchObject([{ generation: 2 }])
-    await host.stop()
+    await eventually(() => sent[2], 'none is asked again')
+    host.leaves(5)
+    host.leaves(6)
+    sent[2]!.settle(refused)
+    host.introduced(sibling(7))
+    expect(sent.map(({ target }) => target).slice(3)).toEqual([7])
+    expect(sent[3]!.envelope.generation).toBe(4)
+    sent[3]!.settle({ state: 'gone' })
+    expect(host.counters).toMatchObject({ moved: 1, unclean: 0 })
+  })
+
+  it('has the request answered here when this one stops, too, while it waits', async () => {
+    host.introduced(sibling(5))
+    const { descriptor, text } = await connection()
+    take({ envelope: plain(GET_HELLO), descriptor })
+    host.leaves(5)
+    sent[0]!.settle(refused)
+    host.drain()
     expect(await text()).toMatch(/^HTTP\/1\.1 503 /)
   })
 

@@ -192,7 +192,7 @@ describe('a response that can be frozen', () => {
       host.offers[0]!.settle(REFUSED)
     }
     await turn()
-    expect(reports).toEqual([how === 'refused' ? 'kept: soon' : 'kept: that container is gone'])
+    expect(reports).toEqual([how === 'refused' ? 'kept: none of these' : 'kept: that container is gone'])
     for (let i = 0; i < 4; i++) await lines.give()
     expect(responses(stream.take(), 1)[0]!.body).toBe(linesOf(3))
   })

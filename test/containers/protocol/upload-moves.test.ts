@@ -135,7 +135,7 @@ describe.each([
     await turn()
     const { offer, reports } = await offered(host, connection)
     offer.settle(REFUSED)
-    expect(reports).toEqual(['kept soon'])
+    expect(reports).toEqual(['kept none of these'])
     stream.receive(utf8(pieces.slice(1).join('') + head + pieces.join('')))
     for (let turns = 0; turns < 6; turns++) await turn()
     const body = 'hello world echo-1'

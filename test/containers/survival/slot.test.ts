@@ -133,7 +133,7 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     expect(file.header(SLOT)).toEqual({ ...live, state: 'offered', generation: 1, target: TARGET })
     host.offers[0]!.settle({
       state: 'owned',
-      verdict: { outcome: 'refused', reason: 'draining', detail: '' },
+      verdict: { outcome: 'refused', reason: 'suite', detail: '' },
     })
     expect(file.header(SLOT)).toEqual({ ...live, generation: 1, target: 0 })
     expect(new TextDecoder().decode(settle())).toContain('503')
