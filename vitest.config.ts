@@ -10,8 +10,8 @@ export default defineConfig({
     setupFiles: ['test/support/equal-bytes.ts'],
     // For "stuck", and for nothing else: whole platforms of six processes are started, on machines that do
     // other things, too.
-    testTimeout: 240_000,
-    hookTimeout: 240_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     // Every container that is started would work for a second to be quick later; here that would only be
     // time.
     env: { HOTPOTATO_REHEARSALS: '2' },

@@ -99,7 +99,7 @@ describe.each([
     writeFileSync(join(directory, 'traitor.mjs'), TRAITOR)
     platform = await Platform.start({ directory, environment: { HOTPOTATO_CARRIER: '' } })
     await platform.until('echo-1', ({ counters }) => counters.keyRing! >= 3)
-  }, 60_000)
+  })
   afterAll(() => platform?.stop())
 
   const options = (serverName: string) => ({ port: platform.https, tls: { ca: platform.ca, serverName } })

@@ -48,7 +48,7 @@ beforeAll(async () => {
   writeFileSync(join(directory, 'authority.crt'), authority.pem)
   writeFileSync(join(directory, 'traitor.mjs'), TRAITOR)
   platform = await Platform.start({ directory })
-}, 60_000)
+})
 afterAll(() => platform?.stop())
 
 it('a certificate that a container of another function has invented opens no door', async () => {

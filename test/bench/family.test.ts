@@ -205,7 +205,7 @@ describe.skipIf(process.env.HOTPOTATO_LONG !== '1')('every bench (npm run test:l
       stderr: expect.stringContaining('platform, raw function: a wrong answer: the run does not count'),
     })
     expect(readdirSync(directory)).toEqual(['lying.mjs'])
-  }, 240_000)
+  })
 
   it.each(['failover', 'handover'])(
     'one wrong byte of a function ends %s with exit code 1, and nothing is kept',

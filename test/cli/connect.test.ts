@@ -137,6 +137,7 @@ describe('connect, to serve', () => {
   it('dumps the session for inspect, to a file of its owner alone', async () => {
     const file = files.file('session.bin')
     const log = files.file('dump-keys.log')
+    writeFileSync(file, 'x'.repeat(10_000), { mode: 0o644 })
     expect((await connect(TLS, '--dump', file, '--key-log', log)).status).toBe(0)
     expect(statSync(file).mode & 0o777).toBe(0o600)
     const { stdout } = await hotpotato(['inspect', file, '--as', 'session', '--secrets'])
@@ -151,9 +152,12 @@ describe('connect, to serve', () => {
 
   it('captures what goes to and fro, with its secrets, in a file of its owner alone', async () => {
     const file = files.file('session.pcapng')
+    // It may be there from before, and others may read it.
+    writeFileSync(file, 'x'.repeat(1_000_000), { mode: 0o644 })
     expect((await connect(TLS, '--resume', '--pcap', file)).status).toBe(0)
     expect(statSync(file).mode & 0o777).toBe(0o600)
     const text = readFileSync(file, 'latin1')
+    expect(text).not.toContain('xxxx')
     // Two connections, each with four traffic secrets.
     expect(text.match(/(CLIENT|SERVER)_[A-Z]*_?TRAFFIC_SECRET/g)?.length).toBe(8)
     const { status, stderr } = await connect(TLS, '--pcap', files.file('none/session.pcapng'), '--quiet')

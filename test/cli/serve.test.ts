@@ -280,6 +280,22 @@ describe('serve --trace', () => {
   })
 })
 
+describe('serve --pcap', () => {
+  it('writes what went over all connections when it ends, for its owner alone', async () => {
+    const file = files.file('served.pcapng')
+    writeFileSync(file, 'from before', { mode: 0o644 })
+    const captured = await serve(...identity(), '--pcap', file)
+    await curl(url('/tls', captured))
+    await curl('--tls-max', '1.3', url('/', captured))
+    expect(await captured.ends()).toBe(0)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    const text = readFileSync(file, 'latin1')
+    expect(text).not.toContain('from before')
+    // Two connections, each with four traffic secrets.
+    expect(text.match(/(CLIENT|SERVER)_[A-Z]*_?TRAFFIC_SECRET/g)?.length).toBe(8)
+  })
+})
+
 describe('the command line of serve', () => {
   it.each<[string[], RegExp]>([
     [[], /^serve needs --cert and --key \(npx --no hotpotato certs makes some\), or --psk\n$/],

@@ -91,7 +91,7 @@ functions:
     writeFileSync(join(directory, 'client.key'), await privateKeyPem(client))
     own = await Platform.start({ directory })
     await own.until('hello-1', ({ counters }) => counters.keyRing! >= 2)
-  }, 60_000)
+  })
   afterAll(() => own?.stop())
 
   const options = (session?: Buffer): ConnectionOptions => ({
@@ -148,7 +148,7 @@ functions:
     const ended = once(late.socket, 'error')
     late.socket.write('GET /hello HTTP/1.1\r\nHost: hello.local\r\n\r\n')
     expect(String((await ended)[0])).toMatch(/unknown ca/i)
-  }, 60_000)
+  })
 })
 
 it('a file that holds no certificate is named at the start', async () => {

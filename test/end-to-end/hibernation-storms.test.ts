@@ -40,7 +40,7 @@ let tls: { ca: string; serverName: string }
 beforeAll(async () => {
   platform = await Platform.start({ config: CONFIG, files: { 'counting.mjs': COUNTING } })
   tls = { ca: platform.ca, serverName: 'echo.local' }
-}, 300_000)
+}, 600_000)
 afterAll(() => platform?.stop())
 
 const calls = (prefix: string): string[] =>

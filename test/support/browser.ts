@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { WebSocket } from 'ws'
 
 /** Milliseconds for something that is to come about on a busy machine. */
-const PATIENCE = 60_000
+const PATIENCE = 180_000
 
 interface Answer {
   readonly id?: number

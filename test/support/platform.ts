@@ -82,9 +82,9 @@ const CERTIFICATES: readonly CertificateName[] = ['echo', 'resize', 'hello', 'ec
   hosts: [`${name}.local`, ...(name === 'echo' ? ['*.echo.local'] : [])],
 }))
 /** Milliseconds for things that a machine under load takes its time for. */
-const PATIENCE = 60_000
+const PATIENCE = 180_000
 /** And for six processes that start at once. */
-const START = 120_000
+const START = 300_000
 
 /** A directory for one platform, 0700, with certificates in it and a configuration. */
 export async function makeDirectory(config = CONFIG, certificates = CERTIFICATES): Promise<string> {

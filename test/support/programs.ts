@@ -15,7 +15,7 @@ export interface Place {
 }
 
 /** Milliseconds after which a program is ended. */
-const PATIENCE = 60_000
+const PATIENCE = 180_000
 
 /** Runs a program with some input to its end; after a minute, or what `patience` says, it is ended. */
 export async function run(

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -93,6 +94,14 @@ export class Server {
       child.on('error', reject)
       child.on('exit', () => reject(new Error(`it does not listen: ${said}`)))
     })
+  }
+
+  /** Has it end as Ctrl-C does. @returns its status */
+  async ends(): Promise<number | null> {
+    const ended = once(this.#child, 'close')
+    this.#child.kill('SIGINT')
+    await ended
+    return this.#child.exitCode
   }
 
   stop(): void {

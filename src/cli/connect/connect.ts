@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import type { ClientConfig } from '../../tls13/config.ts'
@@ -24,6 +24,7 @@ import { CommandError, UsageError } from '../line/usage-error.ts'
 import { printable } from '../terminal/output.ts'
 import { CaptureFile, captured } from '../tls/capture-file.ts'
 import { textOf } from '../tls/file.ts'
+import { openPrivate, writePrivate } from '../tls/private-file.ts'
 import { commonConfig } from '../tls/tls-flags.ts'
 import { ConnectionTrace, type Tap, tapSocket } from '../tls/trace.ts'
 import type { CONNECT_FLAGS } from './flags.ts'
@@ -176,17 +177,11 @@ class Client {
   #dump({ session }: TlsDuplex): void {
     const file = this.#values.dump
     if (file === undefined) return
-    try {
-      // Readable by its owner alone: what it holds opens the connection.
-      writeFileSync(file, encode(SessionState, session.snapshot()), { mode: 0o600 })
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      throw new CommandError(`--dump ${file}: cannot be written (${code ?? String(error)})`)
-    }
+    writePrivate('dump', file, openPrivate('dump', file), encode(SessionState, session.snapshot()))
   }
 
   #traced(socket: Socket): Pick<ClientConfig, 'onSecret'> {
-    const traces: Tap[] = this.#capture === undefined ? [] : [captured(this.#capture, SYSTEM_CLOCK)]
+    const traces: Tap[] = this.#capture === undefined ? [] : [captured(this.#capture, SYSTEM_CLOCK, 'client')]
     if (this.#values.trace) {
       const write = (line: string): void => void process.stderr.write(`${printable(line)}\n`)
       traces.push(new ConnectionTrace(this.#config.provider, 'client', write))

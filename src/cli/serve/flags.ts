@@ -25,6 +25,12 @@ export const SERVE_FLAGS = {
     help: 'most early data in one handshake; default: 0, none',
   },
   tickets: { kind: 'text', value: 'N', help: 'tickets after a handshake; default: 2; 0: no resumption' },
+  pcap: {
+    kind: 'text',
+    value: 'FILE',
+    completes: 'file',
+    help: 'write at its end what went to and fro, with secrets, for Wireshark',
+  },
   memory: {
     kind: 'text',
     value: 'BYTES',

@@ -25,9 +25,10 @@ import type { Transport } from '../../transport/transport.ts'
 import { type FlagValues, wholeNumber } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { note, outlastOutput, say } from '../terminal/output.ts'
+import { CaptureFile, captured } from '../tls/capture-file.ts'
 import { textOf } from '../tls/file.ts'
 import { commonConfig } from '../tls/tls-flags.ts'
-import { ConnectionTrace, Tapped } from '../tls/trace.ts'
+import { ConnectionTrace, type Tap, Tapped } from '../tls/trace.ts'
 import { application } from './application.ts'
 import type { SERVE_FLAGS } from './flags.ts'
 import { Handshake } from './handshake.ts'
@@ -48,10 +49,13 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
   )
   const config = await serverConfig(values)
   const host = values.host ?? '127.0.0.1'
+  const file = values.pcap === undefined ? undefined : new CaptureFile(values.pcap)
+  const taps: (() => Tap)[] = values.trace ? [tracing(config.provider)] : []
+  if (file !== undefined) taps.push(() => captured(file.capture, SYSTEM_CLOCK, 'server'))
   const { address } = await runServer({
     transport: listening(host, port),
     clock: SYSTEM_CLOCK,
-    tls: noted(config, values.trace ? tracing(config) : transport => ({ transport, config })),
+    tls: noted(config, tapping(config, taps)),
     limits: LIMITS,
     memory,
     failed: ({ stage, error }) => {
@@ -63,7 +67,11 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
   })
   outlastOutput()
   // That is how it is meant to end.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(0))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      file?.end()
+      process.exit(0)
+    })
   const shown = address.address?.includes(':') ? `[${address.address}]` : address.address
   say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)
 }
@@ -103,14 +111,25 @@ function noted(config: ServerConfig, below: (transport: Transport) => Below): Tl
 }
 
 /** Each line of a trace begins with the number of its connection, because they go on side by side. */
-function tracing(config: ServerConfig): (transport: Transport) => Below {
+function tracing(provider: CryptoProvider): () => Tap {
   let connections = 0
-  return transport => {
+  return () => {
     const number = ++connections
-    const trace = new ConnectionTrace(config.provider, 'server', line => note(`${number}| ${line}`))
-    const onSecret = trace.onSecret(config.onSecret)
-    return { transport: new Tapped(transport, trace), config: { ...config, onSecret } }
+    return new ConnectionTrace(provider, 'server', line => note(`${number}| ${line}`))
   }
+}
+
+/** Connections that are read along. @param taps make what reads along on one of them */
+function tapping(config: ServerConfig, taps: readonly (() => Tap)[]): (transport: Transport) => Below {
+  return transport =>
+    taps.reduce<Below>(
+      (below, open) => {
+        const tap = open()
+        const onSecret = tap.onSecret(below.config.onSecret)
+        return { transport: new Tapped(below.transport, tap), config: { ...below.config, onSecret } }
+      },
+      { transport, config },
+    )
 }
 
 async function serverConfig(values: FlagValues<typeof SERVE_FLAGS>): Promise<ServerConfig> {

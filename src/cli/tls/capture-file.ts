@@ -1,8 +1,8 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
 import type { Clock } from '../../time/clock.ts'
 import { Capture } from '../../trace/capture.ts'
-import { CommandError } from '../line/usage-error.ts'
+import type { Side } from '../../trace/event.ts'
 import { warn } from '../terminal/output.ts'
+import { openPrivate, writePrivate } from './private-file.ts'
 import type { Tap } from './trace.ts'
 
 /** A file of `--pcap`: readable by its owner alone, for its secrets are in it. */
@@ -10,42 +10,39 @@ export class CaptureFile {
   readonly capture = new Capture()
   readonly #path: string
   readonly #descriptor: number
+  #ended = false
 
   /** @throws CommandError it cannot be written: that is known before anything is sent */
   constructor(path: string) {
     this.#path = path
-    try {
-      this.#descriptor = openSync(path, 'w', 0o600)
-    } catch (error) {
-      throw new CommandError(`--pcap ${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`)
-    }
+    this.#descriptor = openPrivate('pcap', path)
   }
 
-  /** Writes what has been captured. */
+  /** Writes what has been captured, once. */
   end(): void {
+    if (this.#ended) return
+    this.#ended = true
     const { leftOut } = this.capture
     if (leftOut > 0) warn(`--pcap ${this.#path}: ${leftOut} bytes came too late to be kept`)
     try {
-      const bytes = this.capture.file()
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.#descriptor, bytes, at)
+      writePrivate('pcap', this.#path, this.#descriptor, this.capture.file())
     } catch (error) {
-      warn(`--pcap ${this.#path}: cannot be written (${(error as NodeJS.ErrnoException).code})`)
-    } finally {
-      closeSync(this.#descriptor)
+      warn((error as Error).message)
     }
   }
 }
 
-/** Captures one connection of a client. */
-export function captured(capture: Capture, clock: Clock): Tap {
+/** Captures one connection. @param own which of its sides is ours */
+export function captured(capture: Capture, clock: Clock, own: Side): Tap {
   const connection = capture.open()
+  const other = own === 'client' ? 'server' : 'client'
   return {
-    onSecret: other => (exposed, clientRandom) => {
+    onSecret: next => (exposed, clientRandom) => {
       capture.secret(exposed, clientRandom)
-      other?.(exposed, clientRandom)
+      next?.(exposed, clientRandom)
     },
-    received: bytes => capture.bytes(connection, 'server', bytes, clock.wall()),
-    sent: bytes => capture.bytes(connection, 'client', bytes, clock.wall()),
+    received: bytes => capture.bytes(connection, other, bytes, clock.wall()),
+    sent: bytes => capture.bytes(connection, own, bytes, clock.wall()),
     end: () => {},
   }
 }

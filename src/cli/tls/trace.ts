@@ -72,9 +72,9 @@ export function tapSocket(socket: Socket, trace: Tap): void {
 /** A transport that is read along. */
 export class Tapped implements Transport {
   readonly #below: Transport
-  readonly #trace: ConnectionTrace
+  readonly #trace: Tap
 
-  constructor(below: Transport, trace: ConnectionTrace) {
+  constructor(below: Transport, trace: Tap) {
     this.#below = below
     this.#trace = trace
   }

@@ -21,7 +21,7 @@ export function noteOf(version: string | undefined, command: string, packageName
 }
 
 /** Milliseconds after which a word that does not come is given up. */
-const PATIENCE = 60_000
+const PATIENCE = 180_000
 
 /** A running program: what it says so far, and a way to talk to it. */
 export class Program {
