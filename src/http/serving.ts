@@ -94,7 +94,7 @@ export interface HttpRequest extends RequestHead {
   /**
    * What the client would rather speak, as `websocket`: what Upgrade says over HTTP/1.1 (RFC 9110 §7.8), or
    * `:protocol` of a CONNECT request over HTTP/2 (RFC 8441). {@link HttpResponse.upgrade} grants it; any
-   * other response refuses.
+   * other response refuses. Where 2xx would grant it, which is over HTTP/2 and for CONNECT, 501 is sent.
    */
   readonly protocol: string | undefined
   /**
@@ -175,10 +175,23 @@ export interface HttpTunnel {
   endOutput(): void
   /** Ends it, both ways. */
   end(): void
+  /**
+   * The application threw, where it was called by nothing of ours: `error` hears of it, and the client sees
+   * that something is missing.
+   */
+  fail(cause: unknown): void
 }
 
 /** The tunnel to a client that is gone. */
-export const CLOSED_TUNNEL: HttpTunnel = { write: () => undefined, endOutput() {}, end() {} }
+export const CLOSED_TUNNEL: HttpTunnel = { write: () => undefined, endOutput() {}, end() {}, fail() {} }
+
+/**
+ * The status of a response that is no tunnel, where one was asked for: any 2xx would grant it (RFC 9110
+ * §9.3.6, RFC 8441 §5), and what follows would be taken for the other protocol's. 501 refuses.
+ */
+export function withoutTunnel(status: number): number {
+  return status >= 200 && status < 300 ? 501 : status
+}
 
 /** What a served connection is told by the owner of its stream. */
 export interface ServingContext {
@@ -226,9 +239,18 @@ export function answerTo(
   return problem(ordinary ?? { name: 'application-failed', status, ...detail })
 }
 
-/** What an error says. */
+/** What an error says. Anything can be thrown, and it may throw in turn when it is looked at. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  try {
+    return String(error instanceof Error ? error.message : error)
+  } catch {
+    return 'something that cannot be shown'
+  }
+}
+
+/** The same as an Error. */
+export function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(reasonOf(thrown), { cause: thrown })
 }
 
 /**

@@ -21,7 +21,7 @@ class Kept implements Transport {
   onDrain: (() => void) | undefined
   readonly #tunnel: HttpTunnel
   /** What its handlers throw ends what they have kept, and nothing else of the server. */
-  readonly #guard = new Guard(() => this.destroy())
+  readonly #guard = new Guard(error => this.#fault(error))
   readonly #inbound = new Inbound({
     later: work => void LOOP.later(this.#guard.entrance(work)),
     rested: () => {
@@ -90,6 +90,13 @@ class Kept implements Transport {
     if (!this.#over) this.#tunnel.end()
     this.#over = true
     this.#release()
+  }
+
+  #fault(error: unknown): void {
+    // The response hears of it first: once this is over, nothing can be cut.
+    this.#over = true
+    this.#tunnel.fail(error)
+    this.destroy()
   }
 
   /** A promise holds the client back until what has come is read. */

@@ -43,7 +43,7 @@ class Ear {
   }
 }
 
-function scene(handlers: HttpHandlers, alpn: 'http/1.1' | 'h2' = 'http/1.1') {
+function scene(handlers: HttpHandlers, alpn: 'http/1.1' | 'h2' = 'http/1.1', tunnels = false) {
   const clock = { now: 0, wakes: 0 }
   const context: ServingContext = {
     handlers,
@@ -54,7 +54,7 @@ function scene(handlers: HttpHandlers, alpn: 'http/1.1' | 'h2' = 'http/1.1') {
     earlyBytes: () => 0,
     fault() {},
   }
-  const one = serving(alpn, false, context, { http1: { ...DEFAULT_LIMITS, bodyBytes: 10 } })
+  const one = serving(alpn, false, context, { http1: { ...DEFAULT_LIMITS, bodyBytes: 10, tunnels } })
   return { one, clock, sent: () => text(concat(...one.takeOutput())) }
 }
 
@@ -157,6 +157,36 @@ describe('an upgrade over HTTP/1.1', () => {
     one.receive(bytes(`${ASK}x`))
     await turn()
     expect([one.shouldClose, one.aborted, faults]).toEqual([true, true, ['oh']])
+  })
+
+  it('that its application gives up is cut, and the application told, also when all is over', async () => {
+    const faults: string[] = []
+    const ear = new Ear()
+    const { one } = scene({
+      request: (request, response) => ear.open(request, response),
+      error: fault => void faults.push(`${fault.kind} ${fault.reason}`) as undefined,
+    })
+    one.receive(bytes(ASK))
+    await turn()
+    ear.tunnel!.fail(new Error('oh'))
+    expect([one.shouldClose, one.aborted, faults]).toEqual([true, true, ['application oh']])
+    ear.tunnel!.fail(Object.create(null))
+    expect(faults).toEqual(['application oh', 'application something that cannot be shown'])
+  })
+
+  it.each(['reply', 'begin'] as const)('is not granted to CONNECT by %s with 2xx', how => {
+    const { one, sent } = scene(
+      {
+        request: (_, response) => {
+          if (how === 'reply') response.reply({ status: 200, body: 'page' })
+          else response.begin({ status: 204, headers: [], length: 0 })
+        },
+      },
+      'http/1.1',
+      true,
+    )
+    one.receive(bytes('CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'))
+    expect(sent()).toMatch(/^HTTP\/1\.1 501 /)
   })
 
   it('is not given to those who did not ask, and may be refused', () => {
@@ -275,6 +305,35 @@ describe('a CONNECT request over HTTP/2 (RFC 8441)', () => {
       await turn()
     }
     expect([ear.heard.join(''), seen]).toEqual(['eight bytes, and more', ['200']])
+  })
+
+  it.each(['reply', 'begin'] as const)('is not granted by %s with 2xx', how => {
+    const { seen } = ask(
+      {
+        request: (_, response) => {
+          if (how === 'reply') response.reply({ status: 200, body: 'page' })
+          else response.begin({ status: 204, headers: [], length: undefined })
+        },
+      },
+      'websocket',
+    )
+    expect(seen[0]).toBe('501')
+  })
+
+  it('that its application gives up is reset, and the application told', async () => {
+    const faults: string[] = []
+    const ear = new Ear()
+    const { seen, run } = ask(
+      {
+        request: (request, response) => ear.open(request, response),
+        error: fault => void faults.push(`${fault.kind} ${fault.reason}`) as undefined,
+      },
+      'websocket',
+    )
+    await turn()
+    ear.tunnel!.fail(new Error('oh'))
+    run()
+    expect([seen, faults]).toEqual([['200', '[reset]'], ['application oh']])
   })
 
   it('without a protocol gets 501, as over HTTP/1.1', () => {

@@ -146,6 +146,13 @@ describe('handlers of a connection that was kept', () => {
   it.each([
     ['bytes', (kept: Transport) => kept.read({ ...ALL, bytes: fails })],
     ['end', (kept: Transport) => kept.read({ ...ALL, end: fails })],
+    [
+      'error',
+      (kept: Transport) => {
+        kept.read({ ...ALL, error: fails })
+        kept.write([new Uint8Array(20_000_000)])
+      },
+    ],
     ['bytes, later', (kept: Transport) => void setTimeout(() => kept.read({ ...ALL, bytes: fails }), 50)],
     [
       'onDrain',
@@ -154,7 +161,8 @@ describe('handlers of a connection that was kept', () => {
         kept.write([new Uint8Array(20_000_000)])
       },
     ],
-  ])('that throw end it, and not the process: %s', async (_, does) => {
+  ])('that throw end it, and not the process, and are heard of: %s', async (what, does) => {
+    const faults: string[] = []
     const uncaught: unknown[] = []
     const note = (error: unknown): void => void uncaught.push(error)
     process.on('uncaughtException', note).on('unhandledRejection', note)
@@ -162,15 +170,17 @@ describe('handlers of a connection that was kept', () => {
       port: 0,
       tunnels: true,
       request: (_, response) => does(keep(response)),
+      error: ({ kind, reason }) => void faults.push(`${kind}: ${reason}`) as undefined,
     })
     running.push(server)
     const socket = connect(server.address.port!, '127.0.0.1')
     socket.on('error', nothing).resume().write('CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\nabc')
-    setTimeout(() => socket.end(), 20)
+    setTimeout(() => (what === 'error' ? socket.resetAndDestroy() : socket.end()), 20)
     await once(socket, 'close')
     await new Promise(resolve => setTimeout(resolve, 100))
     process.off('uncaughtException', note).off('unhandledRejection', note)
     expect(uncaught).toEqual([])
+    expect(faults).toEqual(['application: mine'])
   })
 })
 

@@ -11,6 +11,7 @@ import {
   type HttpResponse,
   type HttpTunnel,
   reasonOf,
+  withoutTunnel,
 } from '../serving.ts'
 import { isPromise } from '../telling.ts'
 import type { RequestTimers } from '../timers.ts'
@@ -176,7 +177,8 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
     if (this.#mute) return
     const owner = this.#owner
     const { http } = owner
-    const { status, headers = [], body = EMPTY } = response
+    const { headers = [], body = EMPTY } = response
+    const status = this.#statusOf(response)
     const content = typeof body === 'string' ? sharedUtf8(body) : body
     checkBytes(content)
     if (content.length <= LARGE) {
@@ -193,7 +195,8 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
   begin(head: Parameters<HttpResponse['begin']>[0]): void {
     if (this.#mute) return
     const owner = this.#owner
-    const { status, headers, length } = head
+    const { headers, length } = head
+    const status = this.#statusOf(head)
     owner.send([owner.http.respond({ status, headers, length }, owner.date(), owner.lines)])
     owner.timers.stop('handler')
     this.begun = true
@@ -251,6 +254,10 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
     } catch (cause) {
       this.failed(cause)
     }
+  }
+
+  #statusOf({ status }: { readonly status: number }): number {
+    return this.method === 'CONNECT' ? withoutTunnel(status) : status
   }
 
   get #mute(): boolean {

@@ -90,6 +90,14 @@ export class H1Tunnel implements HttpTunnel {
     this.#owner.closeTunnel()
   }
 
+  /** It is unknown what the application understood last. */
+  fail(cause: unknown): void {
+    this.#owner.tell(cause)
+    if (this.#over) return
+    this.#over = true
+    this.#owner.cut()
+  }
+
   /** Gives the application what there is, as far as it takes it. */
   #give(): void {
     try {
@@ -102,7 +110,7 @@ export class H1Tunnel implements HttpTunnel {
       this.#sink.end([])
       if (this.#said) this.end()
     } catch (cause) {
-      this.#fail(cause)
+      this.fail(cause)
     }
   }
 
@@ -114,15 +122,7 @@ export class H1Tunnel implements HttpTunnel {
         this.#give()
         this.#owner.wake()
       },
-      cause => this.#fail(cause),
+      cause => this.fail(cause),
     )
-  }
-
-  /** The application threw: it is unknown what it understood last. */
-  #fail(cause: unknown): void {
-    if (this.#over) return
-    this.#over = true
-    this.#owner.tell(cause)
-    this.#owner.cut()
   }
 }

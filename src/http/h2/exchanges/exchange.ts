@@ -11,6 +11,7 @@ import {
   type HttpResponse,
   type HttpTunnel,
   reasonOf,
+  withoutTunnel,
 } from '../../serving.ts'
 import { type Expiry, HttpTimers, type TimerName } from '../../timers.ts'
 import { ErrorCode } from '../error.ts'
@@ -75,6 +76,11 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
     this.#content = new RequestContent(this, resumed?.whole ? 'told' : announced.endStream ? 'none' : 'comes')
   }
 
+  /** It has not got one, either. */
+  get #asksForTunnel(): boolean {
+    return !this.#tunnel && (this.protocol !== undefined || this.method === 'CONNECT')
+  }
+
   /** Whether all of the request has come. */
   get whole(): boolean {
     return this.#content.whole
@@ -101,7 +107,12 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
 
   /** Our side of the protocol that it is, when that goes on here. */
   get tunnel(): HttpTunnel {
-    return { write: data => this.write(data), endOutput: () => this.#endHalf(), end: () => this.end() }
+    return {
+      write: data => this.write(data),
+      endOutput: () => this.#endHalf(),
+      end: () => this.end(),
+      fail: cause => this.failed(cause),
+    }
   }
 
   content(sink: ContentSink): void {
@@ -156,7 +167,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
       throw new Error('no request waits for an upgrade')
     // RFC 8441 §5: Upgrade and the like have no place here, and 200 is what 101 is elsewhere.
     const kept = headers.filter(([name]) => name.toLowerCase() !== 'upgrade')
-    this.begin({ status: 200, headers: kept, length: undefined })
+    this.#begin(200, kept, undefined)
     this.#tunnel = true
     // The application gets what has come when it has the tunnel in its hands.
     if (this.#content.bytes > 0 || this.whole) this.#content.wait(Promise.resolve(), 0)
@@ -169,7 +180,9 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
     if (response.body !== undefined && typeof response.body !== 'string') checkBytes(response.body)
     const { http, owner } = this.#serving
     const { streamId } = this.announced
-    const whole = marked(withLength(response, this.method), this.fields)
+    const { status } = response
+    const said = this.#asksForTunnel ? { ...response, status: withoutTunnel(status) } : response
+    const whole = marked(withLength(said, this.method), this.fields)
     const { body } = whole
     if (!(body instanceof Uint8Array) || body.length <= LARGE || this.method === 'HEAD') {
       http.reply(streamId, whole, owner.date())
@@ -187,6 +200,10 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
 
   begin({ status, headers, length }: Parameters<HttpResponse['begin']>[0]): void {
     if (this.#mute) return
+    this.#begin(this.#asksForTunnel ? withoutTunnel(status) : status, headers, length)
+  }
+
+  #begin(status: number, headers: readonly Field[], length: number | undefined): void {
     const { http, owner } = this.#serving
     const fields = length === undefined || status === 204 ? headers : lengthFirst(headers, length)
     http.respond(this.announced.streamId, marked({ status, headers: fields }, this.fields), owner.date())
