@@ -15,6 +15,8 @@ export function httpsFetch(ca: string | undefined): Fetch {
           const found = response.headers[name]
           return (Array.isArray(found) ? found.join(', ') : found) ?? null
         }
+        // There is no content to be read, whose end would close the connection.
+        if (method === 'HEAD') response.destroy()
         resolve({ status: response.statusCode ?? 0, headers: { get }, body: response })
       })
       asked.on('error', reject)

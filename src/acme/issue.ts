@@ -6,7 +6,7 @@ import type { Clock } from '../time/clock.ts'
 import type { Account } from './account.ts'
 import { base64url } from './base64url.ts'
 import { ownUrl } from './directory.ts'
-import { AcmeError } from './error.ts'
+import { AcmeError, oneLine } from './error.ts'
 import { type Authorization, nextStep, type Order, readAuthorization, readOrder, type Step } from './order.ts'
 import type { AcmeServer, Answer } from './server.ts'
 
@@ -242,7 +242,13 @@ class Pursuit {
     const all: Authorization[] = []
     for (const url of authorizations) {
       const { json } = await server.post(url, undefined, account.signing)
-      all.push(readAuthorization(json, url, server.url))
+      const one = readAuthorization(json, url, server.url)
+      // What shows that a host is ours is shown for no other one.
+      if (!this.#order.names.includes(one.name.toLowerCase()))
+        throw new AcmeError(
+          `the server gives an authorization for ${oneLine(one.name)}, which was not asked for`,
+        )
+      all.push(one)
     }
     return all
   }

@@ -1,8 +1,15 @@
-import { ACME_DIRECTORIES, type ChallengeType, HTTP01_PATH, type LeafKey } from '../platform/acme-settings.ts'
+import {
+  ACME_DIRECTORIES,
+  CHALLENGES,
+  type ChallengeType,
+  HTTP01_PATH,
+  LEAF_KEYS,
+  type LeafKey,
+} from '../platform/acme-settings.ts'
 import type { Clock } from '../time/clock.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import type { HttpRequest, HttpResponse } from '../transport/index.ts'
-import { Account, type AccountShelf, type AccountWishes, type KeptAccount } from './account.ts'
+import { Account, type AccountShelf, type AccountWishes, isEmail, type KeptAccount } from './account.ts'
 import { httpsFetch } from './fetch.ts'
 import { issue, type KeptOrder, type Proof, type Responder } from './issue.ts'
 import { orderedName } from './names.ts'
@@ -65,11 +72,12 @@ export interface Provisioned {
 /**
  * Gets a certificate from an authority (RFC 8555). It writes no file: what keeps certificates, and renews
  * them in time, is the platform.
- * @throws AcmeError the authority refuses, or what it says makes no sense
+ * @throws AcmeError the authority refuses, or what it says makes no sense; TypeError for options that make none
  */
 export async function provision(options: ProvisionOptions): Promise<Provisioned> {
   const { names, challenges, challenge = 'http-01', keyType = 'ecdsa-p256', profile, report } = options
   const { directory = 'letsencrypt-staging', ca, clock = SYSTEM_CLOCK } = options
+  check(options)
   const url = ACME_DIRECTORIES[directory] ?? directory
   const server = new AcmeServer({ fetch: httpsFetch(ca), clock, directory: url })
   const account = await Account.open(server, options.account ?? shelf<KeptAccount>(), options)
@@ -86,6 +94,23 @@ export async function provision(options: ProvisionOptions): Promise<Provisioned>
     },
   )
   return { cert: issued.pem, key: privateKey, notAfter: issued.notAfter }
+}
+
+/** Before anything is asked for: an authority counts what fails. @throws TypeError that names what is wrong */
+function check(options: ProvisionOptions): void {
+  const { names, challenges, directory = 'letsencrypt', email } = options
+  const { challenge = CHALLENGES[0], keyType = LEAF_KEYS[0] } = options
+  if (!Array.isArray(names) || names.length === 0 || !names.every(one => typeof one === 'string'))
+    throw new TypeError('names: a list of hosts, one at least')
+  if (typeof challenges?.show !== 'function' || typeof challenges.withdraw !== 'function')
+    throw new TypeError('challenges: what answers the authority, such as new Challenges()')
+  if (!Object.hasOwn(ACME_DIRECTORIES, directory) && !/^https:\/\/./i.test(directory))
+    throw new TypeError(
+      `directory: ${Object.keys(ACME_DIRECTORIES).join(', ')}, or a URL that begins with https://`,
+    )
+  if (email !== undefined && !isEmail(email)) throw new TypeError('email: an address, or undefined')
+  if (!CHALLENGES.includes(challenge)) throw new TypeError(`challenge: ${CHALLENGES.join(' or ')}`)
+  if (!LEAF_KEYS.includes(keyType)) throw new TypeError(`keyType: one of ${LEAF_KEYS.join(', ')}`)
 }
 
 /** A shelf of this process. */

@@ -1,6 +1,7 @@
 import { type Field, header } from '../http/message.ts'
 import type { Clock } from '../time/clock.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
+import { checkCount, checkMilliseconds } from '../transport/checks.ts'
 import { discard, responseOf } from './answer.ts'
 import { Call } from './call.ts'
 import { systemLookup } from './coalescing.ts'
@@ -8,14 +9,7 @@ import { ACCEPT_ENCODING } from './decoding.ts'
 import { ClientError } from './error.ts'
 import { type Answer, Exchange, type Hearing, type Released } from './exchange.ts'
 import { Opener } from './opener.ts'
-import {
-  type ClientOptions,
-  checkCount,
-  checkMilliseconds,
-  DEFAULT_POOL_LIMITS,
-  type Timeouts,
-  timeoutsOf,
-} from './options.ts'
+import { type ClientOptions, DEFAULT_POOL_LIMITS, type Timeouts, timeoutsOf } from './options.ts'
 import { isIdempotent, type Outgoing } from './outgoing.ts'
 import { Pools } from './pools.ts'
 import { isRedirect, redirected } from './redirect.ts'

@@ -1,5 +1,6 @@
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError, decode, encode } from '../wire/index.ts'
+import { reasonOf } from '../wire/thrown.ts'
 import { responseOf } from './answer.ts'
 import type { Client, FetchOptions } from './client.ts'
 import { ClientError } from './error.ts'
@@ -106,12 +107,8 @@ const LARGE = `more than ${UPSTREAM_BYTES} bytes of it were underway`
 
 /** Why it brings nothing more, and is not whole; undefined: it is. */
 function endOf({ over, failure }: Exchange): string | undefined {
-  if (failure !== undefined) return reasonOf(failure.reason)
+  if (failure !== undefined) return reasonOf(failure.reason).slice(0, 255)
   return over ? undefined : 'its connection could not leave'
-}
-
-function reasonOf(reason: unknown): string {
-  return (reason instanceof Error ? reason.message : String(reason)).slice(0, 255)
 }
 
 /** Asks as {@link Client.fetch} does. @param label what the response is called, wherever it goes */

@@ -1,5 +1,6 @@
 import type { Clock } from '../time/clock.ts'
 import { attempt } from '../transport/attempt.ts'
+import { LONGEST } from '../transport/checks.ts'
 import {
   ConnectError,
   type Connected,
@@ -12,12 +13,13 @@ import { tls as tlsOver } from '../transport/kinds/tls.ts'
 import { context, network } from '../transport/network.ts'
 import { Tickets } from '../transport/tickets.ts'
 import type { Transport } from '../transport/transport.ts'
+import { reasonOf } from '../wire/thrown.ts'
 import type { Connection, ConnectionOwner, ConnectionSettings } from './connection.ts'
 import { ClientError, timedOut } from './error.ts'
 import type { Exchange } from './exchange.ts'
 import { H1Connection } from './h1-connection.ts'
 import { H2Connection } from './h2-connection.ts'
-import { type ClientOptions, LONGEST, type Timeouts } from './options.ts'
+import type { ClientOptions, Timeouts } from './options.ts'
 import { isSafe } from './outgoing.ts'
 import { Passage } from './passage.ts'
 import { HttpProxy } from './proxy.ts'
@@ -168,7 +170,7 @@ function through(proxy: HttpProxy, given: Parameters<typeof network>[0]): Connec
 function unconnected(error: unknown, { connect, tls }: Timeouts): ClientError {
   if (error instanceof ClientError) return error
   if (!(error instanceof ConnectError)) {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = reasonOf(error)
     return new ClientError('connect', `no connection: ${why}`, { cause: error })
   }
   const { kind, message, stage, cause = error } = error

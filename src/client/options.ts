@@ -1,4 +1,5 @@
 import type { Clock } from '../time/clock.ts'
+import { checkMilliseconds } from '../transport/checks.ts'
 import type { Connector } from '../transport/connector.ts'
 import type { TlsOptions } from '../transport/kinds/tls.ts'
 
@@ -23,9 +24,6 @@ export interface Timeouts {
   readonly total: number
 }
 
-/** Milliseconds: as long as a timer can wait. */
-export const LONGEST = 2 ** 31 - 1
-
 export const DEFAULT_TIMEOUTS: Timeouts = {
   connect: 10_000,
   tls: 10_000,
@@ -47,19 +45,6 @@ export function timeoutsOf(given: Partial<Timeouts> = {}): Timeouts {
     checkMilliseconds(`timeouts.${name}`, value)
   }
   return { ...DEFAULT_TIMEOUTS, ...said(given) }
-}
-
-/** @throws TypeError that names it, unless it is undefined or a timer can wait so long */
-export function checkMilliseconds(name: string, value: unknown): void {
-  if (value !== undefined && !(typeof value === 'number' && value >= 0 && value <= LONGEST))
-    throw new TypeError(`${name} is no number of milliseconds: ${String(value)}`)
-}
-
-/** @throws TypeError that names it, unless it is a number of things from `least` on, or endlessly many */
-export function checkCount(name: string, value: unknown, least: number): void {
-  const whole = Number.isInteger(value) || value === Number.POSITIVE_INFINITY
-  if (!whole || (value as number) < least)
-    throw new TypeError(`${name} is no whole number from ${least} on: ${String(value)}`)
 }
 
 /** What was given, without what is undefined. */

@@ -1,4 +1,5 @@
 import { type Field, header } from '../http/message.ts'
+import { LONGEST } from '../transport/checks.ts'
 import { ConnectError, type Connected, type Connector, shown, type Target } from '../transport/connector.ts'
 import { targetOf } from '../transport/context.ts'
 import type { Kind } from '../transport/kinds/kind.ts'
@@ -6,7 +7,7 @@ import { network } from '../transport/network.ts'
 import type { Transport } from '../transport/transport.ts'
 import { NotGranted, upgraded } from '../transport/upgrade.ts'
 import { utf8 } from '../wire/index.ts'
-import { LONGEST, type ProxyOptions } from './options.ts'
+import type { ProxyOptions } from './options.ts'
 
 /** A proxy of HTTP: for `http` it is asked for whole URLs, and for `https` for a tunnel (RFC 9110 §9.3.6). */
 export class HttpProxy {

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { types } from 'node:util'
 import { installGlobals, prepare } from '../web/globals.ts'
+import { reasonOf } from '../wire/thrown.ts'
 import type { NodeApplication } from './adapters/node-http.ts'
 import type { BareHandler, FetchHandler, RawHandler, ResumeFunction } from './contract.ts'
 import { type FunctionModule, functionModule } from './module.ts'
@@ -35,7 +36,7 @@ export async function loadFunction(
   } catch (error) {
     throw new FunctionError(
       'unloadable',
-      `${file} cannot be loaded: ${messageOf(error)}${advice(error, file)}`,
+      `${file} cannot be loaded: ${reasonOf(error)}${advice(error, file)}`,
       error,
     )
   }
@@ -63,7 +64,7 @@ export function loadedAtOnce(file: string): ModuleExports | undefined {
 
 /** Where that is, and what to do about it, as far as that is known. */
 function advice(error: unknown, file: string): string {
-  if (messageOf(error).startsWith('Cannot find package ')) return '; npm install in its folder may bring it'
+  if (reasonOf(error).startsWith('Cannot find package ')) return '; npm install in its folder may bring it'
   const place = placeOf(error, file)
   if (place !== undefined) return ` (${place})`
   return error instanceof SyntaxError ? '; node --check shows where' : ''
@@ -162,8 +163,4 @@ function recognise(exported: unknown, file: string, lang = ''): FunctionModule {
 
 function isClass(value: object): boolean {
   return /^class\b/.test(Function.prototype.toString.call(value))
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

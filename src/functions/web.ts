@@ -6,6 +6,7 @@ import { type Caller, LightRequest } from '../web/request.ts'
 import { LightResponse } from '../web/response.ts'
 import { blobOf, drop, isSettled } from '../web/stream.ts'
 import { concat, plain, sharedUtf8 } from '../wire/index.ts'
+import { reasonOf } from '../wire/thrown.ts'
 import type { FunctionResponse } from './contract.ts'
 import { isResumable } from './resumable.ts'
 
@@ -99,7 +100,7 @@ function judgedBy(head: RequestHead, front: string): Request {
   } catch (error) {
     if (/^(CONNECT|TRACE|TRACK)$/i.test(head.method))
       throw new RequestError(501, `${head.method} is not supported here`)
-    throw new RequestError(400, `the request is malformed: ${messageOf(error)}`)
+    throw new RequestError(400, `the request is malformed: ${reasonOf(error)}`)
   }
 }
 
@@ -308,8 +309,4 @@ function rejoin(
     },
     cancel: reason => reader.cancel(reason),
   })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

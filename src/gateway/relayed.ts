@@ -1,5 +1,4 @@
 import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
-import { reasonOf } from '../http/serving.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import { type ByteStream, CLOSE_TIME } from '../transfer/byte-stream.ts'
 import { type LegEnd, Relay } from '../transfer/relay.ts'
@@ -7,6 +6,7 @@ import type { RelayedState } from '../transfer/relay-state.ts'
 import { type Descriptor, openStream, prepend } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
 import { EMPTY } from '../wire/index.ts'
+import { reasonOf } from '../wire/thrown.ts'
 import type { Unclean } from './unclean.ts'
 
 /**

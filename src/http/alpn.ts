@@ -1,7 +1,7 @@
 import { concat, EMPTY } from '../wire/index.ts'
 import { DEFAULT_LIMITS, type H1Limits } from './h1/index.ts'
 import { H1Pump } from './h1/pump.ts'
-import { CLIENT_PREFACE, type H2Limits } from './h2/index.ts'
+import { CLIENT_PREFACE, DEFAULT_H2_LIMITS, type H2Limits } from './h2/index.ts'
 import { H2Pump } from './h2/pump.ts'
 import type { Scheme } from './origin.ts'
 import type { Problem } from './problem.ts'
@@ -13,10 +13,10 @@ import type { HttpServing, ServingContext } from './serving.ts'
  */
 export const ALPN_PROTOCOLS = ['h2', 'http/1.1', 'http/1.0'] as const
 
-/** How much one client may ask of one connection, by version. */
+/** How much one client may ask of one connection, by version; what is left out is as by default. */
 export interface ServingLimits {
-  readonly http1?: H1Limits
-  readonly http2?: H2Limits
+  readonly http1?: Partial<H1Limits>
+  readonly http2?: Partial<H2Limits>
 }
 
 /**
@@ -32,8 +32,9 @@ export function serving(
   alpn: string | undefined | null | false,
   plain: boolean,
   context: ServingContext,
-  limits: ServingLimits = {},
+  given: ServingLimits = {},
 ): HttpServing {
+  const limits = whole(given)
   const scheme = plain ? 'http' : 'https'
   if (alpn === 'h2') return http2(context, scheme, limits)
   if (alpn === 'http/1.1' || alpn === 'http/1.0') return new H1Pump(context, scheme, limits.http1)
@@ -41,12 +42,20 @@ export function serving(
   return plain ? new Undecided(context, limits) : new H1Pump(context, scheme, limits.http1)
 }
 
+interface Limits {
+  readonly http1: H1Limits
+  readonly http2: H2Limits
+}
+
+function whole({ http1, http2 }: ServingLimits): Limits {
+  return {
+    http1: http1 === undefined ? DEFAULT_LIMITS : { ...DEFAULT_LIMITS, ...http1 },
+    http2: http2 === undefined ? DEFAULT_H2_LIMITS : { ...DEFAULT_H2_LIMITS, ...http2 },
+  }
+}
+
 /** A request may have as much content as over HTTP/1. */
-function http2(
-  context: ServingContext,
-  scheme: Scheme,
-  { http1 = DEFAULT_LIMITS, http2 }: ServingLimits,
-): HttpServing {
+function http2(context: ServingContext, scheme: Scheme, { http1, http2 }: Limits): HttpServing {
   return new H2Pump(context, scheme, http2, http1.bodyBytes, http1.tunnels)
 }
 
@@ -58,13 +67,13 @@ const PREFACE: Uint8Array = Uint8Array.from(CLIENT_PREFACE, character => charact
  */
 class Undecided implements HttpServing {
   readonly #context: ServingContext
-  readonly #limits: ServingLimits
+  readonly #limits: Limits
   #first: Uint8Array = EMPTY
   /** Who serves it. Until that is known for certain, HTTP/1, whose timers run. */
   #serving: HttpServing
   #decided = false
 
-  constructor(context: ServingContext, limits: ServingLimits) {
+  constructor(context: ServingContext, limits: Limits) {
     this.#context = context
     this.#limits = limits
     this.#serving = new H1Pump(context, 'http', limits.http1)

@@ -239,20 +239,6 @@ export function answerTo(
   return problem(ordinary ?? { name: 'application-failed', status, ...detail })
 }
 
-/** What an error says. Anything can be thrown, and it may throw in turn when it is looked at. */
-export function reasonOf(error: unknown): string {
-  try {
-    return String(error instanceof Error ? error.message : error)
-  } catch {
-    return 'something that cannot be shown'
-  }
-}
-
-/** The same as an Error. */
-export function errorOf(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(reasonOf(thrown), { cause: thrown })
-}
-
 /**
  * All of a request's content. The promise is rejected if it does not come whole, or (RangeError) has more
  * than `most` bytes.

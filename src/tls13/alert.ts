@@ -1,4 +1,5 @@
 import { DecodeError } from '../wire/index.ts'
+import { reasonOf } from '../wire/thrown.ts'
 import { ContentType } from './codepoints.ts'
 import type { TlsReason } from './reasons.ts'
 
@@ -100,6 +101,6 @@ export function asTlsError(error: unknown): TlsError {
   if (error instanceof TlsError) return error
   if (error instanceof DecodeError)
     return new TlsError('decode_error', 'peer', 'malformed_bytes', error.message, { cause: error })
-  const message = error instanceof Error ? error.message : String(error)
+  const message = reasonOf(error)
   return new TlsError('internal_error', 'local', 'internal_failure', message, { cause: error })
 }

@@ -9,6 +9,7 @@ import {
   type SessionState,
 } from '../tls13/index.ts'
 import { EMPTY, takePortion } from '../wire/index.ts'
+import { errorOf } from '../wire/thrown.ts'
 import { onAbort } from './attempt.ts'
 import { Guard } from './guard.ts'
 import type { Transport, TransportHandlers } from './transport.ts'
@@ -274,7 +275,7 @@ class TlsTransport implements Releasable {
     try {
       this.abort()
     } finally {
-      const reason = error instanceof Error ? error : new Error(String(error))
+      const reason = errorOf(error)
       this.#gone = reason
       this.#failed(reason)
       handlers?.error(reason)

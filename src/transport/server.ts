@@ -1,10 +1,11 @@
 import { ALPN_PROTOCOLS } from '../http/alpn.ts'
-import { DEFAULT_LIMITS } from '../http/h1/index.ts'
 import type { ResponseView } from '../http/message.ts'
 import type { HttpFault, HttpHandlers, HttpRequest, HttpResponse } from '../http/serving.ts'
 import { tell } from '../http/telling.ts'
 import type { Session } from '../tls13/index.ts'
+import { errorOf } from '../wire/thrown.ts'
 import { onAbort, orTooLate } from './attempt.ts'
+import { checkDriving, checkMilliseconds } from './checks.ts'
 import { type DriveOptions, drive, type Served } from './driver.ts'
 import type { Protect, Protected, TlsLayer } from './layer.ts'
 import type { Accepted, Address, Listener } from './listener.ts'
@@ -86,7 +87,10 @@ export interface Server {
   readonly connections: number
   /** Fulfilled when it has stopped and all its connections are over. */
   readonly closed: Promise<void>
-  /** As `signal`. @param graceMs instead of that of the options @returns {@link closed} */
+  /**
+   * As `signal`. @param graceMs instead of that of the options @returns {@link closed}
+   * @throws TypeError (as rejection) if that is no number of milliseconds; it goes on then
+   */
   stop(graceMs?: number): Promise<void>
 }
 
@@ -147,7 +151,9 @@ class RunningServer implements Server {
     return this.#open.size
   }
 
-  stop(graceMs = this.#options.graceMs ?? GRACE): Promise<void> {
+  async stop(graceMs = this.#options.graceMs ?? GRACE): Promise<void> {
+    // What makes no sense stops nothing: it can be said again.
+    checkMilliseconds('graceMs', graceMs, Number.POSITIVE_INFINITY)
     if (this.#stopping) return this.closed
     this.#stopping = true
     const late = this.#options.clock.after(graceMs, () => {
@@ -170,7 +176,7 @@ class RunningServer implements Server {
       await this.#serve(one, accepted)
     } catch (cause) {
       one.destroy()
-      const error = cause instanceof Error ? cause : new Error(String(cause))
+      const error = errorOf(cause)
       this.#failed({ stage: one.stage, error, peer: accepted.peer ?? {} })
     } finally {
       this.#open.delete(one)
@@ -206,7 +212,7 @@ class RunningServer implements Server {
   #fault(error: unknown, { peer = {} }: Accepted): void {
     this.#failed({
       stage: 'connection',
-      error: error instanceof Error ? error : new Error(String(error)),
+      error: errorOf(error),
       peer,
     })
   }
@@ -233,15 +239,14 @@ function checkServer({
   const spoken = ALPN_PROTOCOLS.join(', ')
   if (!Array.isArray(alpn) || alpn.length === 0 || !alpn.every(one => ALPN_PROTOCOLS.includes(one)))
     throw new TypeError(`alpn: a list of some of ${spoken}, not ${JSON.stringify(alpn)}`)
-  const { stall, linger } = options
-  for (const [name, value] of Object.entries({ graceMs, handshakeMs, stall, linger }))
-    if (value !== undefined && !(typeof value === 'number' && value >= 0))
-      throw new TypeError(`${name} is no number of milliseconds: ${String(value)}`)
+  checkMilliseconds('graceMs', graceMs, Number.POSITIVE_INFINITY)
+  checkMilliseconds('handshakeMs', handshakeMs, Number.POSITIVE_INFINITY)
+  checkDriving(options)
 }
 
 function withTunnels(options: ServerOptions): ServerOptions {
   const { limits = {} } = options
-  return { ...options, limits: { ...limits, http1: { ...DEFAULT_LIMITS, ...limits.http1, tunnels: true } } }
+  return { ...options, limits: { ...limits, http1: { ...limits.http1, tunnels: true } } }
 }
 
 /** A connection from its first moment on. */

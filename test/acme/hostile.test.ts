@@ -109,6 +109,28 @@ describe('what an ACME server can do wrong ends in one line, and leaves what was
     ],
     ['an order that is none', () => answers('/order/1', { json: [] }), /no order where one is due/],
     [
+      'an authorization for another host',
+      () => {
+        const [authorizations, finalize] = [[`${ORIGIN}/authz`], `${ORIGIN}/finalize`]
+        answers('/order/1', { json: { status: 'pending', authorizations, finalize } })
+        answers('/order', {
+          status: 201,
+          headers: { location: `${ORIGIN}/order/1` },
+          json: { status: 'pending', authorizations, finalize },
+        })
+        answers('/authz', {
+          json: {
+            status: 'pending',
+            identifier: { type: 'dns', value: 'b.test' },
+            challenges: [
+              { type: 'http-01', status: 'pending', url: `${ORIGIN}/challenge`, token: 'a'.repeat(43) },
+            ],
+          },
+        })
+      },
+      /^the server gives an authorization for b.test, which was not asked for$/,
+    ],
+    [
       'an order that is always in work',
       () =>
         answers('/order/1', {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +16,7 @@ describe.skipIf(!wanted)('what npm pack makes, installed in an empty folder', ()
   let root: string
   let folder: string
   let platform: ChildProcess
+  let sizes: readonly number[]
   let said = ''
   /** Nothing of it comes from this checkout: neither a directory nor a configuration. */
   const { HOTPOTATO_RUN_DIR: _, HOTPOTATO_CERTS_DIR: __, ...environment } = environmentOf('/nowhere')
@@ -27,10 +28,12 @@ describe.skipIf(!wanted)('what npm pack makes, installed in an empty folder', ()
     root = mkdtempSync(join(tmpdir(), 'hotpotato-packed-'))
     folder = join(root, 'empty')
     mkdirSync(folder)
-    const packed = await run('npm', ['pack', '--ignore-scripts', '--pack-destination', root], '', {
+    const packed = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', root], '', {
       cwd: ROOT,
     })
     expect(packed.code, packed.stderr).toBe(0)
+    const [about] = JSON.parse(packed.stdout.toString()) as { size: number; unpackedSize: number }[]
+    sizes = [about!.size, about!.unpackedSize]
     const tarball = readdirSync(root).find(name => name.endsWith('.tgz'))!
     const options = ['--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline']
     const installed = await run('npm', ['install', ...options, join(root, tarball)], '', {
@@ -53,6 +56,15 @@ describe.skipIf(!wanted)('what npm pack makes, installed in an empty folder', ()
   afterAll(async () => {
     platform?.kill('SIGTERM')
     rmSync(root, { recursive: true, force: true })
+  })
+
+  it('is as large as its page says, to a tenth', () => {
+    const page = readFileSync(join(ROOT, 'docs/packages.md'), 'utf8')
+    const said = /makes ([\d.]+) MB, unpacked ([\d.]+) MB/.exec(page)!.slice(1).map(Number)
+    for (const [at, megabytes] of said.entries()) {
+      const real = sizes[at]! / 1e6
+      expect(Math.abs(real - megabytes) / real, `${real} MB`).toBeLessThan(0.1)
+    }
   })
 
   it('starts without a compiler, by the configuration that comes with it', async () => {

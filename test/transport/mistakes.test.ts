@@ -5,6 +5,7 @@ import { Client } from '../../src/client/index.ts'
 import type { HttpFault, HttpRequest, HttpResponse } from '../../src/http/serving.ts'
 import {
   alpn,
+  type ConnectionFailure,
   http,
   https,
   keep,
@@ -39,6 +40,15 @@ describe('a server', () => {
     ['graceMs', () => http({ ...place, graceMs: 'x' } as never)],
     ['handshakeMs', () => http({ ...place, handshakeMs: -1 })],
     ['stall', () => http({ ...place, stall: Number.NaN })],
+    ['timers.headers', () => http({ ...place, timers: { headers: 'x' } } as never)],
+    ['timers.header:', () => http({ ...place, timers: { header: 5 } } as never)],
+    ['timers.rate.grace', () => http({ ...place, timers: { rate: { bytesPerSecond: 1 } } } as never)],
+    ['limits.bodyBytes:', () => http({ ...place, limits: { bodyBytes: 5 } } as never)],
+    ['limits.http1.headBytes', () => http({ ...place, limits: { http1: { headBytes: '1' } } } as never)],
+    ['limits.http1.requests', () => http({ ...place, limits: { http1: { requests: undefined } } } as never)],
+    ['limits.http2:', () => http({ ...place, limits: { http2: 7 } } as never)],
+    ['limits.http2.budgets.resets', () => http({ ...place, limits: { http2: { budgets: {} } } } as never)],
+    ['memory', () => http({ ...place, memory: 1e6 } as never)],
     ['trusted:', () => http({ ...place, proxyProtocol: {} } as never)],
     ['trusted:', () => http({ ...place, proxyProtocol: { trusted: '10.0.0.1' } } as never)],
   ]
@@ -46,6 +56,42 @@ describe('a server', () => {
     const started = start()
     await expect(started).rejects.toThrow(TypeError)
     await expect(started).rejects.toThrow(says)
+  })
+
+  it('that is to stop by what makes no sense says so, and can be stopped then', async () => {
+    const server = await http(place)
+    for (const graceMs of ['x', {}, -1, Number.NaN])
+      await expect(server.stop(graceMs as never)).rejects.toThrow('graceMs is no number of milliseconds')
+    await server.stop()
+  })
+
+  it('with a few limits of its own has the others by default', async () => {
+    const server = await http({ ...place, limits: { http1: { bodyBytes: 5 }, http2: { frameSize: 20_000 } } })
+    running.push(server)
+    const socket = connect(server.address.port!, '127.0.0.1')
+    socket.write(`GET / HTTP/1.1\r\nHost: a\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)
+    const [said] = await once(socket, 'data')
+    expect(String(said)).toMatch(/^HTTP\/1\.1 431 /)
+    socket.destroy()
+  })
+
+  it('whose TLS is rejected with what cannot be shown ends one connection, and no process', async () => {
+    const failures: string[] = []
+    const told = new Promise<void>(resolve => {
+      void http({
+        ...place,
+        tls: () => () => Promise.reject(Object.create(null)),
+        failed: ({ stage, error }: ConnectionFailure) => {
+          failures.push(`${stage}: ${error.message}`)
+          resolve()
+        },
+      } as never).then(server => {
+        running.push(server)
+        connect(server.address.port!, '127.0.0.1').on('error', () => {})
+      })
+    })
+    await told
+    expect(failures).toEqual(['handshake: something that cannot be shown'])
   })
 
   it('shares its signal with many others', async () => {
@@ -100,6 +146,8 @@ describe.each(['HTTP/1.1', 'HTTP/2'])('a handler, over %s', version => {
   const wrong: readonly [what: string, handler: Handler, reason: string][] = [
     ['a body that is a number', (_, to) => to.reply({ status: 200, body: anything(5) }), 'number, not'],
     ['a body that is an object', (_, to) => to.reply({ status: 200, body: anything({}) }), 'object, not'],
+    ['an interim response with 200', (_, to) => to.inform(200, []), 'interim'],
+    ['what cannot be shown', () => Promise.reject(Object.create(null)), 'something that cannot be shown'],
     ['a promise of another library, rejected', () => rejected(new Error('later')), 'later'],
     ['what throws when it is looked at', () => trap(), 'a trap'],
   ]
@@ -107,6 +155,11 @@ describe.each(['HTTP/1.1', 'HTTP/2'])('a handler, over %s', version => {
     const [status, faults] = await outcome(handler)
     expect([status, faults.length]).toEqual([500, 1])
     expect(faults[0]).toContain(reason)
+  })
+
+  it('that gives a number where text belongs has it written down', async () => {
+    const handler: Handler = (_, to) => to.reply({ status: 200, headers: [['x', anything(7)]] })
+    expect(await outcome(handler)).toEqual([200, []])
   })
 
   it('that writes text where bytes belong is told so, before anything else goes out', async () => {

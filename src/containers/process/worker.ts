@@ -25,6 +25,7 @@ import type { Certificate } from '../../tls13/index.ts'
 import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { ControlMessage, Peer } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import { AccessLog } from '../protocol/access-log.ts'
 import { pendingCalls } from '../protocol/pending.ts'
 import { demandOf } from './client-rules.ts'
@@ -133,7 +134,7 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
     const certificates: Certificate[] = signing?.certificates ?? []
     const certify = (): Promise<void> => fillCertificates(certificates, settings, provider, signing)
     const tellFailure = (error: unknown): void => {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = reasonOf(error)
       log.fatal({ err: error }, 'cannot start')
       courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
     }

@@ -3,11 +3,12 @@ import { prepareTrailers } from '../../http/h2/outgoing.ts'
 import type { Account, Holder, MemoryBudget } from '../../http/memory-budget.ts'
 import type { Field, ResponseView } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
-import { type ResponseSink, reasonOf } from '../../http/serving.ts'
+import type { ResponseSink } from '../../http/serving.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loans/loan.ts'
 import { Guard } from '../../transport/guard.ts'
 import { concat, EMPTY, utf8 } from '../../wire/index.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import type { ConnectionLimits } from '../connection/connection-host.ts'
 import { timeoutProblem } from '../connection/timeout.ts'
 import { LENT_BYTES } from '../move/policy.ts'
@@ -193,7 +194,7 @@ class Gathered implements ResponseSink, Holder {
   }
 
   fail(error: unknown): void {
-    const detail = error instanceof Error ? error.message : String(error)
+    const detail = reasonOf(error)
     this.#finish({ outcome: 'refused', reason: 'broken', detail: detail.slice(0, 255) })
   }
 

@@ -18,6 +18,7 @@ import { SealedError } from '../../sealed/error.ts'
 import type { Clock } from '../../time/clock.ts'
 import { installGlobals } from '../../web/globals.ts'
 import { EMPTY } from '../../wire/index.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import { giveVariables } from '../process/variables.ts'
 import type { Callee } from '../protocol/call-context.ts'
 import type { Python } from './python.ts'
@@ -158,7 +159,7 @@ const REASONS: Readonly<Record<SealedError['reason'], Refused['reason']>> = {
 
 function refusalOf(error: unknown): Refused {
   if (error instanceof AgeError) return { reason: 'wrong-key', detail: error.message }
-  const detail = error instanceof Error ? error.message : String(error)
+  const detail = reasonOf(error)
   if (!(error instanceof SealedError)) return { reason: 'unloadable', detail }
   return { reason: REASONS[error.reason], detail }
 }

@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel'
 import { createServer, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { prepare } from '../../web/globals.ts'
+import { errorOf } from '../../wire/thrown.ts'
 import type { Context, Endings, FetchHandler } from '../contract.ts'
 import { NodeAnswer } from './node-answer.ts'
 import type { NodeListener } from './node-listener.ts'
@@ -48,7 +49,7 @@ export function fromNode(app: NodeApplication, { mount = 'strip' }: NodeOptions 
   let asked: Promise<NodeListener> | undefined
   const run: NodeListener = (request, response) => {
     const fail = (error: unknown): void => {
-      request.socket?.destroy(error instanceof Error ? error : new Error(String(error)))
+      request.socket?.destroy(errorOf(error))
     }
     try {
       const done = listener!(request, response) as { then?: unknown } | undefined

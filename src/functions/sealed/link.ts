@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { utf8 } from '../../wire/index.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import { type Frame, FrameReader, type FrameType, frameHead } from './frames.ts'
 
 const decoder = new TextDecoder()
@@ -54,7 +55,7 @@ export class Link {
     try {
       for (const frame of this.#reader.push(bytes)) this.onFrame(frame)
     } catch (error) {
-      this.#end(error instanceof Error ? error.message : String(error))
+      this.#end(reasonOf(error))
     }
   }
 

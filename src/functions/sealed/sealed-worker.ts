@@ -2,6 +2,7 @@ import type { Log } from '../../platform/log.ts'
 import { own } from '../../sealed/credential.ts'
 import type { Clock } from '../../time/clock.ts'
 import { concat, utf8 } from '../../wire/index.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import type { Context } from '../contract.ts'
 import { type Frame, KEPT, type LogLine, type Refused } from './frames.ts'
 import type { Launched } from './launch.ts'
@@ -153,7 +154,7 @@ export class SealedWorker {
 
   #problem(error: unknown): Uint8Array {
     this.#log.error({ err: error }, 'what a sealed function leaves behind cannot be kept')
-    return concat(Uint8Array.of(KEPT.failed), utf8(error instanceof Error ? error.message : String(error)))
+    return concat(Uint8Array.of(KEPT.failed), utf8(reasonOf(error)))
   }
 
   #lost(reason: string): void {

@@ -1,4 +1,5 @@
 import { EMPTY, sharedUtf8 } from '../../wire/index.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import { HeadView } from '../head-view.ts'
 import { checkBytes, type Field, type RequestHead, type ResponseView } from '../message.ts'
 import {
@@ -10,7 +11,6 @@ import {
   type HttpRequest,
   type HttpResponse,
   type HttpTunnel,
-  reasonOf,
   withoutTunnel,
 } from '../serving.ts'
 import { isPromise } from '../telling.ts'

@@ -1,4 +1,5 @@
 import { EMPTY } from '../../wire/index.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import type { Field } from '../message.ts'
 import type { Scheme } from '../origin.ts'
 import type { Problem } from '../problem.ts'
@@ -8,7 +9,6 @@ import {
   type HttpHandlers,
   type HttpServing,
   type HttpTunnel,
-  reasonOf,
   type ServingContext,
 } from '../serving.ts'
 import { ClockTimers, type Expiry, expiryProblem } from '../timers.ts'

@@ -16,13 +16,15 @@ const VALUE = /^(?![\t ])[\t\x20-\x7e\x80-\xff]*$/
 export function prepare(fields: readonly Field[]): readonly Field[] {
   let prepared: Field[] | undefined
   for (let i = 0; i < fields.length; i++) {
-    const [name, value] = fields[i]!
+    const [name, given] = fields[i]!
+    // Handlers without types give numbers, which HTTP/1 writes down as they are.
+    const value = typeof given === 'string' ? given : String(given)
     const sent = names.get(name) ?? learn(name)
     // A plain value is judged here; whatever is unusual gets the whole judgement.
     if (sent !== undefined && (!VALUE.test(value) || sent === 'te' || value.endsWith(' '))) {
       checkOutgoing(sent, value)
     }
-    if (sent === name) prepared?.push(fields[i]!)
+    if (sent === name && value === given) prepared?.push(fields[i]!)
     else {
       prepared ??= fields.slice(0, i)
       if (sent !== undefined) prepared.push([sent, value])

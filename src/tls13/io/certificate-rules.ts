@@ -1,4 +1,5 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
+import { reasonOf } from '../../wire/thrown.ts'
 import { peerError, TlsError } from '../alert.ts'
 import {
   alternativeNames,
@@ -260,7 +261,7 @@ function isStrong(identifier: Uint8Array): boolean {
 
 /** The error for a certificate that cannot be read. */
 export function malformed(cause: unknown): TlsError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const reason = reasonOf(cause)
   return peerError(
     'bad_certificate',
     'malformed_certificate',

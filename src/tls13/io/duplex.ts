@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream'
 import type { Clock } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { plain, takePortion } from '../../wire/index.ts'
+import { errorOf } from '../../wire/thrown.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../config.ts'
 import type { Answer } from '../question.ts'
 import { Session } from '../session.ts'
@@ -274,7 +275,7 @@ export class TlsDuplex extends Duplex {
     try {
       work()
     } catch (error) {
-      this.abort(error instanceof Error ? error : new Error(String(error)))
+      this.abort(errorOf(error))
     }
   }
 

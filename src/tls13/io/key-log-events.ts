@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { errorOf } from '../../wire/thrown.ts'
 import type { CommonConfig } from '../config.ts'
 import { keyLogLine } from '../key-log.ts'
 
@@ -30,6 +31,6 @@ function emitAll(duplex: Duplex & { abort(error?: Error): void }, lines: readonl
   try {
     for (const line of lines) duplex.emit('keylog', line)
   } catch (error) {
-    duplex.abort(error instanceof Error ? error : new Error(String(error)))
+    duplex.abort(errorOf(error))
   }
 }

@@ -1,5 +1,5 @@
-import { reasonOf } from '../../http/serving.ts'
 import { DecodeError, decode } from '../../wire/index.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import type { Consignment, RefusalReason } from '../control.ts'
 import { EnvelopeError } from '../envelope.ts'
 import { Hibernated } from '../hibernated.ts'

@@ -1,5 +1,5 @@
-import { reasonOf } from '../../http/serving.ts'
 import { DecodeError, utf8 } from '../../wire/index.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import { ByteMap } from '../byte-map.ts'
 import type { ControlMessage } from '../control.ts'
 import { SealError, type Sealer } from '../seal.ts'

@@ -1,3 +1,4 @@
+import { reasonOf } from '../../../wire/thrown.ts'
 import { expectationIn, expectsContinue, lengthOf } from '../../field-values.ts'
 import { HeadView } from '../../head-view.ts'
 import { checkBytes, type Field, header, type RequestHead, type ResponseView } from '../../message.ts'
@@ -10,7 +11,6 @@ import {
   type HttpRequest,
   type HttpResponse,
   type HttpTunnel,
-  reasonOf,
   withoutTunnel,
 } from '../../serving.ts'
 import { type Expiry, HttpTimers, type TimerName } from '../../timers.ts'
@@ -157,6 +157,8 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
 
   inform(status: number, headers: readonly Field[]): void {
     if (this.#mute) return
+    if (!(status >= 100 && status < 200))
+      throw new TypeError(`${status} is not the status of an interim response`)
     this.#serving.http.respond(this.announced.streamId, { status, headers })
     this.#serving.owner.wake()
   }
