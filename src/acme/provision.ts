@@ -72,7 +72,8 @@ export interface Provisioned {
 /**
  * Gets a certificate from an authority (RFC 8555). It writes no file: what keeps certificates, and renews
  * them in time, is the platform.
- * @throws AcmeError the authority refuses, or what it says makes no sense; TypeError for options that make none
+ * @throws AcmeError the authority refuses, or what it says makes no sense; TypeError for options that make
+ * none
  */
 export async function provision(options: ProvisionOptions): Promise<Provisioned> {
   const { names, challenges, challenge = 'http-01', keyType = 'ecdsa-p256', profile, report } = options
@@ -96,7 +97,10 @@ export async function provision(options: ProvisionOptions): Promise<Provisioned>
   return { cert: issued.pem, key: privateKey, notAfter: issued.notAfter }
 }
 
-/** Before anything is asked for: an authority counts what fails. @throws TypeError that names what is wrong */
+/**
+ * Before anything is asked for: an authority counts what fails.
+ * @throws TypeError that names what is wrong
+ */
 function check(options: ProvisionOptions): void {
   const { names, challenges, directory = 'letsencrypt', email } = options
   const { challenge = CHALLENGES[0], keyType = LEAF_KEYS[0] } = options

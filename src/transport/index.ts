@@ -1,5 +1,6 @@
 /** HTTP over any transport, for Node: servers, and what opens connections for clients. */
-export { ALPN_PROTOCOLS } from '../http/alpn.ts'
+export { ALPN_PROTOCOLS, type ServingLimits } from '../http/alpn.ts'
+export { MemoryBudget } from '../http/memory-budget.ts'
 export type { Field, RequestHead, ResponseView } from '../http/message.ts'
 export {
   type ContentSink,
@@ -10,6 +11,7 @@ export {
   type HttpTunnel,
   wholeContent,
 } from '../http/serving.ts'
+export type { MinimumRate, TimerSettings } from '../http/timers.ts'
 export {
   ConnectError,
   type Connected,

@@ -1,9 +1,9 @@
 import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
 import { afterAll, describe, expect, it } from 'vitest'
-import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import type { ResponseView } from '../../src/http/message.ts'
 import type { HttpFault } from '../../src/http/serving.ts'
+import { MemoryBudget } from '../../src/transport/index.ts'
 import type { Server } from '../../src/transport/server.ts'
 import { http, type ServiceOptions } from '../../src/transport/services.ts'
 
