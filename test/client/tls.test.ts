@@ -70,7 +70,7 @@ describe.each(['http/1.1', 'h2'] as const)('early data over %s', alpn => {
           response.reply({ status: refused ? 425 : 200, headers: [['connection', 'close']], body: 'ok' })
         },
       }
-      serveConnection(stream, app as never, { timers: { idle: 20 } as never })
+      serveConnection(stream, app as never, { timers: { 'keep-alive': 20 } })
     })
     const url = `https://localhost:${await listening(server)}`
     const client = new Client({ tls, earlyData: true, timeouts: { idle: 1 } })
