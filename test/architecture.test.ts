@@ -84,7 +84,7 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [
     /^koffi$/,
     [
-      ...['become', 'epoll', 'libc'].map(name => `src/transfer/native/${name}.ts`),
+      ...['become', 'epoll', 'inherited', 'libc'].map(name => `src/transfer/native/${name}.ts`),
       'src/tls13/crypto/evp/bindings.ts',
     ],
   ],

@@ -4,6 +4,7 @@ import { type FunctionModule, functionModule } from '../functions/module.ts'
 import { isCallId } from '../http/field-values.ts'
 import { type Field, header, type RequestView } from '../http/message.ts'
 import { type Problem, problem } from '../http/problem.ts'
+import { isFunctionName } from '../platform/function-name.ts'
 import type { Log } from '../platform/log.ts'
 import { ownerOfPath } from '../platform/path.ts'
 import { QUEUE_FUNCTION, type QueueSettings } from '../platform/queue-settings.ts'
@@ -63,7 +64,7 @@ export async function accept(request: RequestView, context: Context, parts: Part
   const owner = ownerOfPath(context.functionPath, new Set(Object.keys(settings.functions)))
   if (owner === undefined && request.method === 'DELETE') return cancel(context.functionPath, queue)
   if (owner === undefined || context.functionPath.startsWith('/function/'))
-    return problem({ name: 'no-such-function', status: 404, detail: 'the path is /async-function/NAME' })
+    return problem({ name: 'no-such-function', status: 404, detail: unknown(context.functionPath) })
   if (settings.functions[owner.functionName]?.sealed) {
     const detail = `${owner.functionName} is sealed: its key would have to lie on the disk until the call`
     return problem({ name: 'sealed-function', status: 400, detail })
@@ -95,6 +96,13 @@ export async function accept(request: RequestView, context: Context, parts: Part
     return busy(503, 'the call cannot be kept on the disk; the log says why')
   }
   return answerTo(accepted, settings)
+}
+
+/** @param path that names no function */
+function unknown(path: string): string {
+  const [, name = ''] = path.split('/')
+  const told = isFunctionName(name) ? `no function is called ${name}; ` : ''
+  return `${told}the path is /async-function/NAME`
 }
 
 /**

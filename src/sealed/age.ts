@@ -30,10 +30,15 @@ export async function wrapKey(dataKey: Uint8Array, recipients: readonly string[]
       encrypter.addRecipient(recipient)
     } catch {
       const shown = /^AGE-SECRET-KEY/i.test(recipient) ? 'a secret key' : JSON.stringify(recipient)
-      throw new AgeError(`${shown} is no recipient of age: one begins with age1`)
+      throw new AgeError(`${shown} is no recipient of age: ${whyNone(recipient)}`)
     }
   }
   return encrypter.encrypt(dataKey)
+}
+
+function whyNone(recipient: string): string {
+  if (!recipient.startsWith('age1')) return 'one begins with age1'
+  return 'it begins with age1, and its checksum is wrong; is it whole?'
 }
 
 /**

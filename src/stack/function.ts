@@ -224,6 +224,10 @@ function handlerOf(
   read: Pick<FunctionConfig, 'handler' | 'lang' | 'files' | 'sealed'>,
   place: Place,
 ): string {
+  if (read.files !== undefined && given !== undefined && given !== null && read.handler !== FILES) {
+    const { path } = below(place, 'files')
+    throw new ConfigError(`${path}: handler: ${FILES} shows a directory, and this function has another`, path)
+  }
   // A bundle has no folder.
   if (read.lang !== undefined && read.sealed === undefined) return folderOf(name, given, read, place)
   if (read.files !== undefined && (given === undefined || given === null)) return FILES

@@ -87,5 +87,7 @@ it('says in one line what is wrong with the command', () => {
   expect(run(['inspect', '-', '--as', 'poem'], envelope).stderr).toBe(
     '--as must be one of envelope, session, sealed, control, picotls, bundle, not poem\n',
   )
-  expect(run(['verify', '-', '--as', 'control'], envelope).stderr).toMatch(/^--as control: verify knows/)
+  expect(run(['verify', '-', '--as', 'control'], envelope).stderr).toMatch(
+    /^--as must be one of envelope, session, picotls, not control/,
+  )
 })

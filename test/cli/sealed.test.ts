@@ -57,7 +57,18 @@ describe('keygen, seal, inspect and open', () => {
 
   it.each([
     ['shop', {}, 'UsageError', 'seal needs a --recipient, or --show-key'],
-    ['shop', { recipient: ['age1nobody'] }, 'UsageError', '"age1nobody" is no recipient of age'],
+    [
+      'shop',
+      { recipient: ['age1nobody'] },
+      'UsageError',
+      '"age1nobody" is no recipient of age: it begins with age1, and its checksum is wrong; is it whole?',
+    ],
+    [
+      'shop',
+      { recipient: ['nobody'] },
+      'UsageError',
+      '"nobody" is no recipient of age: one begins with age1',
+    ],
     ['shop', { 'show-key': true, name: 'Not So' }, 'UsageError', '--name must be'],
     ['shop', { 'show-key': true, entry: 'absent.mjs' }, 'CommandError', 'has no absent.mjs'],
     ['shop/start.mjs', { 'show-key': true }, 'CommandError', 'imports ./lib/word.mjs, which is not in it'],

@@ -43,6 +43,14 @@ it.each([
   ['functions:\n  a:\n    handler: ./gone.mjs', '3:14: functions.a.handler: '],
   ['functions:\n  echo:\n    clientAuthorities: gone.crt', '3:24: functions.echo.clientAuthorities: '],
   [
+    'functions:\n  echo:\n    clientAuthorities: empty',
+    `3:24: functions.echo.clientAuthorities: ${directory}/empty is a folder, and a file is needed here`,
+  ],
+  [
+    'functions:\n  a:\n    sealed: { bundle: empty }',
+    `3:23: functions.a.sealed.bundle: ${directory}/empty is a folder, and a file is needed here`,
+  ],
+  [
     'functions: { echo: }\ntls:\n  groups:\n    - x25519\n    - x25591',
     '5:7: tls.groups.1: x25591 is not a group; known are ',
   ],

@@ -102,7 +102,7 @@ afterAll(async () => {
 })
 
 interface Asked {
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string | string[]>>
   readonly body?: string
   readonly port?: number
   readonly localAddress?: string
@@ -159,6 +159,21 @@ describe('/async-function/NAME', () => {
     expect(headers).toMatchObject({ 'x-function-name': 'slow', 'x-function-status': '201', 'x-kind': 'slow' })
     expect(headers['x-duration-seconds']).toMatch(/^\d+\.\d{6}$/)
     await empty('calls')
+  })
+
+  it.each(['no id', 'a'.repeat(129), ['a', 'b']])(
+    'is refused with an X-Call-Id that is none: with one of ours it would be made twice (%j)',
+    async id => {
+      const answer = await ask('/async-function/slow', { body: 'refused', headers: { 'x-call-id': id } })
+      expect(answer.status, answer.text).toBe(400)
+      expect(answer.text).toContain('X-Call-Id')
+    },
+  )
+
+  it('says of a name that no function has that there is none', async () => {
+    const answer = await ask('/async-function/slwo/a', { body: 'x' })
+    expect(answer.status).toBe(404)
+    expect(answer.text).toContain('no function is called slwo')
   })
 
   it('comes from its client, and not from this machine, whatever the client says of itself', async () => {

@@ -326,6 +326,10 @@ describe('parseConfig', () => {
     ['functions: { files: }', 'functions.files.files must be the path of the directory that it shows'],
     ['functions: { echo: { handler: files } }', 'functions.echo.files must be the path of the directory'],
     [
+      'functions: { docs: { files: /, handler: ./docs.mjs } }',
+      'functions.docs.files: handler: files shows a directory, and this function has another',
+    ],
+    [
       'functions: { docs: { files: ./no/such } }',
       'functions.docs.files must be the path of a directory that exists, not "/base/no/such"',
     ],

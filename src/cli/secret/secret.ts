@@ -32,7 +32,7 @@ export async function secret(
   if (name === undefined) {
     const all = store.list()
     if (all.length === 0 && !options.json) warn(`there is no secret in ${config.secretsDirectory}`)
-    const lines = all.map(one => `${one.name}  ${one.bytes} bytes\n`)
+    const lines = all.map(one => `${one.name}  ${sizeText(one.bytes)}\n`)
     return write(options.json ? `${JSON.stringify(all)}\n` : lines.join(''))
   }
   // Before a value is asked for.
@@ -47,11 +47,15 @@ export async function secret(
   store.write(name, value, action === 'update')
   const { length } = value
   if (options.json) return write(`${JSON.stringify({ name, bytes: length, cut, users })}\n`)
-  const size = `${length} ${length === 1 ? 'byte' : 'bytes'}`
+  const size = sizeText(length)
   const without = cut === 0 ? '' : ', without the end of line, which --exact keeps'
   const until = hint('reload', options.config, process.env)
   const when = action === 'update' && users.length > 0 ? `; what runs has the old one until ${until}` : ''
   return write(`${action}d ${name} (${size}${without}); ${whose}${when}\n`)
+}
+
+function sizeText(bytes: number): string {
+  return `${bytes} ${bytes === 1 ? 'byte' : 'bytes'}`
 }
 
 /** @returns how many bytes of an end of line were cut off, too */

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { moduleFile } from '../../functions/module-file.ts'
 import { folderOf, inheritedByPrograms, mustBeThere } from '../../functions/programs/process.ts'
@@ -95,4 +95,5 @@ function readable(file: string): void {
   } catch (error) {
     throw new Error(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
+  if (statSync(file).isDirectory()) throw new Error(`${file} is a folder, and a file is needed here`)
 }

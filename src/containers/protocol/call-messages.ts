@@ -1,6 +1,7 @@
 import type { ConnectionInfo, FunctionResponse } from '../../functions/contract.ts'
 import type { Field, RequestHead, RequestView } from '../../http/message.ts'
 import type { Problem } from '../../http/problem.ts'
+import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { FrozenCall } from '../../transfer/envelope.ts'
 import type { Guard } from '../../transport/guard.ts'
@@ -51,12 +52,14 @@ export function viewOf(
 
 /**
  * The head of a request with what OpenFaaS's gateway adds for the function: which call it is, and when it
- * began. What its client says of these is left out.
+ * began. What its client says of these is left out, but for the queue, which judges that.
  */
 export function withCallFields(
-  { method, target, version, headers, host, path, query }: RequestHead,
-  { callId, startTime }: Marks,
+  head: RequestHead,
+  { callId, startTime, functionName }: Marks & { readonly functionName: string },
 ): RequestHead {
+  if (functionName === QUEUE_FUNCTION) return head
+  const { method, target, version, headers, host, path, query } = head
   const told: Field[] = []
   for (const field of headers) {
     const { length } = field[0]

@@ -1,5 +1,5 @@
 import { defineCommand } from '../../line/command.ts'
-import { FORMAT_NAMES } from '../../states/format-names.ts'
+import { VERIFIED_NAMES } from '../../states/format-names.ts'
 
 export const command = defineCommand({
   name: 'verify',
@@ -7,7 +7,7 @@ export const command = defineCommand({
   summary: "say what is wrong with a connection's state",
   words: { least: 1, most: 1, needs: 'a FILE', completes: ['file'] },
   options: {
-    as: { kind: 'text', among: FORMAT_NAMES, help: 'what the file holds; default: envelope' },
+    as: { kind: 'text', among: VERIFIED_NAMES, help: 'what the file holds; default: envelope' },
   },
   help: 'FILE is binary or hexadecimal; - is standard input. Status 1 says that a fault was found.',
   examples: ['hotpotato verify envelope.bin', 'hotpotato verify - --as picotls < export.bin'],
