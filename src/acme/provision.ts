@@ -108,7 +108,7 @@ function check(options: ProvisionOptions): void {
     throw new TypeError('names: a list of hosts, one at least')
   if (typeof challenges?.show !== 'function' || typeof challenges.withdraw !== 'function')
     throw new TypeError('challenges: what answers the authority, such as new Challenges()')
-  if (!Object.hasOwn(ACME_DIRECTORIES, directory) && !/^https:\/\/./i.test(directory))
+  if (!Object.hasOwn(ACME_DIRECTORIES, directory) && !/^https:\/\/[^@]+$/i.test(directory))
     throw new TypeError(
       `directory: ${Object.keys(ACME_DIRECTORIES).join(', ')}, or a URL that begins with https://`,
     )

@@ -18,7 +18,9 @@ export class HttpProxy {
 
   /** @throws TypeError for a URL that is neither http nor https, or has credentials that are not UTF-8 */
   constructor(options: ProxyOptions) {
-    if (!URL.canParse(options.url)) throw new TypeError(`proxy.url is no URL: ${String(options.url)}`)
+    // What was given is not shown: there may be a password in it.
+    if (!URL.canParse(options.url))
+      throw new TypeError('proxy.url is no URL: it is written as http://proxy.example:3128')
     const url = new URL(options.url)
     if (url.protocol !== 'http:' && url.protocol !== 'https:')
       throw new TypeError(`proxy.url: ${url.protocol} is not spoken here: http: and https: are`)

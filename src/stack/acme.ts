@@ -25,7 +25,7 @@ export interface AcmeConfig extends AcmeSettings {
 const NAMES = Object.keys(ACME_DIRECTORIES)
 
 const directory: Reader<string> = scalar(
-  `${NAMES.join(' or ')}, or a URL that begins with https://`,
+  `${NAMES.join(' or ')}, or a URL that begins with https://, without a password`,
   ACME_DIRECTORIES.letsencrypt!,
   value => acmeDirectory(value),
   { anyOf: [{ enum: NAMES }, { type: 'string', pattern: '^https://' }] },
@@ -35,7 +35,9 @@ const directory: Reader<string> = scalar(
 export function acmeDirectory(value: unknown): string | undefined {
   if (!isText(value)) return undefined
   if (Object.hasOwn(ACME_DIRECTORIES, value)) return ACME_DIRECTORIES[value]
-  return URL.canParse(value) && new URL(value).protocol === 'https:' ? value : undefined
+  // No authority asks for a name and a password, and the URL stands in logs.
+  const { protocol, username, password } = URL.canParse(value) ? new URL(value) : new URL('none:')
+  return protocol === 'https:' && username === '' && password === '' ? value : undefined
 }
 
 const EMAIL = '^[^\\s@,?<>"%]+@[^\\s@,?<>"%]+\\.[^\\s@,?<>"%]+$'

@@ -22,6 +22,7 @@ describe('a program that asks for a certificate with options that make no sense'
     ['challenges:', { challenges: undefined }],
     ['directory:', { directory: 'lets-encrypt' }],
     ['directory:', { directory: 'http://127.0.0.1:1/' }],
+    ['directory:', { directory: 'https://u:secret@127.0.0.1:1/' }],
     ['email:', { email: 'a b' }],
     ['challenge:', { challenge: 'dns-01' }],
     ['keyType:', { keyType: 'dsa' }],

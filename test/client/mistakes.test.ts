@@ -38,6 +38,14 @@ describe('options of a client', () => {
     expect(() => new Client(options as ClientOptions)).toThrow(name)
   })
 
+  it('a URL of a proxy that is none is not shown: there may be a password in it', () => {
+    for (const url of ['http//u:secret@127.0.0.1:1', 'ftp://u:secret@127.0.0.1:1', 'http://u:secret%z@a']) {
+      const made = (): Client => new Client({ proxy: { url } })
+      expect(made).toThrow(/^proxy\.url/)
+      expect(made).not.toThrow(/secret/)
+    }
+  })
+
   it('that are undefined are those that were left out', async () => {
     const nothing = { limits: { connectionsPerOrigin: undefined }, timeouts: { total: undefined } }
     const client = new Client(nothing as unknown as ClientOptions)

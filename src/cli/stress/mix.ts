@@ -73,7 +73,7 @@ function entryOf(one: unknown, origin: URL, fields: Asked['fields']): Asked[] {
 function urlOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !['http:', 'https:'].includes(url.protocol))
-    throw new UsageError(`${text} is not an http or https URL`)
+    throw new UsageError(`${text.replace(/^.*@/s, '…@')} is not an http or https URL`)
   if (url.username !== '' || url.password !== '')
     throw new UsageError(`${url.origin}: no name and password in a URL; --header "Authorization: …" has them`)
   return url

@@ -437,6 +437,7 @@ describe('stress, its command line', () => {
     const nonsense: readonly (readonly [words: readonly string[], said: RegExp, status?: number])[] = [
       [[], /stress needs a URL/],
       [['ftp://a'], /ftp:\/\/a is not an http or https URL/],
+      [['http//u:secret@a/'], /^…@a\/ is not an http or https URL/],
       [['http://u:secret@a/'], /no name and password in a URL/],
       [['http://a', 'http://b:81'], /all requests go over connections to http:\/\/a$/],
       [['http://a', 'https://a'], /all requests go over connections/],
