@@ -44,13 +44,14 @@ export class Browser {
     socket.on('message', data => this.#heard(JSON.parse(String(data)) as Answer))
   }
 
-  static async open(): Promise<Browser> {
+  /** @param more of its switches */
+  static async open(more: readonly string[] = []): Promise<Browser> {
     const profile = mkdtempSync(join(tmpdir(), 'hotpotato-browser-'))
     const child = spawn(
       'chromium',
       [
         ...['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-sync'],
-        ...['--disable-background-networking', '--disable-component-update'],
+        ...['--disable-background-networking', '--disable-component-update', ...more],
         ...[`--user-data-dir=${profile}`, '--remote-debugging-port=0', 'about:blank'],
       ],
       // A group of its own: its children write on when it alone is killed.

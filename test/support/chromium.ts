@@ -16,12 +16,10 @@ export const CHROMIUM_NOTE: string = noteOf(CHROMIUM, 'chromium', 'chromium')
  */
 export async function dump(url: string, certificates: readonly string[]): Promise<string> {
   const profile = mkdtempSync(join(tmpdir(), 'hotpotato-chromium-'))
-  const pins = certificates.map(pem => createHash('sha256').update(keyOf(pem)).digest('base64'))
   const browser = new Program('chromium', [
     ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
     ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-    ...[`--user-data-dir=${profile}`, '--host-resolver-rules=MAP *.local 127.0.0.1'],
-    `--ignore-certificate-errors-spki-list=${pins.join(',')}`,
+    ...[`--user-data-dir=${profile}`, ...localSwitches(certificates)],
     ...['--virtual-time-budget=20000', '--timeout=20000', '--dump-dom', url],
   ])
   try {
@@ -33,6 +31,18 @@ export async function dump(url: string, certificates: readonly string[]): Promis
     await browser.kill()
     rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
   }
+}
+
+/**
+ * With these every name that ends in `.local` is 127.0.0.1.
+ * @param certificates PEM: those that are trusted by their keys
+ */
+export function localSwitches(certificates: readonly string[]): string[] {
+  const pins = certificates.map(pem => createHash('sha256').update(keyOf(pem)).digest('base64'))
+  return [
+    '--host-resolver-rules=MAP *.local 127.0.0.1',
+    `--ignore-certificate-errors-spki-list=${pins.join(',')}`,
+  ]
 }
 
 function keyOf(pem: string): Buffer {

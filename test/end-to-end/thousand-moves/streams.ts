@@ -13,10 +13,10 @@ import { BLOCK, blockOf } from './function.ts'
 export interface Line {
   /** @returns where the request's body is written, and what is answered, of status 200 */
   ask(method: string, path: string): { readonly sent: Writable; readonly answer: Promise<Readable> }
-  close(): void
+  close(): void | Promise<void>
 }
 
-interface Server {
+export interface Server {
   readonly port: number
   readonly host: string
   readonly ca: string
