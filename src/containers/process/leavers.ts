@@ -4,6 +4,11 @@ import type { Connection } from '../connection/connection.ts'
 
 /** Connections that are on their way at once while a container drains. */
 const WINDOW = 256
+/**
+ * The same, when another one that serves something is to set out: it pauses until the other container has
+ * come through all that are on their way, at up to a millisecond each.
+ */
+const FLOWING = 16
 /** Bytes of them, beyond which none more sets out: of what waits for one peer, a channel takes 64 MiB. */
 const WINDOW_BYTES = 16_777_216
 
@@ -32,18 +37,25 @@ export class Leavers {
     this.#host = host
   }
 
-  /** Tells them all, as there is room. */
+  /** Tells them all, as there is room: first those that serve nothing, which take the least time. */
   begin(connections: Iterable<Connection>): void {
     this.#since ??= this.#host.clock.steady()
-    this.#untold = [...connections].reverse()
+    const idle: Connection[] = []
+    this.#untold = []
+    for (const one of connections) (one.protocol.flowing === true ? this.#untold : idle).push(one)
+    this.#untold.reverse().push(...idle.reverse())
     this.more()
   }
 
   /** One has left, or not: there may be room for others. */
   more(): void {
     const { moves } = this.#host
-    while (this.#untold.length > 0 && (!moves || this.#told < this.#places))
-      this.#tell(this.#untold.pop()!, moves)
+    for (;;) {
+      const next = this.#untold.at(-1)
+      if (next === undefined || (moves && this.#told >= this.#placesFor(next))) return
+      this.#untold.pop()
+      this.#tell(next, moves)
+    }
   }
 
   /**
@@ -51,7 +63,7 @@ export class Leavers {
    * of room
    */
   setsOut(connection: Connection): boolean {
-    if (this.#places > 0) return true
+    if (this.#placesFor(connection) > 0) return true
     this.#untold.unshift(connection)
     return false
   }
@@ -72,12 +84,13 @@ export class Leavers {
     return this.#host.courier?.inCustody ?? 0
   }
 
-  /** How many more may set out, if they are as large as those that are underway. */
-  get #places(): number {
+  /** How many more of its kind may set out, if they are as large as those that are underway. */
+  #placesFor({ protocol }: Connection): number {
     const underway = this.#underway
     const bytes = this.#host.courier?.bytesInCustody ?? 0
     const mean = Math.max(1, bytes / Math.max(1, underway))
-    return Math.min(WINDOW - underway, Math.ceil((WINDOW_BYTES - bytes) / mean))
+    const most = protocol.flowing === true ? FLOWING : WINDOW
+    return Math.min(most - underway, Math.ceil((WINDOW_BYTES - bytes) / mean))
   }
 
   #tell(connection: Connection, moves: boolean): void {

@@ -143,6 +143,10 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers, Cover {
     this.#call = undefined
   }
 
+  get flowing(): boolean {
+    return this.#serving.exchange !== undefined
+  }
+
   get stays(): string | undefined {
     return this.#call?.stays
   }

@@ -186,6 +186,10 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner, Cover
     return this.calls.watched || this.#triage.waiting.size > 0 || this.http.input.inHeaders
   }
 
+  get flowing(): boolean {
+    return this.calls.size + this.#resuming.length > 0
+  }
+
   get stays(): string | undefined {
     return this.calls.stays
   }

@@ -64,6 +64,11 @@ export interface Protocol {
    * timers than `keep-alive` see to that.
    */
   readonly watched: boolean
+  /**
+   * It serves something, as a response or a WebSocket: the client sees how long it is on its way. Undefined:
+   * no.
+   */
+  readonly flowing?: boolean
   /** What is being served that cannot go elsewhere as it is, in words; undefined: nothing of that kind. */
   readonly stays?: string | undefined
   /** It has state that cannot leave this process. Undefined: no. */

@@ -98,6 +98,8 @@ export class WebSocket implements Protocol {
 
   withdraw(): void {}
 
+  readonly flowing = true
+
   get watched(): boolean {
     return this.#call.working
   }
