@@ -12,8 +12,8 @@ import { type Kind, type Measure, Stream } from './thousand-moves/streams.ts'
 
 /*
  * Clients that people have, with streams that last longer than the code that serves them: each has one
- * connection, and what it gets is one stream, however often its function is deployed. (What `curl` makes of it
- * is in streams.test.ts and uploads.test.ts.)
+ * connection, and what it gets is one stream, however often its function is deployed. (What `curl` makes of
+ * it is in streams.test.ts and uploads.test.ts.)
  */
 const DEPLOYS = process.env.HOTPOTATO_LONG === undefined ? 3 : 20
 const MEASURE: Omit<Measure, 'folder'> = { blocks: 2 ** 22 / BLOCK, events: 2000, moves: DEPLOYS }
