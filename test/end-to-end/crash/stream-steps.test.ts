@@ -8,9 +8,9 @@ import type { PlatformStatus } from '../../../src/cli/platform/status.ts'
 import { eventually, Platform } from '../../support/platform.ts'
 
 /*
- * A stream moves, and one of the two containers is killed at a certain step of that: by its function, which is
- * asked at each of them. What a client gets is what it would have got, from the first byte, and ends before
- * that only where nothing can go on.
+ * A stream moves, and one of the two containers is killed at a certain step of that: by its function, which
+ * is asked at each of them. What a client gets is what it would have got, from the first byte, and ends early
+ * only where nothing can go on.
  */
 
 /** Pieces of the stream, and bytes of each. */
