@@ -55,7 +55,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   #protocol: Protocol
   phase: Phase = 'open'
   #pumping = false
-  readonly #departure = new Departure(this)
+  readonly departure = new Departure(this)
   readonly #seating: Seating
   #renewal: KeyRenewal
   /** Told by the gateway, which relays the connection, and told on. */
@@ -150,18 +150,18 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
    * @param moves to another container of this function, if one takes it; otherwise it ends
    */
   drain(moves = false): void {
-    this.guard.run(() => this.#departure.drain(moves))
+    this.guard.run(() => this.departure.drain(moves))
   }
 
   /** Moves to a certain container at the next such moment; if that does not take it, it stays. */
   moveTo(order: MoveOrder): void {
-    this.guard.run(() => this.#departure.moveTo(order))
+    this.guard.run(() => this.departure.moveTo(order))
   }
 
   /** What `status` shows. @param now as {@link Clock.steady} */
   describe(now: number): ConnectionDescription {
     const age = now - this.#arrived
-    return describeConnection(this, this.hops, age, this.phase, this.#session, this.#protocol)
+    return describeConnection(this, age, this.phase, this.#session, this.#protocol)
   }
 
   /** Ends the connection now, with close_notify. */
@@ -227,7 +227,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#in.applyBackpressure(this.#session, this.#protocol)
     // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the
     // stream.
-    this.#departure.goOn()
+    this.departure.goOn()
   }
 
   goesOn(): boolean {
@@ -276,7 +276,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   /** See {@link ProtocolOwner.move}. */
   move(functionName: string): boolean {
-    return this.#departure.follow(functionName)
+    return this.departure.follow(functionName)
   }
 
   get open(): boolean {
@@ -363,7 +363,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#stream.unlift('taken')
     // The settlement may have come in the middle of the pump that asked for the move; then this does nothing.
     this.pump()
-    if (refusal === undefined && this.#departure.ending && this.open) this.#protocol.drain()
+    if (refusal === undefined && this.departure.ending && this.open) this.#protocol.drain()
   }
 
   /** A container has come that a request may have waited for. */
@@ -402,7 +402,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       // Before the next request is looked at, which may be in the pipe already.
       this.out.flush()
     }
-    if (this.#departure.ending) this.#protocol.drain()
+    if (this.departure.ending) this.#protocol.drain()
     else this.pump()
   }
 
@@ -439,7 +439,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.luggage.drop()
       if (why !== 'moved') this.survival?.done()
       this.#protocol.settled?.(why === 'moved')
-      this.#departure.ended()
+      this.departure.ended()
       this.out.release()
       this.out.session = undefined
       this.#seating.end(this)

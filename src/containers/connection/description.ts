@@ -2,19 +2,23 @@ import type { Field } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Session, SessionEvent } from '../../tls13/index.ts'
 import type { ConnectionDescription } from '../../transfer/control.ts'
+import type { Departure } from '../move/departure.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 
 /** Characters of the name of what stays. */
 const STAYS = 120
 
+type Described = Pick<ConnectionDescription, 'sessionId' | 'generation' | 'hops'> & {
+  readonly departure: Pick<Departure, 'stays'>
+}
+
 /** A connection in the words of `status`. */
 export function describeConnection(
-  { sessionId, generation }: Pick<ConnectionDescription, 'sessionId' | 'generation'>,
-  hops: number,
+  { sessionId, generation, hops, departure }: Described,
   age: number,
   phase: 'open' | 'frozen' | 'closing' | 'closed',
   session: Session | undefined,
-  { requests, calling, quiet, stays = '' }: Protocol,
+  { requests, calling, quiet }: Protocol,
 ): ConnectionDescription {
   const open = session?.connected === false ? 'handshake' : quiet && !calling ? 'idle' : 'busy'
   return {
@@ -28,7 +32,7 @@ export function describeConnection(
     tls: session !== undefined,
     cipherSuite: session?.cipherSuite ?? '',
     serverName: session?.serverName ?? '',
-    stays: stays.slice(0, STAYS),
+    stays: (departure.stays ?? '').slice(0, STAYS),
   }
 }
 

@@ -17,7 +17,8 @@ export class Outlet {
   readonly #onQueued: () => void
   #waiting: (() => void)[] = []
   #written = 0
-  #unsent: number | undefined
+  /** As {@link unsent} when it was asked for last. */
+  #seen: number | undefined
 
   /**
    * @param survival if the connection outlives this container
@@ -135,6 +136,11 @@ export class Outlet {
     return this.#stream.queued
   }
 
+  /** Bytes that the client has not taken yet. */
+  get unsent(): number {
+    return this.#stream.unsent
+  }
+
   /** Whether so much waits for the client that nothing more should be done for it. */
   get full(): boolean {
     return this.#stream.unsent > OUTPUT
@@ -147,9 +153,9 @@ export class Outlet {
 
   /** Whether the client has taken something, or was given more, since this was asked last. */
   progressed(): boolean {
-    const before = this.#unsent
-    this.#unsent = this.#stream.unsent
-    return this.#unsent !== before
+    const before = this.#seen
+    this.#seen = this.unsent
+    return this.#seen !== before
   }
 
   /** Lets all callers go on that wait for the client, be it because the client is gone. */

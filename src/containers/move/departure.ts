@@ -14,6 +14,8 @@ export interface Departing {
   readonly host: Pick<ConnectionHost, 'functionName' | 'offer' | 'setsOut'>
   /** What is spoken now. */
   readonly protocol: Protocol
+  /** Whether its client has taken all that it was sent, and how much it has not. */
+  readonly out: { readonly blocked: boolean; readonly unsent: number }
   /** It is served here: neither on its way nor ending. */
   readonly open: boolean
   /** It is ending. */
@@ -64,6 +66,15 @@ export class Departure {
   /** Whether it is to end here, because the container stops and no other one takes it. */
   get ending(): boolean {
     return this.#draining && !this.#leaving
+  }
+
+  /** What keeps it here that is to leave, or would, by its name; undefined: nothing does. */
+  get stays(): string | undefined {
+    const { protocol, out, open, gone } = this.#owner
+    if (gone || protocol.stays !== undefined) return protocol.stays
+    // All that was sealed has to leave first: frozen, it waits for nothing else.
+    if (!out.blocked || (open && !this.#wanted)) return undefined
+    return `what its client has yet to take (${out.unsent} bytes)`
   }
 
   /**

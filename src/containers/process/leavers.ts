@@ -75,7 +75,7 @@ export class Leavers {
   heldUp(connections: Iterable<Connection>): { readonly heldUpBy: number; readonly heldUpFor: number } {
     if (this.#since === undefined) return { heldUpBy: 0, heldUpFor: 0 }
     let heldUpBy = 0
-    for (const { protocol } of connections) if (protocol.stays !== undefined) heldUpBy++
+    for (const { departure } of connections) if (departure.stays !== undefined) heldUpBy++
     const heldUpFor = heldUpBy === 0 ? 0 : Math.round(this.#host.clock.steady() - this.#since)
     return { heldUpBy, heldUpFor }
   }

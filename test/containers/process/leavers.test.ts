@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Connection } from '../../../src/containers/connection/connection.ts'
 import { Leavers } from '../../../src/containers/process/leavers.ts'
 import { resumable } from '../../../src/functions/resumable.ts'
-import { freshConnection, get, openBody, turn } from '../../support/connection-scene.ts'
+import { FakeStream, freshConnection, get, openBody, turn } from '../../support/connection-scene.ts'
 import { ResponseHost } from '../../support/response-scene.ts'
 
 /**
@@ -101,4 +101,23 @@ it('what holds up a drain is counted, and told by its name', async () => {
   expect(leavers.heldUp([busy, idle])).toEqual({ heldUpBy: 1, heldUpFor: 12_000 })
   expect(busy.describe(0).stays).toBe('GET /echo/x of echo (call one, for 12 s)')
   expect(idle.describe(0).stays).toBe('')
+})
+
+it('a client that takes nothing holds up a drain, too', async () => {
+  const { host, leavers, connections } = await answering(2, 10)
+  const stream = new FakeStream()
+  const [stuck] = [freshConnection(host, get('/echo'), stream).connection]
+  await turn()
+  stream.blocked = true
+  stuck!.out.send([new Uint8Array(100)])
+  expect(stuck!.describe(0).stays).toBe('')
+  leavers.begin([...connections, stuck!])
+  for (let turns = 0; turns < 3; turns++) await turn()
+  expect(leavers.heldUp([...connections, stuck!])).toEqual({ heldUpBy: 1, heldUpFor: 0 })
+  expect(stuck!.describe(0).stays).toBe('what its client has yet to take (100 bytes)')
+  expect(host.offers).toHaveLength(2)
+  stream.drain()
+  for (let turns = 0; turns < 3; turns++) await turn()
+  expect(host.offers).toHaveLength(3)
+  expect(leavers.heldUp([stuck!])).toEqual({ heldUpBy: 0, heldUpFor: 0 })
 })
