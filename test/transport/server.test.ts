@@ -1,11 +1,17 @@
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect, createServer as createTcpServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { makeCertificates } from '../../src/certificates/authority.ts'
 import { keep } from '../../src/transport/keep.ts'
 import { tcp } from '../../src/transport/kinds/tcp.ts'
+import { tlsServer } from '../../src/transport/kinds/tls.ts'
 import type { ConnectionFailure, Server } from '../../src/transport/server.ts'
 import { alpn, http, https, type ServiceOptions } from '../../src/transport/services.ts'
 import { utf8 } from '../../src/wire/index.ts'
@@ -80,6 +86,42 @@ describe('services', () => {
     await said(port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\nrubbish\r\n\r\n')
     expect(seen).toEqual(['127.0.0.1', port, false, 'client', '127.0.0.1'])
   })
+})
+
+it('another certificate is for new connections, while those that are there go on', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'hotpotato-another-'))
+  await makeCertificates({ directory, certificates: [{ name: 'localhost' }], now: Date.now() })
+  const [cert, key] = ['crt', 'key'].map(kind => readFileSync(join(directory, `localhost.${kind}`), 'utf8'))
+  rmSync(directory, { recursive: true })
+  const all = ['h2', 'http/1.1']
+  let protect = tlsServer(own())(all)
+  const port = await started(
+    alpn({
+      port: 0,
+      ...hello,
+      tls:
+        () =>
+        (...one) =>
+          protect(...one),
+    }),
+  )
+  const open = async () => {
+    const session = connectHttp2(`https://localhost:${port}`, { rejectUnauthorized: false })
+    await once(session, 'connect')
+    const shown = (session.socket as TLSSocket).getPeerX509Certificate()!.fingerprint256
+    const asked = async (): Promise<number> => {
+      const [fields] = await once(session.request({ ':path': '/a' }).resume(), 'response')
+      return fields[':status']
+    }
+    return { session, shown, asked }
+  }
+  const before = await open()
+  protect = tlsServer({ cert: cert!, key: key! })(all)
+  const after = await open()
+  const known = [pem('localhost.crt'), cert!].map(text => new X509Certificate(text).fingerprint256)
+  expect([before.shown, after.shown]).toEqual(known)
+  expect([await before.asked(), await after.asked()]).toEqual([200, 200])
+  for (const { session } of [before, after]) session.destroy()
 })
 
 describe('stopping', () => {
