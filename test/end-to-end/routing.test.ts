@@ -117,6 +117,24 @@ describe('without TLS', () => {
     await client.close()
   })
 
+  it.each(['/function/nobody', '/function/nobody/a?b'])(
+    'no function answers for another one that there is not: %s',
+    async path => {
+      const ask = async (host: string, at: string) => {
+        const client = await Client.open({ port: platform.http })
+        const answer = await client.request(at, { headers: [['host', host]] })
+        await client.close()
+        return answer
+      }
+      for (const host of ['localhost', '127.0.0.1']) {
+        const answer = await ask(host, path)
+        expect([answer.status, textOf(answer)]).toEqual([404, expect.stringContaining('is called nobody')])
+      }
+      // No name of a function.
+      expect((await ask('localhost', '/function/No')).container).toBe('hello-1')
+    },
+  )
+
   it('a browser finds a page with links to the functions that there are', async () => {
     const client = await Client.open({ port: platform.http })
     const page = async (path: string) =>

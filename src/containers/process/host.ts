@@ -261,6 +261,10 @@ export class Host implements ConnectionHost<Connection> {
     return byHost && { functionName: byHost.function, functionPath: path }
   }
 
+  namesNone(host: string | undefined): boolean {
+    return this.#routes.find(host) === undefined
+  }
+
   reaches(functionName: string): boolean {
     if (this.courier === undefined) return false
     const there = this.#others.has(functionName)

@@ -103,7 +103,7 @@ export class Acceptance {
     const { host } = this.#owner
     const { head } = exchange
     const functionPath = this.#functionPath(exchange)
-    const own = ownAnswer(functionPath, host, head.path)
+    const own = ownAnswer(functionPath, host, head)
     if (own !== undefined) {
       exchange.reply(own)
       logOwn(host, head, () => this.#owner.info(exchange.index), own)

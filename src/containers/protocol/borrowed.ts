@@ -56,7 +56,7 @@ export function serveBorrowed(
     timer?.stop()
     settle(answer)
   })
-  const own = ownAnswer(functionPath, callee)
+  const own = ownAnswer(functionPath, callee, request)
   if (own !== undefined) {
     gathered.reply(own)
     return

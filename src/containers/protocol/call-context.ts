@@ -34,6 +34,8 @@ export interface Callee {
   readonly functionName: string
   /** Of all functions that paths can name; undefined: none is known. */
   readonly functionNames?: ReadonlySet<string>
+  /** Whether a host names no function. */
+  namesNone?(host: string | undefined): boolean
   readonly module: FunctionModule
   readonly environment: Environment
   /** Undefined: the function has none. */

@@ -333,7 +333,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers, Cover {
     } else if (host.module.webSocket !== undefined && asksForWebSocket(request.protocol)) {
       this.#upgrade(request, response)
     } else {
-      const own = ownAnswer(this.#functionPath, host, request.head.path)
+      const own = ownAnswer(this.#functionPath, host, request.head)
       if (own !== undefined) {
         response.reply(own)
         logOwn(host, request.head, () => this.#owner.info(request.index), own)

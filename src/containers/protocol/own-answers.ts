@@ -2,26 +2,26 @@ import type { ConnectionInfo } from '../../functions/contract.ts'
 import { tooMany } from '../../functions/programs/answers.ts'
 import type { RequestHead, ResponseView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
+import { isFunctionName } from '../../platform/function-name.ts'
 import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
 import type { Callee } from './call-context.ts'
 
 /**
  * What a container answers by itself, in the place of its function; undefined: the function answers.
- * @param path of the request, whole
+ * @param asked the path of the request, whole, and its host
  */
 export function ownAnswer(
   functionPath: string,
-  {
-    functionName,
-    functionNames,
-    module,
-    traffic,
-    draining,
-  }: Pick<Callee, 'functionName' | 'functionNames' | 'module' | 'traffic' | 'draining'>,
-  path = functionPath,
+  callee: Pick<Callee, 'functionName' | 'functionNames' | 'module' | 'traffic' | 'draining' | 'namesNone'>,
+  { path, host }: Pick<RequestHead, 'path' | 'host'> = { path: functionPath, host: undefined },
 ): ResponseView | undefined {
+  const { functionName, functionNames, module, traffic, draining } = callee
   if (path.charCodeAt(1) === LETTER_A && path.startsWith(ASYNC) && isWithoutQueue(functionNames))
     return NO_QUEUE
+  if (path.charCodeAt(1) === LETTER_F && functionPath === path) {
+    const missing = callee.namesNone?.(host) === true ? nameIn(path) : undefined
+    if (missing !== undefined) return noFunction(missing)
+  }
   // The paths of OpenFaaS's watchdog; no other one begins so.
   if (functionPath.charCodeAt(1) === UNDERSCORE && functionPath.startsWith('/_/')) {
     if (functionPath === '/_/health') return WELL
@@ -49,6 +49,7 @@ export function logOwn(
 
 const UNDERSCORE = 0x5f
 const LETTER_A = 0x61
+const LETTER_F = 0x66
 const ASYNC = `/${QUEUE_FUNCTION}/`
 
 /**
@@ -57,6 +58,17 @@ const ASYNC = `/${QUEUE_FUNCTION}/`
  */
 function isWithoutQueue(functionNames: ReadonlySet<string> | undefined): boolean {
   return functionNames !== undefined && !functionNames.has(QUEUE_FUNCTION)
+}
+
+/** The name of `/function/NAME` and `/function/NAME/…`, which none that there is has. */
+function nameIn(path: string): string | undefined {
+  const name = path.startsWith('/function/') ? path.split('/', 3)[2]! : ''
+  return isFunctionName(name) ? name : undefined
+}
+
+/** As OpenFaaS's gateway has it. Where the host names a function, such a path is that one's own. */
+function noFunction(name: string): ResponseView {
+  return problem({ name: 'no-such-function', status: 404, detail: `no function is called ${name}` })
 }
 
 const NO_QUEUE = problem({

@@ -43,7 +43,9 @@ it('an asynchronous call is refused where no process keeps such calls', () => {
     expect([refused.status, text(refused.body)]).toEqual([501, expect.stringContaining('queue.enabled')])
   }
   // A path of the function itself; and a platform that keeps them.
-  expect(ownAnswer('/async-function/other', off, '/app/async-function/other')).toBeUndefined()
+  expect(
+    ownAnswer('/async-function/other', off, { path: '/app/async-function/other', host: undefined }),
+  ).toBeUndefined()
   const on = { ...callee(), functionNames: new Set(['app', 'async-function']) }
   expect(ownAnswer('/async-function/app', on)).toBeUndefined()
 })
