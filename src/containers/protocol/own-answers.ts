@@ -15,13 +15,9 @@ export function ownAnswer(
   callee: Pick<Callee, 'functionName' | 'functionNames' | 'module' | 'traffic' | 'draining' | 'namesNone'>,
   { path, host }: Pick<RequestHead, 'path' | 'host'> = { path: functionPath, host: undefined },
 ): ResponseView | undefined {
-  const { functionName, functionNames, module, traffic, draining } = callee
-  if (path.charCodeAt(1) === LETTER_A && path.startsWith(ASYNC) && isWithoutQueue(functionNames))
-    return NO_QUEUE
-  if (path.charCodeAt(1) === LETTER_F && functionPath === path) {
-    const missing = callee.namesNone?.(host) === true ? nameIn(path) : undefined
-    if (missing !== undefined) return noFunction(missing)
-  }
+  const { functionName, module, traffic, draining } = callee
+  const astray = strayAnswer(functionPath, callee, { path, host })
+  if (astray !== undefined) return astray
   // The paths of OpenFaaS's watchdog; no other one begins so.
   if (functionPath.charCodeAt(1) === UNDERSCORE && functionPath.startsWith('/_/')) {
     if (functionPath === '/_/health') return WELL
@@ -35,6 +31,19 @@ export function ownAnswer(
   const answer = problem(tooMany(functionName, traffic.most))
   traffic.refuse(answer.status)
   return answer
+}
+
+/** The same of a path that leads to no function, whatever is asked for there. */
+export function strayAnswer(
+  functionPath: string,
+  callee: Pick<Callee, 'functionNames' | 'namesNone'>,
+  { path, host }: Pick<RequestHead, 'path' | 'host'>,
+): ResponseView | undefined {
+  if (path.charCodeAt(1) === LETTER_A && path.startsWith(ASYNC) && isWithoutQueue(callee.functionNames))
+    return NO_QUEUE
+  if (path.charCodeAt(1) !== LETTER_F || functionPath !== path) return undefined
+  const missing = callee.namesNone?.(host) === true ? nameIn(path) : undefined
+  return missing === undefined ? undefined : noFunction(missing)
 }
 
 /** A request that is answered so, for the access log; what it is about is asked for where there is one. */

@@ -6,7 +6,7 @@ import type { HttpResponse } from '../../http/serving.ts'
 import { askedProtocols, judgeHandshake } from '../../http/websocket/index.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Callee } from '../protocol/call-context.ts'
-import { logOwn } from '../protocol/own-answers.ts'
+import { logOwn, strayAnswer } from '../protocol/own-answers.ts'
 import { OneSocketContext } from './socket-call.ts'
 
 /** A WebSocket that is granted. */
@@ -32,7 +32,12 @@ export interface SocketRequest {
  * @param grant called at once, or later, if the WebSocket is granted
  */
 export function admitSocket(callee: Callee, request: SocketRequest, grant: (granted: Granted) => void): void {
-  const { head } = request
+  const { head, functionPath } = request
+  const astray = strayAnswer(functionPath, callee, head)
+  if (astray !== undefined) {
+    refuse(callee, request, astray)
+    return
+  }
   const { webSocket, webSocketProtocols = [], admitWebSocket } = callee.module
   const handshake = judgeHandshake(head, webSocketProtocols)
   if (webSocket === undefined || handshake.problem !== undefined) {

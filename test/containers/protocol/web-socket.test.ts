@@ -86,6 +86,16 @@ describe('a WebSocket', () => {
     expect(connection.describe(0)).toMatchObject({ requests: 1 })
   })
 
+  it('is not opened by another function than the one that its path names', () => {
+    const host = Object.assign(hostWith(counting), {
+      namesNone: () => true,
+      functionNames: new Set(['echo']),
+    })
+    expect(open(host, '', '/function/missing').answer).toMatch(/^HTTP\/1\.1 404 [\s\S]*is called missing/)
+    expect(open(host, '', '/async-function/echo').answer).toMatch(/^HTTP\/1\.1 501 /)
+    expect(open(host, '', '/chat').answer).toMatch(/^HTTP\/1\.1 101 /)
+  })
+
   it('gives the function its messages one after the other', async () => {
     const release: (() => void)[] = []
     const host = hostWith(socket => ({
