@@ -3,6 +3,7 @@ import { makeLeafKey } from '../certificates/leaf-key.ts'
 import { certificateRequest } from '../certificates/request.ts'
 import type { ChallengeType, LeafKey } from '../platform/acme-settings.ts'
 import type { Clock } from '../time/clock.ts'
+import { reasonOf } from '../wire/thrown.ts'
 import type { Account } from './account.ts'
 import { base64url } from './base64url.ts'
 import { ownUrl } from './directory.ts'
@@ -143,7 +144,17 @@ class Pursuit {
     try {
       return await this.#pursue()
     } finally {
-      for (const proof of this.#shown) await this.#options.responder.withdraw(proof)
+      for (const proof of this.#shown) await this.#withdraw(proof)
+    }
+  }
+
+  /** What came of the order stays, whatever becomes of this. */
+  async #withdraw(proof: Proof): Promise<void> {
+    const { responder, report } = this.#options
+    try {
+      await responder.withdraw(proof)
+    } catch (error) {
+      report?.(`a proof for ${proof.name} is still shown: ${reasonOf(error)}`)
     }
   }
 

@@ -30,8 +30,8 @@ export const PROBLEM = 'urn:ietf:params:acme:error:'
 const at = (path: string): string => `${ORIGIN}${path}`
 
 /**
- * An ACME server in this process: each order is ready at once, and valid as soon as it is finalized, so that
- * no proof is asked for. A test can have each path answer otherwise. Signatures are pebble's affair.
+ * An ACME server in this process: each order is ready at once, and valid as soon as it is finalized; no proof
+ * is asked for unless a test wants that. A test can have each path answer otherwise. Signatures are pebble's affair.
  */
 export class SmallAcmeServer {
   readonly requests: AcmeRequest[] = []
@@ -45,14 +45,18 @@ export class SmallAcmeServer {
   signers: () => readonly (PublicJwk | undefined)[] = () => []
   /** Makes the certificate of a request (base64url), in PEM. */
   chain: (csr: string) => Promise<string> | string = () => ''
+  /** The host that a proof is asked for, which is taken as soon as it is told to be shown. */
+  proof: string | undefined
+  #proven = false
   #finalized = false
   #certificate = ''
 
   constructor() {
     const urls = { newNonce: '/nonce', newAccount: '/account', newOrder: '/order' }
     const all = { ...urls, revokeCert: '/revoke', keyChange: '/keys' }
+    const open = (): boolean => this.proof !== undefined && !this.#proven
     const order = (): object => ({
-      status: this.#finalized ? 'valid' : 'ready',
+      status: this.#finalized ? 'valid' : open() ? 'pending' : 'ready',
       authorizations: [at('/authz')],
       finalize: at('/finalize'),
       ...(this.#finalized ? { certificate: at('/certificate') } : {}),
@@ -70,6 +74,24 @@ export class SmallAcmeServer {
         return { status: 201, headers: { location: at('/order/1') }, json: order() }
       },
       '/order/1': () => ({ json: order() }),
+      '/authz': () => ({
+        json: {
+          status: open() ? 'pending' : 'valid',
+          identifier: { type: 'dns', value: this.proof },
+          challenges: [
+            {
+              type: 'http-01',
+              status: open() ? 'pending' : 'valid',
+              url: at('/challenge'),
+              token: 'a'.repeat(43),
+            },
+          ],
+        },
+      }),
+      '/challenge': () => {
+        this.#proven = true
+        return { json: {} }
+      },
       '/finalize': async ({ payload }) => {
         this.#finalized = true
         this.#certificate = await this.chain((payload as { csr: string }).csr)
