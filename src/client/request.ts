@@ -70,8 +70,15 @@ function isCallers([name]: Field): boolean {
   return !OURS.has(name.toLowerCase())
 }
 
+/** @throws TypeError for what is no URL, without showing it: there may be a password in it */
+export function parsedUrl(given: string | URL): URL {
+  const text = `${given}`
+  if (!URL.canParse(text)) throw new TypeError('that is no URL: it is written as https://host.example/path')
+  return new URL(text)
+}
+
 function urlOf(given: string | URL): URL {
-  const url = new URL(given)
+  const url = parsedUrl(given)
   url.hash = ''
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new TypeError(`${url.protocol} is not spoken here: http: and https: are`)
@@ -101,6 +108,26 @@ function pairOf(given: Field): Field {
   return [name, `${value}`]
 }
 
+/** @throws TypeError its memory has been given away */
+function bytesOf(body: ArrayBufferView | ArrayBuffer): Uint8Array {
+  if (isDetached(body instanceof ArrayBuffer ? body : body.buffer))
+    throw new TypeError('the content is memory that has been transferred elsewhere')
+  if (body instanceof Uint8Array) return plain(body)
+  if (body instanceof ArrayBuffer) return new Uint8Array(body)
+  return new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
+}
+
+/** Node 20 does not say it by itself. */
+function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false
+  try {
+    new Uint8Array(buffer)
+    return false
+  } catch {
+    return true
+  }
+}
+
 interface TypedContent {
   readonly content: Content
   /** The media type that goes with it. */
@@ -112,10 +139,7 @@ function contentOf(body: RequestOptions['body']): TypedContent {
   if (typeof body === 'string') return { content: utf8(body), type: 'text/plain;charset=UTF-8' }
   if (body instanceof URLSearchParams)
     return { content: utf8(body.toString()), type: 'application/x-www-form-urlencoded;charset=UTF-8' }
-  if (body instanceof Uint8Array) return { content: plain(body) }
-  if (ArrayBuffer.isView(body))
-    return { content: new Uint8Array(body.buffer, body.byteOffset, body.byteLength) }
-  if (body instanceof ArrayBuffer) return { content: new Uint8Array(body) }
+  if (ArrayBuffer.isView(body) || body instanceof ArrayBuffer) return { content: bytesOf(body) }
   if (body instanceof ReadableStream) {
     if (body.locked) throw new TypeError('the content is a stream that has a reader already')
     return { content: body as ReadableStream<Uint8Array> }

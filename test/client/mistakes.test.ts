@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client, ClientError, type ClientOptions, type FetchOptions } from '../../src/client/index.ts'
 import type { Connector } from '../../src/transport/connector.ts'
@@ -72,6 +73,32 @@ describe('options of a request', () => {
     await expect(asked).rejects.toThrow(TypeError)
     await client.close()
   })
+
+  it('an address that is none is not shown: there may be a password in it', async () => {
+    const client = new Client()
+    const url = 'https//u:secret@127.0.0.1:1'
+    for (const asked of [client.fetch(url), client.webSocket(url)]) {
+      const error = await asked.then(() => undefined, inspect)
+      expect(error).toMatch(/TypeError: that is no URL/)
+      expect(error).not.toContain('secret')
+    }
+    await client.close()
+  })
+
+  it.each([new ArrayBuffer(8), new Uint8Array(8), new DataView(new ArrayBuffer(8))])(
+    'content whose memory has been transferred elsewhere: %s',
+    async body => {
+      structuredClone('buffer' in body ? body.buffer : body, {
+        transfer: ['buffer' in body ? (body.buffer as ArrayBuffer) : body],
+      })
+      const client = new Client()
+      await expect(client.fetch(server.url, { method: 'POST', body })).rejects.toThrow(/transferred/)
+      expect(await (await client.fetch(server.url, { method: 'POST', body: new Uint8Array(0) })).text()).toBe(
+        'hi',
+      )
+      await client.close()
+    },
+  )
 
   it('of a WebSocket, and of another protocol', async () => {
     const client = new Client()

@@ -13,7 +13,7 @@ import type { Opener } from '../opener.ts'
 import type { Timeouts } from '../options.ts'
 import { pathOf } from '../outgoing.ts'
 import type { Pools } from '../pools.ts'
-import { outgoingOf, type RequestOptions } from '../request.ts'
+import { outgoingOf, parsedUrl, type RequestOptions } from '../request.ts'
 import { type WebSocketAbout, WebSocketConnection } from './web-socket.ts'
 
 export interface UpgradeOptions extends Pick<RequestOptions, 'headers' | 'signal'> {
@@ -122,7 +122,7 @@ export class Upgrades {
     url: string | URL,
     { headers }: UpgradeOptions,
   ): { readonly url: URL; readonly fields: readonly Field[] } {
-    const given = new URL(url)
+    const given = parsedUrl(url)
     if (given.protocol === 'ws:') given.protocol = 'http:'
     else if (given.protocol === 'wss:') given.protocol = 'https:'
     return outgoingOf(given, { headers }, this.#settings.defaults)
