@@ -39,7 +39,7 @@ export class Tables {
     byId('containers').replaceChildren(...cells.map(one => row(...one)))
     const all = containers.reduce((sum, { connections }) => sum + connections, 0)
     byId('places-text').textContent =
-      `${all} connections in ${containers.length} containers: ` +
+      `${counted(all, 'connection')} in ${counted(containers.length, 'container')}: ` +
       containers.map(({ name, connections }) => `${name} ${connections}`).join(', ')
   }
 
@@ -76,4 +76,8 @@ export class Tables {
     made.classList.toggle('gone', ended !== undefined)
     return made
   }
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }

@@ -195,7 +195,7 @@ function sceneOf(make: (tls: boolean) => Client, tls: boolean, headers: Record<s
       offer.settle({ state: 'gone' })
     }
     await turn()
-    expect(reports).toEqual([fate === 'refused' ? 'kept soon' : 'moved'])
+    expect(reports).toEqual([fate === 'refused' ? 'kept none of these' : 'moved'])
   }
   const finish = async (): Promise<void> => {
     for (let at = 0; at < CONTENT.length + 2; at++) await typist.give()
