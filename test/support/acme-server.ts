@@ -30,8 +30,9 @@ export const PROBLEM = 'urn:ietf:params:acme:error:'
 const at = (path: string): string => `${ORIGIN}${path}`
 
 /**
- * An ACME server in this process: each order is ready at once, and valid as soon as it is finalized; no proof
- * is asked for unless a test wants that. A test can have each path answer otherwise. Signatures are pebble's affair.
+ * An ACME server in this process: each order is ready at once, and valid as soon as it is finalized; a proof
+ * is asked for where a test wants that. A test can have each path answer otherwise. Signatures are pebble's
+ * affair.
  */
 export class SmallAcmeServer {
   readonly requests: AcmeRequest[] = []
