@@ -49,14 +49,14 @@ describe('a request that all refuse', () => {
   /** Answers of one attempt after the other; what follows them is refused. */
   function lendLater(
     answers: readonly (LoanAnswer | undefined)[],
-    { milliseconds = 1000, there = true } = {},
+    { milliseconds = 1000, there = true, wanted = true } = {},
   ) {
     const clock = new HandClock()
     const settled: (LoanAnswer | undefined)[] = []
-    const scene = { clock, settled, attempts: 0, there }
+    const scene = { clock, settled, attempts: 0, there, wanted }
     lendInTime(
       settle => settle(scene.attempts < answers.length ? answers[scene.attempts++] : busy('all')),
-      { clock, milliseconds, reaches: () => scene.there },
+      { clock, milliseconds, reaches: () => scene.there, wanted: () => scene.wanted },
       answer => settled.push(answer),
     )
     return scene
@@ -84,6 +84,13 @@ describe('a request that all refuse', () => {
     patient.there = true
     patient.clock.pass(2 * LATER)
     expect(patient.settled).toEqual([ANSWERED])
+  })
+
+  it('is given up when its client is gone, also where it may wait for ever', () => {
+    const scene = lendLater([busy('one'), ANSWERED], { milliseconds: 0 })
+    scene.wanted = false
+    scene.clock.pass(LATER)
+    expect([scene.attempts, scene.settled, scene.clock.waiting]).toEqual([1, [], 0])
   })
 
   it.each([undefined, ANSWERED, { outcome: 'refused', reason: 'broken', detail: '' } as LoanAnswer])(

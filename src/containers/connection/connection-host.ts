@@ -87,7 +87,12 @@ export interface ConnectionHost<Hosted = unknown> extends Callee, Answering {
    * Lends a request to a container of that function. `settle` is called once; with undefined if the container
    * is gone.
    */
-  lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void
+  lend(
+    functionName: string,
+    request: LoanRequest,
+    settle: (answer: LoanAnswer | undefined) => void,
+    wanted?: () => boolean,
+  ): void
   /** The connection has ended or has gone to another container. */
   closed(connection: Hosted, why: ConnectionEnd): void
 }

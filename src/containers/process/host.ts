@@ -272,11 +272,16 @@ export class Host implements ConnectionHost<Connection> {
     return there
   }
 
-  lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
+  lend(
+    functionName: string,
+    request: LoanRequest,
+    settle: (answer: LoanAnswer | undefined) => void,
+    wanted: () => boolean = () => true,
+  ): void {
     const choose = (refusedBy: ReadonlySet<number>) => this.#others.choose(functionName, refusedBy)?.id
     const lend = (id: number, settled: typeof settle) => this.courier?.lend(id, request, settled)
     const reaches = () => this.reaches(functionName)
-    const patience = { clock: this.clock, milliseconds: this.limits.timers.container, reaches }
+    const patience = { clock: this.clock, milliseconds: this.limits.timers.container, reaches, wanted }
     lendInTime(then => lendOnward(choose, lend, then), patience, settle)
   }
 

@@ -67,7 +67,7 @@ export class Loan implements ContentSink {
     const head = { method, target, headers: fields, host, path, query }
     const request = { ...head, body, tls, alpn, serverName, remoteAddress, hops, requestIndex }
     const settle = this.#guard.entrance((answer: LoanAnswer | undefined) => this.#settle(answer))
-    this.#host.lend(this.#functionName, request, settle)
+    this.#host.lend(this.#functionName, request, settle, () => !this.#exchange.over)
   }
 
   broken(): void {

@@ -39,15 +39,18 @@ export interface LoanPatience {
   readonly milliseconds: number
   /** Whether there is a container that can be asked. */
   reaches(): boolean
+  /** Whether its client still waits for it. */
+  wanted(): boolean
 }
 
 /**
  * Lends a request, and again as long as all containers are about to stop.
- * @param lend asks all of them @param settle called once, with the last refusal if the time is over
+ * @param lend asks all of them @param settle called once, with the last refusal if the time is over; never
+ * if it is not wanted any more
  */
 export function lendInTime(
   lend: (settle: (answer: LoanAnswer | undefined) => void) => void,
-  { clock, milliseconds, reaches }: LoanPatience,
+  { clock, milliseconds, reaches, wanted }: LoanPatience,
   settle: (answer: LoanAnswer | undefined) => void,
 ): void {
   const until = milliseconds === 0 ? Number.POSITIVE_INFINITY : clock.steady() + milliseconds
@@ -55,6 +58,7 @@ export function lendInTime(
     lend(answer => (isBusy(answer) && clock.steady() < until ? wait(answer) : settle(answer)))
   const wait = (refusal: LoanAnswer | undefined): void => {
     clock.after(AGAIN, () => {
+      if (!wanted()) return
       if (reaches()) attempt()
       else if (clock.steady() < until) wait(refusal)
       else settle(refusal)
