@@ -56,7 +56,8 @@ export interface HttpHandlers {
   request(request: HttpRequest, response: HttpResponse): Promise<void> | void
   /**
    * Something is wrong with a client, its request or our answer.
-   * @returns the answer, where one is still possible; without one, {@link answerTo} makes it
+   * @returns the answer, where one is still possible; without one, {@link answerTo} makes it. Where 2xx would
+   * grant a tunnel, also because no request was understood, it is sent with the status of the fault
    */
   error?(fault: HttpFault): ResponseView | undefined
 }
@@ -187,10 +188,11 @@ export const CLOSED_TUNNEL: HttpTunnel = { write: () => undefined, endOutput() {
 
 /**
  * The status of a response that is no tunnel, where one was asked for: any 2xx would grant it (RFC 9110
- * §9.3.6, RFC 8441 §5), and what follows would be taken for the other protocol's. 501 refuses.
+ * §9.3.6, RFC 8441 §5), and what follows would be taken for the other protocol's.
+ * @param refusal what is sent instead
  */
-export function withoutTunnel(status: number): number {
-  return status >= 200 && status < 300 ? 501 : status
+export function withoutTunnel(status: number, refusal = 501): number {
+  return status >= 200 && status < 300 ? refusal : status
 }
 
 /** What a served connection is told by the owner of its stream. */
@@ -237,6 +239,25 @@ export function answerTo(
   // What an application throws may say more than a client should know.
   const detail = kind === 'application' ? {} : { detail: reason }
   return problem(ordinary ?? { name: 'application-failed', status, ...detail })
+}
+
+/**
+ * Sends the answer to a fault, or 500 where that cannot be sent.
+ * @param opens 2xx would grant a tunnel: then it has the status of the fault
+ * @param reply throws TypeError for what must not be sent, and has sent nothing then
+ */
+export function replyTo(
+  { status }: HttpFault,
+  answer: ResponseView,
+  opens: boolean,
+  reply: (view: ResponseView) => void,
+): void {
+  try {
+    reply(opens ? { ...answer, status: withoutTunnel(answer.status, status) } : answer)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    reply(problem({ name: 'application-failed', status: 500 }))
+  }
 }
 
 /**

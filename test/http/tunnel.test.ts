@@ -6,7 +6,7 @@ import { WebSocket } from 'ws'
 import { serving } from '../../src/http/alpn.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/index.ts'
 import { H2Client } from '../../src/http/h2/index.ts'
-import type { Field } from '../../src/http/message.ts'
+import type { Field, ResponseView } from '../../src/http/message.ts'
 import { header } from '../../src/http/message.ts'
 import type {
   HttpHandlers,
@@ -23,6 +23,10 @@ import { bytes, text } from '../support/h1-messages.ts'
 const UPGRADE: Field[] = [['Upgrade', 'x']]
 const ASK = 'GET /t HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'
 
+const says200 = () => ({ status: 200, body: 'all is well' })
+const refuses = (): never => {
+  throw new Error('no')
+}
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 /** What the application sees of a tunnel. */
@@ -189,6 +193,16 @@ describe('an upgrade over HTTP/1.1', () => {
     expect(sent()).toMatch(/^HTTP\/1\.1 501 /)
   })
 
+  it.each([
+    ['a handler that throws', true, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n', 500],
+    ['a server without tunnels', false, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n', 501],
+    ['a head that makes no sense', true, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nx y\r\n\r\n', 400],
+  ])('is not granted to CONNECT by what error says with 2xx, after %s', (_, tunnels, asked, status) => {
+    const { one, sent } = scene({ request: refuses, error: says200 }, 'http/1.1', tunnels)
+    one.receive(bytes(asked))
+    expect(sent()).toMatch(new RegExp(`^HTTP/1.1 ${status} [^]*\r\n\r\nall is well$`))
+  })
+
   it('is not given to those who did not ask, and may be refused', () => {
     const plain = scene({
       request: (_, response) => void response.upgrade(UPGRADE, { data() {}, end() {}, broken() {} }),
@@ -318,6 +332,23 @@ describe('a CONNECT request over HTTP/2 (RFC 8441)', () => {
       'websocket',
     )
     expect(seen[0]).toBe('501')
+  })
+
+  it.each([
+    ['a handler that throws', 'websocket', '500'],
+    ['nothing that is spoken here', undefined, '501'],
+  ])('is not granted by what error says with 2xx, after %s', (_, protocol, status) => {
+    const { seen } = ask({ request: refuses, error: says200 }, protocol)
+    expect(seen.slice(0, 3)).toEqual([status, 'all is well', '[end]'])
+  })
+
+  it.each([
+    ['nothing', null],
+    ['no status', {}],
+    ['a field that is none', { status: 400, headers: [['x y', '']] }],
+  ])('gets 500, and its connection goes on, where error says what cannot be sent: %s', (_, said) => {
+    const { seen, one } = ask({ request: refuses, error: () => said as unknown as ResponseView })
+    expect([seen[0], one.shouldClose]).toEqual(['500', false])
   })
 
   it('that its application gives up is reset, and the application told', async () => {

@@ -1,8 +1,15 @@
 import { EMPTY } from '../../wire/index.ts'
 import type { Field, ResponseView } from '../message.ts'
 import type { Scheme } from '../origin.ts'
-import { type Problem, problem } from '../problem.ts'
-import { answerTo, type ContentSink, type HttpFault, type HttpHandlers, type HttpTunnel } from '../serving.ts'
+import type { Problem } from '../problem.ts'
+import {
+  answerTo,
+  type ContentSink,
+  type HttpFault,
+  type HttpHandlers,
+  type HttpTunnel,
+  replyTo,
+} from '../serving.ts'
 import { isPromise } from '../telling.ts'
 import type { Expiry, RequestTimers } from '../timers.ts'
 import type { H1Event } from './event.ts'
@@ -330,15 +337,11 @@ export class H1Serving implements ExchangeOwner {
     // A client that is waited for in vain must not be taken for one that goes on.
     const closes = fault.kind === 'memory' || (fault.timer !== undefined && fault.timer !== 'handler')
     const more = closes ? [CLOSE, ...this.#owner.fields] : this.#owner.fields
-    const send = (one: ResponseView): void => {
+    // What could not be read may have been CONNECT.
+    const opens = fault.request === undefined || fault.request.method === 'CONNECT'
+    replyTo(fault, view, opens, one => {
       const marked = { ...one, headers: [...(one.headers ?? []), ...more] }
       this.send([this.http.idle ? this.http.refuse(marked, now) : this.http.reply(marked, now)], true)
-    }
-    try {
-      send(view)
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error
-      send(problem({ name: 'application-failed', status: 500 }))
-    }
+    })
   }
 }

@@ -1,12 +1,12 @@
 import { H1Error } from '../h1/error.ts'
 import type { RequestHead, ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
-import { answerTo } from '../serving.ts'
+import { answerTo, replyTo } from '../serving.ts'
 import { isPromise } from '../telling.ts'
 import type { Exceeded } from './error.ts'
 import type { H2Event } from './event.ts'
 import { H2Exchange, type Resumed } from './exchanges/exchange.ts'
-import { withLength } from './exchanges/unsent.ts'
+import { marked, withLength } from './exchanges/unsent.ts'
 import type { H2Limits } from './limits.ts'
 import type { Announced, ExchangeOwner, H2Owner } from './owner.ts'
 import { requestHead } from './request-head.ts'
@@ -90,6 +90,7 @@ export class H2Serving implements ExchangeOwner {
 
   /** Answers a request that was announced, without any application. */
   answer(request: Announced, what: Problem): void {
+    this.#accept(request)
     this.#reply(request, problem(what))
   }
 
@@ -223,14 +224,19 @@ export class H2Serving implements ExchangeOwner {
 
   /** The head is none of a request that there could be here. */
   #refuse(request: Announced, status: number, reason: string): void {
-    this.#reply(request, answerTo({ kind: 'client', status, reason, answerable: true }, this.owner.handlers))
+    const fault = { kind: 'client', status, reason, answerable: true } as const
+    const answer = answerTo(fault, this.owner.handlers)
+    this.#accept(request)
+    replyTo(fault, answer, request.method === 'CONNECT', view => this.#reply(request, view))
+  }
+
+  #accept({ streamId }: Announced): void {
+    this.requests++
+    this.http.accept(streamId)
   }
 
   #reply({ streamId, method }: Announced, view: ResponseView): void {
-    const { owner, http } = this
-    const { headers = [], ...response } = withLength(view, method)
-    this.requests++
-    http.accept(streamId)
-    http.reply(streamId, { ...response, headers: [...headers, ...owner.fields] }, owner.date())
+    const { owner } = this
+    this.http.reply(streamId, marked(withLength(view, method), owner.fields), owner.date())
   }
 }

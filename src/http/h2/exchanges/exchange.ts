@@ -2,7 +2,7 @@ import { reasonOf } from '../../../wire/thrown.ts'
 import { expectationIn, expectsContinue, lengthOf } from '../../field-values.ts'
 import { HeadView } from '../../head-view.ts'
 import { checkBytes, type Field, header, type RequestHead, type ResponseView } from '../../message.ts'
-import { type Problem, problem } from '../../problem.ts'
+import type { Problem } from '../../problem.ts'
 import {
   answerTo,
   CLOSED_TUNNEL,
@@ -11,6 +11,7 @@ import {
   type HttpRequest,
   type HttpResponse,
   type HttpTunnel,
+  replyTo,
   withoutTunnel,
 } from '../../serving.ts'
 import { type Expiry, HttpTimers, type TimerName } from '../../timers.ts'
@@ -396,16 +397,10 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
     if (owner.gone) return
     if (!fault.answerable)
       http.reset(streamId, ErrorCode[fault.kind === 'memory' ? 'ENHANCE_YOUR_CALM' : 'INTERNAL_ERROR'])
-    else {
-      const reply = (view: ResponseView): void =>
-        http.reply(streamId, marked(withLength(view, this.method), this.fields), owner.date())
-      try {
-        reply(answer)
-      } catch (error) {
-        if (!(error instanceof TypeError)) throw error
-        reply(problem({ name: 'application-failed', status: 500 }))
-      }
-    }
+    else
+      replyTo(fault, answer, this.#asksForTunnel, view =>
+        http.reply(streamId, marked(withLength(view, this.method), this.fields), owner.date()),
+      )
     this.#serving.responded(streamId)
   }
 
