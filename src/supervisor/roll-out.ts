@@ -267,7 +267,7 @@ export class RollOuts {
     how: 'drain' | 'sleep' = 'drain',
   ): Promise<RollOut> {
     for (const one of old) this.#crew.leaveOut(one)
-    const tell = counted(report, 'move', old, counts => counts.reduce((sum, one) => sum + one, 0))
+    const tell = counted(fromFirst(report), 'move', old, counts => counts.reduce((sum, one) => sum + one, 0))
     const moved = await Promise.all(old.map(one => this.#crew.retire(one, left => tell(one, left), how)))
     return {
       started: namesOf(started),
@@ -293,6 +293,15 @@ function beyond(count: number, replicas: readonly Replica[]): Replica[] {
 
 function namesOf(replicas: readonly Replica[]): string[] {
   return replicas.map(({ name }) => name)
+}
+
+/** Tells of nothing before there is something: containers without connections do not move any. */
+function fromFirst(report: Report): Report {
+  let begun = false
+  return step => {
+    begun ||= step.count !== 0
+    if (begun) report(step)
+  }
 }
 
 /** What tells of a step that several replicas take, each with a count of its own. */

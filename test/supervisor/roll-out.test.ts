@@ -15,6 +15,8 @@ let bad: Set<string>
 /** Names of new containers that end while they rehearse. */
 let dying: Set<string>
 let nextId: number
+/** That each container has. */
+let connections: number
 
 beforeEach(() => {
   containers = [replica('echo-1', 1), replica('echo-2', 2), replica('echo-3', 3), replica('hello-1', 4)]
@@ -22,6 +24,7 @@ beforeEach(() => {
   bad = new Set()
   dying = new Set()
   nextId = 10
+  connections = 10
   const remove = (one: Replica): void => {
     containers = containers.filter(other => other !== one)
   }
@@ -72,7 +75,7 @@ beforeEach(() => {
     async retire(one, report, how) {
       const way = how === 'sleep' ? 'put to sleep' : 'retire'
       done.push(`${one.ready ? way : 'abandon'} ${one.name}`)
-      report(10)
+      report(connections)
       await Promise.resolve()
       report(0)
       remove(one)
@@ -263,6 +266,14 @@ describe('change', () => {
     await expect(fails).rejects.toThrow('no gateway')
     expect(containers.map(({ name }) => name)).toEqual(all)
     expect(done).not.toContain('settled')
+  })
+
+  it('that takes back what has no connections tells of no move', async () => {
+    const steps: Step[] = []
+    bad.add('echo-5')
+    connections = 0
+    await expect(rollOuts.change(CHANGES, settle, step => steps.push(step))).rejects.toThrow('did not start')
+    expect(steps.map(({ stage }) => stage)).toEqual(['start'])
   })
 
   it('is refused while one of its functions is being changed', async () => {
