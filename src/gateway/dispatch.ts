@@ -2,7 +2,7 @@ import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import { Roster } from '../platform/roster.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
-import type { Release } from '../transfer/custody.ts'
+import { ASK_AGAIN, type Release } from '../transfer/custody.ts'
 import { Guard } from '../transport/guard.ts'
 
 /** Why no other container is asked: a container says that what it is offered lives there. */
@@ -17,9 +17,7 @@ export type Onward = 'next' | 'again' | 'never'
 /** How a container refused it, or was not there any more. */
 export type Refused = Release & { readonly state: 'owned' }
 
-/** Milliseconds until a container is asked again. */
-const AGAIN = 20
-/** The same until a wish is uttered again: one for a function that is just falling asleep is not heard. */
+/** Milliseconds until a wish is uttered again: one for a function that is just falling asleep is not heard. */
 const ONCE_MORE = 1000
 
 /** What waits for a container, and for how long. */
@@ -261,7 +259,7 @@ export class Dispatch {
     }
     delivery.refusedBy.add(target.id)
     if (onward === 'next') this.#deliver(delivery)
-    else this.#hold(delivery, AGAIN)
+    else this.#hold(delivery, ASK_AGAIN)
   }
 
   /** Whether that is a container of that function, be it draining. */

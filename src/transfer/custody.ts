@@ -3,6 +3,9 @@ import { ByteMap } from './byte-map.ts'
 import type { Verdict } from './control.ts'
 import type { SealAssociated } from './seal.ts'
 
+/** Milliseconds until a container that has just refused is asked again. */
+export const ASK_AGAIN = 20
+
 /** Where a session stands in its owner's hands. */
 export type CustodyState = 'owned' | 'frozen' | 'gone' | 'ended'
 export type CustodyEvent = 'release' | 'accepted' | 'conceded' | 'refused' | 'unsent' | 'lost' | 'expired'

@@ -5,10 +5,8 @@ import type { Clock } from '../../time/clock.ts'
 import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { Peer } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
+import { ASK_AGAIN } from '../../transfer/custody.ts'
 import type { KeyRing } from './key-ring.ts'
-
-/** Milliseconds until one that has just refused may be asked again. */
-const AGAIN = 20
 
 /** The container whose neighbours they are. */
 interface Center {
@@ -64,7 +62,7 @@ export class Neighbours {
   passed({ id, functionName }: Peer): void {
     this.others.pauses(id, true)
     this.#center.clock
-      .after(AGAIN, () => {
+      .after(ASK_AGAIN, () => {
         this.others.pauses(id, false)
         this.#center.available(functionName)
       })

@@ -1,8 +1,6 @@
 import type { Clock } from '../../time/clock.ts'
+import { ASK_AGAIN } from '../custody.ts'
 import type { LoanAnswer } from './loan.ts'
-
-/** Milliseconds until containers are asked again. */
-const AGAIN = 20
 
 /**
  * Lends a request to one container after the other, as long as each is about to stop: such a one has done
@@ -57,7 +55,7 @@ export function lendInTime(
   const attempt = (): void =>
     lend(answer => (isBusy(answer) && clock.steady() < until ? wait(answer) : settle(answer)))
   const wait = (refusal: LoanAnswer | undefined): void => {
-    clock.after(AGAIN, () => {
+    clock.after(ASK_AGAIN, () => {
       if (!wanted()) return
       if (reaches()) attempt()
       else if (clock.steady() < until) wait(refusal)

@@ -46,6 +46,8 @@ export interface Libc {
   shutdown(fd: number): string | undefined
   /** A second descriptor for the same thing, close-on-exec. Throws an {@link ErrnoError}. */
   duplicate(fd: number): number
+  /** Keeps a descriptor to this process: what it starts does not get it. @returns false: it is not open */
+  closeOnExec(fd: number): boolean
   /**
    * Asks for buffers of so many bytes (the kernel doubles them, up to its own limit). Throws an {@link
    * ErrnoError}.
@@ -176,6 +178,8 @@ const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const MSG_CMSG_CLOEXEC = 0x40000000
 const SHUT_RDWR = 2
+const F_SETFD = 2
+const FD_CLOEXEC = 1
 const F_DUPFD_CLOEXEC = 1030
 const F_ADD_SEALS = 1033
 /** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW. */
@@ -313,6 +317,11 @@ function load(): Libc {
     duplicate(fd) {
       checkFd(fd)
       return check('fcntl', (fcntl as Variadic)(fd, F_DUPFD_CLOEXEC, 'int', 0))
+    },
+
+    closeOnExec(fd) {
+      checkFd(fd)
+      return (fcntl as Variadic)(fd, F_SETFD, 'int', FD_CLOEXEC) === 0
     },
 
     setBuffers(fd, bytes) {
