@@ -1,7 +1,7 @@
 import type { WantedCertificate } from '../platform/acme-settings.ts'
 import type { Clock, Timer } from '../time/clock.ts'
+import { reasonOf } from '../wire/thrown.ts'
 import { attemptOf, sameWish } from './attempts.ts'
-import type { AcmeError } from './error.ts'
 import { look, type ObtainOptions, obtain } from './obtain.ts'
 import { mayLook, mayTryAgain } from './renewal.ts'
 import type { CertificateRecord } from './store.ts'
@@ -107,7 +107,7 @@ export class Renewer {
         held = !(await this.#look(wanted)) || held
         this.#told.delete(wanted.name)
       } catch (error) {
-        this.#broken(wanted.name, error as Error)
+        this.#broken(wanted.name, reasonOf(error))
       }
       if (this.#ended) break
     }
@@ -122,7 +122,7 @@ export class Renewer {
   }
 
   /** What is kept of one certificate is of no use: others are looked at all the same. */
-  #broken(name: string, { message }: Error): void {
+  #broken(name: string, message: string): void {
     const asked = this.#forced.delete(name)
     if (!asked && this.#told.get(name) === message) return
     this.#told.set(name, message)
@@ -147,7 +147,7 @@ export class Renewer {
       if (due === 'obtain') await obtain(wanted, { ...this.#options, report, byHand })
       if (due === 'look') await look(name, this.#options)
     } catch (error) {
-      news.failed(name, (error as AcmeError).message)
+      news.failed(name, reasonOf(error))
     }
     this.#notice(wanted)
   }

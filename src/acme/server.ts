@@ -1,4 +1,5 @@
 import type { Clock } from '../time/clock.ts'
+import { errorOf, reasonOf } from '../wire/thrown.ts'
 import { type Directory, readDirectory } from './directory.ts'
 import { AcmeError, oneLine, problemText, problemType } from './error.ts'
 import { type Fields, isFields } from './json.ts'
@@ -52,6 +53,8 @@ export interface ServerOptions {
 /** Bytes of a response, and milliseconds from a request to its end. */
 const MOST_BYTES = 1_048_576
 const PATIENCE = 30_000
+/** Causes below an error that are looked at. */
+const DEPTH = 8
 /** Times that a request is sent because its nonce was refused (RFC 8555 §6.5), or the server was too busy. */
 const TRIES = 8
 /** Nonces that are kept for later. */
@@ -147,8 +150,8 @@ export class AcmeServer {
       return await Promise.race([read, given])
     } catch (error) {
       if (error instanceof AcmeError) throw error
-      const why = abort.signal.aborted ? (abort.signal.reason as Error) : (error as Error)
-      throw new AcmeError(`${method} ${url}: ${oneLine(reasonOf(why))}`)
+      const why = abort.signal.aborted ? abort.signal.reason : error
+      throw new AcmeError(`${method} ${url}: ${oneLine(bottomOf(why))}`)
     } finally {
       timer.stop()
     }
@@ -216,8 +219,9 @@ export function waitOf(value: string | null, now: number): number | undefined {
 }
 
 /** What is at the bottom of an error: `fetch failed` says nothing. */
-function reasonOf(error: Error & { readonly code?: string }): string {
-  const { cause } = error
-  if (cause instanceof Error) return reasonOf(cause)
-  return error.message || error.code || 'it failed without a reason'
+function bottomOf(thrown: unknown): string {
+  let error: Error & { readonly code?: string } = errorOf(thrown)
+  // The causes of a `fetch` that is not ours may lead back to themselves.
+  for (let depth = 0; error.cause instanceof Error && depth < DEPTH; depth++) error = error.cause
+  return reasonOf(error) || error.code || 'it failed without a reason'
 }

@@ -2,6 +2,7 @@ import { type Field, header } from '../http/message.ts'
 import type { Clock } from '../time/clock.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { checkCount, checkMilliseconds } from '../transport/checks.ts'
+import { stringOf } from '../wire/thrown.ts'
 import { discard, responseOf } from './answer.ts'
 import { Call } from './call.ts'
 import { systemLookup } from './coalescing.ts'
@@ -297,5 +298,5 @@ function mayRepeat({ outgoing, seen, reused }: Exchange, error: unknown): boolea
 
 function checkMode(mode: string): void {
   if (mode !== 'follow' && mode !== 'error' && mode !== 'manual')
-    throw new TypeError(`redirect: follow, error or manual, not ${String(mode)}`)
+    throw new TypeError(`redirect: follow, error or manual, not ${stringOf(mode)}`)
 }

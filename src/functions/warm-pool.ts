@@ -1,5 +1,6 @@
 import type { Log } from '../platform/log.ts'
 import type { Clock, Timer } from '../time/clock.ts'
+import { reasonOf } from '../wire/thrown.ts'
 
 /** Milliseconds until the next try when one has ended before it was used: doubled each time, at most this. */
 const FIRST = 100
@@ -59,7 +60,7 @@ export class WarmPool<Process extends Poolable> {
       try {
         process = this.#start()
       } catch (error) {
-        this.#failed((error as Error).message)
+        this.#failed(reasonOf(error))
         return
       }
       this.#waiting.push(process)

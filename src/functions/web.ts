@@ -6,7 +6,7 @@ import { type Caller, LightRequest } from '../web/request.ts'
 import { LightResponse } from '../web/response.ts'
 import { blobOf, drop, isSettled } from '../web/stream.ts'
 import { concat, plain, sharedUtf8 } from '../wire/index.ts'
-import { reasonOf } from '../wire/thrown.ts'
+import { reasonOf, stringOf } from '../wire/thrown.ts'
 import type { FunctionResponse } from './contract.ts'
 import { isResumable } from './resumable.ts'
 
@@ -171,7 +171,7 @@ export async function fromWebResponse(
 /** The same for what a raw handler gave. @throws TypeError it is no such thing */
 export function fromResponseView(response: ResponseView, method: string, trailed = false): FunctionResponse {
   const { status, headers = [], body } = response
-  if (!isStatus(status)) throw new TypeError(`the function returned the status ${String(status)}`)
+  if (!isStatus(status)) throw new TypeError(`the function returned the status ${stringOf(status)}`)
   if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
     throw new TypeError('the function returned a body that is neither bytes nor text')
   }

@@ -10,6 +10,7 @@ import type { ByteStream, StreamError } from '../transfer/byte-stream.ts'
 import { adopt } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
 import { concat, EMPTY, utf8 } from '../wire/index.ts'
+import { reasonOf } from '../wire/thrown.ts'
 
 /** What the recogniser found out about the first bytes of a connection. */
 export type Judgement<T> =
@@ -110,7 +111,7 @@ export class Listener<T> {
       stream = adopt(socket)
     } catch (error) {
       socket.destroy()
-      onDropped(error instanceof Error ? error.message : String(error))
+      onDropped(reasonOf(error))
       return
     }
     this.#opening.add(stream)

@@ -8,6 +8,7 @@ import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
+import { reasonOf } from '../wire/thrown.ts'
 import { prepareCarriers } from './carriers.ts'
 import { Gateway } from './gateway.ts'
 import { prepareHibernation } from './hibernation/prepare.ts'
@@ -109,7 +110,7 @@ async function main(): Promise<void> {
     const { http, https } = await gateway.listen()
     log.info({ host: options.host, http, https }, 'listening')
   } catch (error) {
-    refuse(error instanceof Error ? error.message : String(error))
+    refuse(reasonOf(error))
     return
   }
   courier.tell(SUPERVISOR, { kind: 'ready', publicKey })

@@ -1,3 +1,4 @@
+import { stringOf } from '../wire/thrown.ts'
 /* What a configuration must keep to: a value that cannot be sent is named before anything is dialled. */
 
 import { utf8 } from '../wire/index.ts'
@@ -18,7 +19,7 @@ export function protocolsFault(names: readonly string[]): string | undefined {
   if (!Array.isArray(names)) return 'is a list of protocol names'
   let all = 0
   for (const name of names) {
-    if (typeof name !== 'string') return `holds ${String(name)}, which is no text`
+    if (typeof name !== 'string') return `holds ${stringOf(name)}, which is no text`
     const { length } = utf8(name)
     if (length === 0 || length > 255)
       return `${short(name)} has ${length} bytes, and the name of a protocol has 1 to 255`
@@ -33,7 +34,7 @@ export function pskFault({ identity, key, hash, imported }: ExternalPsk): string
     return `an identity has 1 to ${LONGEST} bytes, not ${identity.length}`
   if (key.length === 0) return 'a key has at least one byte'
   if (hash !== undefined && hash !== 'sha256' && hash !== 'sha384')
-    return `the hash is sha256 or sha384, not ${String(hash)}`
+    return `the hash is sha256 or sha384, not ${stringOf(hash)}`
   if (imported !== undefined && imported.context.length > LONGEST)
     return `the context of an imported key has at most ${LONGEST} bytes, not ${imported.context.length}`
   return undefined

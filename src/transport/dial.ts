@@ -1,5 +1,6 @@
 import { isIP, type NetConnectOpts, type Socket } from 'node:net'
 import type { Clock, Timer } from '../time/clock.ts'
+import { errorOf } from '../wire/thrown.ts'
 import { onAbort } from './attempt.ts'
 import { ConnectError, shown, type Target } from './connector.ts'
 import { type Delays, type Family, HappyEyeballs } from './happy-eyeballs.ts'
@@ -75,7 +76,7 @@ class Race {
     try {
       found = await resolver(this.#target.host, family)
     } catch (error) {
-      this.#errors.push(error as Error)
+      this.#errors.push(errorOf(error))
     }
     this.#order.resolved(family, found, this.#clock.steady())
     this.#step()
@@ -104,7 +105,7 @@ class Race {
       else this.#end(() => this.#won(socket))
     } catch (error) {
       if (this.#over) return
-      this.#errors.push(error as Error)
+      this.#errors.push(errorOf(error))
       this.#order.failed(address)
       this.#step()
     }

@@ -151,7 +151,7 @@ class TlsTransport implements Releasable {
     this.#handshakeTimer = clock?.after(patienceMs, late)
     this.#release = onAbort(
       signal,
-      guard.entrance((reason: unknown) => this.#fail(reason as Error)),
+      guard.entrance((reason: unknown) => this.#fail(errorOf(reason))),
     )
     below.onDrain = guard.entrance(() => this.#drained())
     below.read({

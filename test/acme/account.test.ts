@@ -165,3 +165,18 @@ describe('an account', () => {
     expect(kept().next).toBeUndefined()
   })
 })
+
+const round = new Error('round')
+round.cause = round
+it.each([
+  ['nothing', null, /null$/],
+  ['an error that is its own cause', round, /round$/],
+])('says what went wrong where a fetch of its owner is rejected with %s', async (_, thrown, said) => {
+  const fetch = () => Promise.reject(thrown)
+  const asked = Account.open(
+    new AcmeServer({ fetch, clock, directory: DIRECTORY }),
+    store.account(DIRECTORY),
+    WISHES,
+  )
+  await expect(asked).rejects.toThrow(said)
+})

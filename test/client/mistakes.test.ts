@@ -2,7 +2,8 @@ import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client, ClientError, type ClientOptions, type FetchOptions } from '../../src/client/index.ts'
 import type { Connector } from '../../src/transport/connector.ts'
-import { network } from '../../src/transport/network.ts'
+import { tcp } from '../../src/transport/kinds/tcp.ts'
+import { context, network } from '../../src/transport/network.ts'
 import { RawServer } from './raw-server.ts'
 
 /** What users do who have no compiler: it is said at once, and ends no process. */
@@ -206,4 +207,31 @@ it('many WebSockets that wait for one signal are no leak', async () => {
   expect(warnings).toEqual([])
   process.off('warning', warned)
   silent.close()
+})
+
+/** What callers abort with, and what their own resolvers throw. */
+const ODD: readonly unknown[] = [null, 0, Object.create(null), { toString: 1 }]
+
+it.each(['http', 'https'])(
+  'is rejected with what its caller aborts with, whatever that is: %s',
+  async scheme => {
+    const silent = await RawServer.start(() => {})
+    const client = new Client()
+    for (const reason of ODD) {
+      const control = new AbortController()
+      const asked = client.fetch(silent.url.replace('http', scheme), { signal: control.signal })
+      setTimeout(() => control.abort(reason), 20)
+      const [outcome] = await Promise.allSettled([asked])
+      expect(outcome).toEqual({ status: 'rejected', reason })
+    }
+    silent.close()
+  },
+)
+
+it('says that there is no address, whatever a resolver throws', async () => {
+  for (const thrown of ODD) {
+    const connector = context().over('http', tcp, { dial: { resolver: () => Promise.reject(thrown) } })
+    const client = new Client({ connector })
+    await expect(client.fetch('http://nowhere.test/')).rejects.toThrow('no address for')
+  }
 })

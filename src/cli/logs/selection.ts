@@ -1,3 +1,4 @@
+import { stringOf } from '../../wire/thrown.ts'
 /** An entry of the log, as far as it is looked at here. */
 export interface Entry {
   readonly time?: unknown
@@ -43,7 +44,7 @@ function isOf({ name, function: functionName }: Entry, wanted: string): boolean 
 /** A line of the access log as its reader wants it: as `common` says, or the fields in JSON. */
 export function accessLine(line: string): string {
   const { access, msg } = entryOf(line) ?? {}
-  return typeof access === 'object' && access !== null ? JSON.stringify(access) : String(msg)
+  return typeof access === 'object' && access !== null ? JSON.stringify(access) : stringOf(msg)
 }
 
 /** Names that occur in a log, for the advice where one does not. */

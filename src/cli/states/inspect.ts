@@ -10,6 +10,7 @@ import { PicotlsExport, PicotlsSession } from '../../transfer/foreign/picotls.ts
 import { FOREIGN_CODECS, ForeignError } from '../../transfer/foreign.ts'
 import { SealedMessage } from '../../transfer/seal.ts'
 import { type AnyCodec, annotate, DecodeError, decode, formatAnnotation, fromHex } from '../../wire/index.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import { CommandError, STATUS, UsageError } from '../line/usage-error.ts'
 import { say } from '../terminal/output.ts'
 import { FORMAT_NAMES } from './format-names.ts'
@@ -123,7 +124,7 @@ function read(file: string): Uint8Array {
     return new Uint8Array(readFileSync(file === '-' ? 0 : file))
   } catch (error) {
     throw new InspectError(
-      `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
+      `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? reasonOf(error)})`,
     )
   }
 }

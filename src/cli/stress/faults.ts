@@ -1,6 +1,7 @@
 import { ClientError } from '../../client/error.ts'
 import { ErrorCode } from '../../http/h2/index.ts'
 import { TlsError } from '../../tls13/index.ts'
+import { reasonOf, stringOf } from '../../wire/thrown.ts'
 import type { Fault } from './load.ts'
 
 /**
@@ -9,8 +10,7 @@ import type { Fault } from './load.ts'
  */
 export function faultOf(error: unknown): Fault {
   if (!(error instanceof ClientError)) {
-    const { message } = error as Error
-    return { kind: 'fault', reason: message || String(error), late: false }
+    return { kind: 'fault', reason: reasonOf(error) || stringOf(error), late: false }
   }
   const { kind, message, cause, http2Code } = error
   const late = kind === 'timeout'

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { stringOf } from '../../wire/thrown.ts'
 import type { FlagValues } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { textOf } from '../tls/file.ts'
@@ -91,7 +92,7 @@ function within(origin: URL, text: string): string {
 
 function methodOf(name: string, method: unknown): string {
   if (typeof method !== 'string' || !/^[A-Za-z]{1,32}$/.test(method) || /^connect$/i.test(method))
-    throw new UsageError(`${name} must be an HTTP method, and not CONNECT, not ${String(method)}`)
+    throw new UsageError(`${name} must be an HTTP method, and not CONNECT, not ${stringOf(method)}`)
   return method
 }
 

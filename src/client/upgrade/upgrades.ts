@@ -6,6 +6,7 @@ import { onAbort, orTooLate } from '../../transport/attempt.ts'
 import { checkCount } from '../../transport/checks.ts'
 import type { Transport } from '../../transport/transport.ts'
 import { type Granted, NotGranted, upgraded } from '../../transport/upgrade.ts'
+import { stringOf } from '../../wire/thrown.ts'
 import { ClientError, timedOut } from '../error.ts'
 import type { Protocol } from '../exchange.ts'
 import type { H2Connection } from '../h2-connection.ts'
@@ -63,7 +64,7 @@ export class Upgrades {
   async ask(url: string | URL, protocol: string, options: UpgradeOptions = {}): Promise<Upgraded> {
     // As in Upgrade (RFC 9110 §7.8): a name, and perhaps a version.
     if (typeof protocol !== 'string' || !protocol.split('/', 2).every(isToken))
-      throw new TypeError(`no name of a protocol: ${String(protocol)}`)
+      throw new TypeError(`no name of a protocol: ${stringOf(protocol)}`)
     return this.#ask(this.#judge(url, options), protocol, [], options)
   }
 

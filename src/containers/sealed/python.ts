@@ -12,6 +12,7 @@ import type { ForkSettings } from '../../platform/program-settings.ts'
 import type { Archive } from '../../sealed/archive.ts'
 import type { Clock } from '../../time/clock.ts'
 import { concat, utf8 } from '../../wire/index.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import { sealedPythonRunner } from './python-runner.ts'
 
 /** Without its user's environment, packages beside those of the bundle, and files of compiled code. */
@@ -112,7 +113,7 @@ export class Python implements Interpreter {
         value === undefined ? Uint8Array.of(KEPT.nothing) : concat(Uint8Array.of(KEPT.value), value)
       link.send(answer, 0, kept)
     } catch (error) {
-      link.send(answer, 0, concat(Uint8Array.of(KEPT.failed), utf8((error as Error).message)))
+      link.send(answer, 0, concat(Uint8Array.of(KEPT.failed), utf8(reasonOf(error))))
     }
   }
 

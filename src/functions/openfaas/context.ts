@@ -1,5 +1,6 @@
 import type { Field } from '../../http/message.ts'
 import { utf8 } from '../../wire/index.ts'
+import { stringOf } from '../../wire/thrown.ts'
 import type { RawResponse } from '../contract.ts'
 
 /** What handlers of OpenFaaS's node templates answer with. */
@@ -42,7 +43,7 @@ export class FunctionContext {
   /** Answers with an error: 500, unless a status was set, and what the error says. */
   fail(error?: unknown): void {
     if (this.#status === 200) this.#status = 500
-    this.#answer([['content-type', TEXT]], utf8(error === undefined ? '' : String(error)))
+    this.#answer([['content-type', TEXT]], utf8(error === undefined ? '' : stringOf(error)))
   }
 
   #answer(headers: readonly Field[], body: Uint8Array): void {

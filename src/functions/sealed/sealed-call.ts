@@ -1,4 +1,5 @@
 import { LightRequest } from '../../web/request.ts'
+import { errorOf } from '../../wire/thrown.ts'
 import type { Context, Endings, FieldSource } from '../contract.ts'
 import { Credit, type Frame, type ResponseHead, uint32 } from './frames.ts'
 import { jsonOf, type Link } from './link.ts'
@@ -121,7 +122,7 @@ export class SealedCall {
     try {
       this.#settle.resolve(new Response(NO_CONTENT.has(status) ? null : stream, { status, headers: fields }))
     } catch (error) {
-      this.#settle.reject(error as Error)
+      this.#settle.reject(errorOf(error))
     }
   }
 

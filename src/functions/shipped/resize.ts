@@ -1,5 +1,6 @@
 import type { FitEnum, Metadata, Sharp } from 'sharp'
 import { MissingPackageError, optionalPackage } from '../../platform/optional-package.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import type { FetchHandler } from '../contract.ts'
 import { methodNotAllowed, problem, text } from './lib/answers.ts'
 
@@ -93,7 +94,7 @@ async function resized(request: Request): Promise<Response> {
   } catch (error) {
     if (error instanceof Refusal) throw error
     // Whatever sharp says about an image is about that image: formats, damage, limits.
-    throw badRequest(`the image cannot be read: ${error instanceof Error ? error.message : String(error)}`)
+    throw badRequest(`the image cannot be read: ${reasonOf(error)}`)
   }
 }
 

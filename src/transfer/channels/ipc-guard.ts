@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import { stringOf } from '../../wire/thrown.ts'
 
 /** Bytes of a line on Node's IPC: a frame in base64, and what stands around it. */
 const LINE = 0x40000
@@ -55,8 +56,8 @@ export function guardIpc(child: ChildProcess, broken: (reason: string) => void):
 /** @throws TypeError for a message that Node would act on, and that is none of ours */
 function expected(words: unknown[]): unknown[] {
   const { cmd, type } = (words[0] ?? {}) as { readonly cmd?: unknown; readonly type?: unknown }
-  const known = INTERNAL.has(String(cmd)) && (cmd !== 'NODE_HANDLE' || type === 'net.Native')
-  if (!known) throw new TypeError(`an internal message ${String(cmd)}`)
+  const known = INTERNAL.has(stringOf(cmd)) && (cmd !== 'NODE_HANDLE' || type === 'net.Native')
+  if (!known) throw new TypeError(`an internal message ${stringOf(cmd)}`)
   return words
 }
 

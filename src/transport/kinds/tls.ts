@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { TlsError } from '../../tls13/index.ts'
 import { type ClientOptions, type ServerOptions, toClientConfig, toServerConfig } from '../../tls13/io/net.ts'
+import { errorOf } from '../../wire/thrown.ts'
 import { ConnectError, type Connected, type HttpName, shown, type Target } from '../connector.ts'
 import { ourTls, type TlsLayer } from '../layer.ts'
 import { type SecureClientOptions, type SecureTransport, secureClient } from '../secure.ts'
@@ -47,7 +48,7 @@ async function secured(
     return described(await secureClient(below, config, options), carrier, isChecked(tls))
   } catch (cause) {
     below.destroy()
-    throw signal.aborted ? signal.reason : noTls(target, cause as Error)
+    throw signal.aborted ? signal.reason : noTls(target, errorOf(cause))
   } finally {
     done?.()
   }

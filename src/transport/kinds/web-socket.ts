@@ -13,6 +13,7 @@ import {
   WebSocketClient,
   WebSocketServer,
 } from '../../http/websocket/index.ts'
+import { errorOf } from '../../wire/thrown.ts'
 import { ConnectError, type Connected, shown, type Target } from '../connector.ts'
 import { Guard } from '../guard.ts'
 import { keep } from '../keep.ts'
@@ -136,7 +137,7 @@ export class WebSocketListener implements Listener {
 
 /** One end of a WebSocket as a stream of bytes: `end` is its close frame. */
 class WebSocketEnd implements Transport {
-  readonly #guard = new Guard(error => this.#gone(error as Error))
+  readonly #guard = new Guard(error => this.#gone(errorOf(error)))
   readonly #below: Transport
   readonly #socket: WebSocketServer
   readonly #bye: () => void

@@ -464,6 +464,7 @@ describe('stress, its command line', () => {
       [mix('{'), /--mix .*: not JSON: /, 1],
       [mix([]), /it must hold a list of requests/, 1],
       [mix(['/']), /request 1: it must be an object/, 1],
+      [mix([{ path: '/', method: { toString: 1 } }]), /method must be an HTTP method/, 1],
       [mix([{}, { paths: '/' }]), /request 2: there is no paths: there are path, method/, 1],
       [mix([{ path: 'http://b:81' }]), /request 1: http:\/\/b:81: all requests/, 1],
       [mix([{ weight: 0 }]), /weight must be a whole number from 1 to 1000/, 1],

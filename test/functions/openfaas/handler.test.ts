@@ -192,6 +192,8 @@ describe('the context answers', () => {
     expect(logged.length).toBe(1)
     const failed = fromOpenFaaS(async (_event, context) => context.status(404).fail('no such thing'))
     expect(await ask(failed)).toMatchObject({ status: 404, text: 'no such thing' })
+    const bare = fromOpenFaaS(async (_event, context) => context.fail(Object.create(null)))
+    expect(await ask(bare)).toMatchObject({ status: 500, text: 'something that cannot be shown' })
     const rejected = fromOpenFaaS(() => Promise.reject(new Error('later')))
     expect(await ask(rejected)).toMatchObject({ status: 500, text: 'Error: later' })
   })

@@ -1,6 +1,7 @@
 import { dirname, relative } from 'node:path'
 import { BusyError } from '../../../supervisor/roll-out.ts'
 import type { Clock } from '../../../time/clock.ts'
+import { reasonOf } from '../../../wire/thrown.ts'
 import { say, warn } from '../../terminal/output.ts'
 import { reloadText } from '../reload-text.ts'
 import type { Running } from '../running.ts'
@@ -74,7 +75,7 @@ export class Watching {
       if (changed || !quietly) for (const line of reloadText(outcome)) say(line)
       return outcome.functions.filter(({ did }) => did !== 'told' && did !== 'kept').map(({ name }) => name)
     } catch (error) {
-      const reason = reasonOf(error)
+      const reason = lineOf(error)
       if (reason !== this.#refused) warn(reason)
       this.#refused = reason
       return []
@@ -98,12 +99,12 @@ export class Watching {
       const connections = moved === 1 ? 'connection' : 'connections'
       say(`${name}: ${file} changed, deployed anew, moved ${moved} ${connections}`)
     } catch (error) {
-      warn(reasonOf(error))
+      warn(lineOf(error))
     }
   }
 }
 
 /** In one line. */
-function reasonOf(error: unknown): string {
-  return (error as Error).message.split('\n', 1)[0]!
+function lineOf(error: unknown): string {
+  return reasonOf(error).split('\n', 1)[0]!
 }
