@@ -17,7 +17,7 @@ export type Onward = 'next' | 'again' | 'never'
 /** How a container refused it, or was not there any more. */
 export type Refused = Release & { readonly state: 'owned' }
 
-/** Milliseconds until a wish is uttered again: one for a function that is just falling asleep is not heard. */
+/** Milliseconds until a wish is uttered again: one for a function that just falls asleep is not heard. */
 const ONCE_MORE = 1000
 
 /** What waits for a container, and for how long. */
