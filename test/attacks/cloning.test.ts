@@ -140,10 +140,10 @@ describe.each([
     'stays where it is, whatever a container that dies has said of it',
     async () => {
       const one = await victim()
+      const liar = (await platform.member('traitor-1')).pid
       const [files, written] = (await attack(`session=${one.id}&lie=live`)).split(' ').map(Number)
       expect([files, written! > 0]).toEqual([1, true])
-      await platform.until('traitor-1', ({ ready }) => !ready)
-      await platform.until('traitor-1', ({ ready }) => ready)
+      await platform.until('traitor-1', ({ pid, ready }) => ready && pid !== liar)
       await goesOnWhereItIs(one)
     },
   )

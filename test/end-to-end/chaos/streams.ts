@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { type EventEmitter, once } from 'node:events'
 import { request as plainRequest } from 'node:http'
 import { connect } from 'node:http2'
 import { request as secureRequest } from 'node:https'
@@ -118,6 +118,18 @@ export const streams1: Behaviour = async (world, random) => {
   connection.closed = true
 }
 
+/**
+ * What is waited for, unless its stream or session is closed first: Node closes those of a connection that
+ * ended without a word of error.
+ * @throws Error it was closed
+ */
+function before<T>(awaited: Promise<T>, source: EventEmitter): Promise<T> {
+  const closed = new Promise<never>((_, reject) =>
+    source.once('close', () => reject(new Error('closed before an answer'))),
+  )
+  return Promise.race([awaited, closed])
+}
+
 /** Three at once on one connection of HTTP/2. */
 export const streams2: Behaviour = async (world, random) => {
   const { connection, home, options } = begin(world, random, 'stream2', ['relay', 'kept'])
@@ -127,12 +139,14 @@ export const streams2: Behaviour = async (world, random) => {
   session.on('error', error => {
     trouble = messageOf(error)
   })
-  const opened = once(session, 'connect').catch(() => undefined)
+  const opened = before(once(session, 'connect'), session).catch(error => {
+    trouble ??= messageOf(error)
+  })
   await inTime(world, `${connection.id}: its beginning`, opened)
   const ask: Ask = (method, path) => {
     const head = { ':method': method, ':path': path, ':authority': `${home}.local` }
     const sent = session.request(head, { endStream: method === 'GET' })
-    const response = once(sent, 'response').then(([fields]) => ({
+    const response = before(once(sent, 'response'), sent).then(([fields]) => ({
       status: Number(fields[':status']),
       id: fields['x-id'] as string | undefined,
       container: fields['x-hotpotato-container'] as string | undefined,
