@@ -6,7 +6,7 @@ import { below, type Seeded } from '../../support/random.ts'
 import { type Asked, type ClientKind, type Connection, type Ledger, MODES, type Mode } from './ledger.ts'
 
 /** Milliseconds in which every request is settled, and every connection that ends is at its end. */
-export const BOUND = 30_000
+export const BOUND = 180_000
 
 /** What clients know of the world. */
 export interface World {

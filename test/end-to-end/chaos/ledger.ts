@@ -71,9 +71,9 @@ interface Blow {
 
 /**
  * Milliseconds before its end, and after it, in which a death explains the end of a connection: a verdict
- * alone may take five seconds.
+ * alone may take five seconds, and a busy machine makes that more.
  */
-const BEFORE = 15_000
+const BEFORE = 30_000
 const AFTER = 3_000
 
 /** The message of a WebSocket is begun again from what was frozen before it: see {@link FUNCTION}. */

@@ -5,7 +5,7 @@ import type { PlatformStatus } from '../../../src/cli/platform/status.ts'
 import type { MemberStatus } from '../../../src/supervisor/status.ts'
 import { isRunning } from '../../support/platform.ts'
 import { below, type Seeded } from '../../support/random.ts'
-import { pick, type World } from './clients.ts'
+import { BOUND, pick, type World } from './clients.ts'
 
 /** How many containers a function has when no `scale` changes that, and at most. */
 export const REPLICAS = 2
@@ -46,7 +46,7 @@ export class Trouble {
   async end(functions: readonly string[]): Promise<void> {
     for (const pid of this.#stopped) this.signal(pid, 'SIGCONT')
     for (const name of functions) {
-      for (const end = Date.now() + 60_000; ; await sleep(200)) {
+      for (const end = Date.now() + BOUND; ; await sleep(200)) {
         await this.command(`scale ${name} ${REPLICAS}`)
         const mine = (await this.members()).filter(one => one.functionName === name)
         const whole = mine.every(({ ready, counters }) => ready && (counters.keyRing ?? 0) >= REPLICAS)
