@@ -114,6 +114,11 @@ export class H2Connection extends Connection implements StreamOwner {
     return this.#streams.size + this.#tunnels.size
   }
 
+  /** The server's SETTINGS are there; false after {@link greeting}: the connection ended before. */
+  get greeted(): boolean {
+    return this.#greeted
+  }
+
   /** Whether it takes a {@link tunnel} now (RFC 8441 §3). */
   get takesTunnels(): boolean {
     return this.room > 0 && this.#greeted && this.#http.allowsProtocols

@@ -17,6 +17,12 @@ const LONGEST = 2 ** 31 - 1
  */
 const NONE = new AsyncResource('TimerWheel')
 
+/**
+ * Milliseconds that a wake-up may be late. After more than that the process was away or busy, and what it has
+ * not read has perhaps come in time: Node would ring first.
+ */
+const AWAY = 100
+
 /** The one timer of Node's in this process, and when it rings. */
 let timer: NodeJS.Timeout | undefined
 let held = false
@@ -28,7 +34,7 @@ const wheel = new TimerWheel({
   wake: at => {
     clearTimeout(timer)
     NONE.runInAsyncScope(() => {
-      timer = setTimeout(() => wheel.turn(), Math.min(LONGEST, Math.ceil(at - now())))
+      timer = setTimeout(() => turn(at), Math.min(LONGEST, Math.ceil(at - now())))
     })
     if (!held) timer?.unref()
   },
@@ -38,6 +44,12 @@ const wheel = new TimerWheel({
     else timer?.unref()
   },
 })
+
+/** Node reads what has come between its timers and its immediates. */
+function turn(at: number): void {
+  if (now() - at > AWAY) setImmediate(() => wheel.turn())
+  else wheel.turn()
+}
 
 /** The clock of the machine; each entry point of a process hands it down. */
 export const SYSTEM_CLOCK: Clock = {

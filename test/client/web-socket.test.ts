@@ -290,8 +290,20 @@ it('a server of HTTP/2 that does not greet is waited for no longer than for an a
   await expect(late.webSocket(server.url, how)).rejects.toMatchObject({ kind: 'timeout', timeout: 'headers' })
   late.destroy()
   const idle = new Client({ connector, timeouts: { headers: 0, idle: 1 } })
-  await expect(idle.webSocket(server.url, how)).rejects.toThrow(/does not take this over HTTP\/2/)
+  await expect(idle.webSocket(server.url, how)).rejects.toThrow(/ended before its SETTINGS/)
   idle.destroy()
+})
+
+it('a server of HTTP/2 that ends the connection before it greets is told as one', async () => {
+  const server = await RawServer.start(socket => void socket.once('data', () => socket.end()))
+  closers.push(() => server.close())
+  const net = network()
+  const connector: Connector = {
+    connect: async (target, options) => ({ ...(await net.connect(target, options)), alpn: 'h2' }),
+  }
+  const client = new Client({ connector })
+  await expect(client.webSocket(server.url, { version: 'h2' })).rejects.toThrow(/ended before its SETTINGS/)
+  client.destroy()
 })
 
 it('what cannot be asked for is not', async () => {

@@ -181,6 +181,8 @@ export class Upgrades {
     connected()
     // Only its SETTINGS say what it takes.
     if (connection !== undefined) await orTooLate(connection.greeting, signal, () => {})
+    if (connection?.greeted === false)
+      throw new ClientError('protocol', `the connection to ${url.origin} ended before its SETTINGS`)
     if (connection?.takesTunnels !== true)
       throw new ClientError('protocol', `${url.origin} does not take this over HTTP/2`)
     return connection

@@ -132,15 +132,16 @@ export abstract class H2Connection {
   }
 
   /**
-   * Time has passed: what the peer owes us may be overdue, and budgets fill up again.
+   * Time has passed: what the peer owes us may be overdue, and budgets fill up again. What was overdue is
+   * judged a call later: a process that was away for so long reads first what has come meanwhile.
    * @param elapsed milliseconds since the last call
    */
   tick(elapsed: number): void {
     if (this.#over) return
     replenish(this.spent, this.limits, elapsed)
-    if (!this.#acknowledged) this.#settingsWaited += elapsed
     if (!this.#acknowledged && this.#settingsWaited > this.limits.settingsTimeout)
       this.#fault(new LimitError('settings', 'our SETTINGS were not acknowledged'))
+    if (!this.#acknowledged) this.#settingsWaited += elapsed
     for (const { id } of this.sender.overdue(elapsed))
       this.#fault(new LimitError('stall', 'the peer takes no content', id))
   }

@@ -177,13 +177,14 @@ export class Sender {
   }
 
   /**
-   * The streams whose content has waited too long for the peer's windows. @param elapsed milliseconds since
-   * this was asked last
+   * The streams whose content had waited too long for the peer's windows when this was asked last, and still
+   * does. @param elapsed milliseconds since then
    */
   overdue(elapsed: number): Stream[] {
     const stalled = this.#sending.filter(stream => stream.queued > 0 && this.#allowance(stream) <= 0)
+    const overdue = stalled.filter(stream => stream.stalled > this.#limits.stallTimeout)
     for (const stream of stalled) stream.stalled += elapsed
-    return stalled.filter(stream => stream.stalled > this.#limits.stallTimeout)
+    return overdue
   }
 
   #expect(stream: Stream, bytes: number): void {
