@@ -133,9 +133,9 @@ class Resumable implements ResumableController {
     if (this.#ended) throw new TypeError('the stream has ended')
     const bytes = typeof piece === 'string' ? new TextEncoder().encode(piece) : piece
     if (!(bytes instanceof Uint8Array)) throw new TypeError('a piece of the body that is no bytes')
-    if (bytes.length === 0) return
-    this.#pieces.push(bytes)
+    if (bytes.length > 0) this.#pieces.push(bytes)
     this.#bytes += bytes.length
+    // Also behind none: its reader wants more.
     this.#wake()
   }
 

@@ -3,8 +3,10 @@ import type { Field, RequestHead, RequestView } from '../../http/message.ts'
 import type { Problem } from '../../http/problem.ts'
 import { QUEUE_FUNCTION } from '../../platform/queue-settings.ts'
 import type { Clock } from '../../time/clock.ts'
+import { STATE_BYTES } from '../../transfer/consignments/responses.ts'
 import type { FrozenCall } from '../../transfer/envelope.ts'
 import type { Guard } from '../../transport/guard.ts'
+import { utf8 } from '../../wire/index.ts'
 import type { Marks } from './metered.ts'
 
 /** What a call knows besides the request's head. */
@@ -98,6 +100,15 @@ export function frozenJson(frozen: unknown): string | undefined {
     throw new TypeError('what is frozen is a promise: `freeze` has to say it at once')
   }
   return JSON.stringify(frozen)
+}
+
+/** What was frozen, to be carried. @throws RangeError for a state that is too large */
+export function frozenBytes(json: string): Uint8Array {
+  const state = utf8(json)
+  if (state.length <= STATE_BYTES) return state
+  throw new RangeError(
+    `what is frozen has ${state.length} bytes as JSON, and at most ${STATE_BYTES} go along`,
+  )
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -2,11 +2,11 @@ import type { Context } from '../../functions/contract.ts'
 import { isResumable } from '../../functions/resumable.ts'
 import type { ResponseSink } from '../../http/serving.ts'
 import { STATE_BYTES } from '../../transfer/consignments/responses.ts'
-import { concat, utf8 } from '../../wire/index.ts'
+import { concat } from '../../wire/index.ts'
 import type { CallUpstreams } from '../upstream/call-upstreams.ts'
 import { BodyWriter } from './body-writer.ts'
 import type { Callee } from './call-context.ts'
-import { frozenJson, isThenable } from './call-messages.ts'
+import { frozenBytes, frozenJson, isThenable } from './call-messages.ts'
 
 /** Bytes of a response that are given out at once; the next ones when the client has taken these. */
 const PIECE = 65_536
@@ -406,9 +406,7 @@ function freeze(
 export function frozenState(value: unknown, companions?: Companions): Uint8Array {
   const text = companions === undefined || isThenable(value) ? frozenJson(value) : companions.freeze(value)
   if (text === undefined) throw new TypeError('what is frozen is nothing that JSON can say')
-  const state = utf8(text)
-  if (state.length > STATE_BYTES) throw new RangeError(`the frozen state has ${state.length} bytes`)
-  return state
+  return frozenBytes(text)
 }
 
 /**

@@ -3,11 +3,9 @@ import type { Socket, SocketContext, SocketHandlers } from '../../functions/web-
 import type { RequestHead } from '../../http/message.ts'
 import { CloseCode, WebSocketServer, type WebSocketState } from '../../http/websocket/index.ts'
 import type { Timer } from '../../time/clock.ts'
-import { STATE_BYTES } from '../../transfer/consignments/responses.ts'
 import type { Guard } from '../../transport/guard.ts'
-import { utf8 } from '../../wire/index.ts'
 import { CallContext, type Callee } from '../protocol/call-context.ts'
-import { frozenJson } from '../protocol/call-messages.ts'
+import { frozenBytes, frozenJson } from '../protocol/call-messages.ts'
 
 /** Bytes that wait for the client, beyond which it is not heard: what it says would only make them more. */
 const OUTPUT = 65_536
@@ -110,10 +108,7 @@ export class SocketCall {
   freeze(): Uint8Array | undefined {
     if (this.#handlers === undefined) return this.#opening.state
     const text = frozenJson(this.#handlers.freeze?.())
-    if (text === undefined) return undefined
-    const bytes = utf8(text)
-    if (bytes.length > STATE_BYTES) throw new RangeError(`the frozen state has ${bytes.length} bytes`)
-    return bytes
+    return text === undefined ? undefined : frozenBytes(text)
   }
 
   /** It is over: the function is told, once. */

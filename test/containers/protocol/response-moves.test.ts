@@ -386,7 +386,18 @@ describe('a response stays', () => {
       connection.drain(true)
       await turn()
     }
-    expect(host.logged).toMatchObject([[{}, 'a response cannot move: its function does not freeze']])
+    const err = { message: 'what is frozen is nothing that JSON can say' }
+    expect(host.logged).toMatchObject([[{ err }, 'a response cannot move: its function does not freeze']])
+  })
+
+  it('and of a state that is too large it is told how much goes along', async () => {
+    const host = hostOf(reasons[4]![1], reasons[4]![2])
+    const { connection } = freshConnection(host, get('/echo'))
+    await turn()
+    connection.drain(true)
+    await turn()
+    const message = 'what is frozen has 1048578 bytes as JSON, and at most 1048576 go along'
+    expect(host.logged).toMatchObject([[{ err: { message } }, expect.any(String)]])
   })
 })
 
