@@ -45,7 +45,7 @@ export function events(last: string, next: EventSourceFunction): ResumableStream
         return
       }
       const text = textOf(event)
-      cursor = event.id
+      cursor = String(event.id)
       controller.enqueue(text)
     },
     cancel: reason => ending.abort(reason),
@@ -53,8 +53,11 @@ export function events(last: string, next: EventSourceFunction): ResumableStream
   })
 }
 
-/** @throws TypeError for an id or a type that cannot stand in a line */
+/** @throws TypeError for an id or a type that cannot stand in a line, and for what is no text */
 function textOf({ id, data, event, retry }: ServerSentEvent): string {
+  // Functions give what they like, and numbers as ids; without an id nothing could go on from there.
+  if (!/^(string|number)$/.test(typeof id)) throw new TypeError(`the id of an event is no text: ${typeof id}`)
+  if (typeof data !== 'string') throw new TypeError(`the data of an event is no text: ${typeof data}`)
   if (/[\0\r\n]/.test(id)) throw new TypeError('the id of an event cannot stand in a line')
   if (event !== undefined && /[\r\n]/.test(event))
     throw new TypeError('the type of an event cannot stand in a line')

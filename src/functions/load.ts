@@ -88,6 +88,7 @@ export function functionOf(
   lang?: string,
   lazily = false,
 ): FunctionModule {
+  checkPlace(module, file)
   const loaded = functionModule({
     ...recognise(module.default, file, lang),
     ...webSocketOf(module, file),
@@ -114,6 +115,25 @@ function webSocketOf(
     throw new FunctionError('wrong_export', `${file}: ${shapes}`)
   }
   return { webSocket: webSocket as WebSocketFunction, webSocketProtocols: names }
+}
+
+/** What goes beside the default export, and is easily put into it. */
+const BESIDE = ['resume', 'webSocket', 'webSocketProtocols'] as const
+
+/** @throws FunctionError an export of the module is a field of its default export, where nothing calls it */
+function checkPlace(module: ModuleExports, file: string): void {
+  const exported = module.default
+  // Applications are instances of classes, and may have such fields of their own.
+  if (
+    typeof exported !== 'object' ||
+    exported === null ||
+    Object.getPrototypeOf(exported) !== Object.prototype
+  )
+    return
+  const name = BESIDE.find(one => module[one] === undefined && Object.hasOwn(exported, one))
+  if (name === undefined) return
+  const how = `export const ${name} = …, or module.exports.${name} = …`
+  throw new FunctionError('wrong_export', `${file}: ${name} goes beside the default export: ${how}`)
 }
 
 function resumeOf({ resume }: ModuleExports, file: string): Pick<FunctionModule, 'resume'> {

@@ -63,8 +63,12 @@ const ROOM = 65_536
  *     })
  *     export default { fetch: (request, env, ctx) => new Response(count(0, ctx)) }
  *     export const resume = count
+ *
+ * @throws TypeError for a source without `freeze`
  */
 export function resumable(source: ResumableSource): ResumableStream {
+  if (typeof (source as Partial<ResumableSource> | undefined)?.freeze !== 'function')
+    throw new TypeError('the source of a resumable stream has no `freeze`')
   return new Resumable(source).stream
 }
 

@@ -68,12 +68,25 @@ describe('loadFunction', () => {
     expect((await load('export default { fetch() {}, handle() {} }')).kind).toBe('fetch')
   })
 
+  it('leaves fields of an application alone, and those that are exports as well', async () => {
+    const app = await load('class App { resume = 1; fetch() {} }\nexport default new App()')
+    expect(app.resume).toBe(undefined)
+    const both = 'export const resume = () => {}\nexport default { fetch() {}, resume }'
+    expect((await load(both)).resume).toBeTypeOf('function')
+  })
+
   const refusals: readonly [string, string, RegExp][] = [
     ['export const a = 1', 'wrong_export', /must have a default export of the shape/],
     ['export default 7', 'wrong_export', /default export/],
     ['export default null', 'wrong_export', /default export/],
     ['export default class { fetch() {} }', 'wrong_export', /default export/],
     ['export default { fetch: "no" }', 'wrong_export', /default export/],
+    [
+      'export default { fetch() {}, resume() {} }',
+      'wrong_export',
+      /: resume goes beside the default export: export const resume = …, or module.exports.resume = …$/,
+    ],
+    ['export default { fetch() {}, webSocket() {} }', 'wrong_export', /: webSocket goes beside the default/],
     ['export default {', 'unloadable', /cannot be loaded/],
     ['import "./nowhere.mjs"\nexport default { fetch() {} }', 'unloadable', /cannot be loaded.*nowhere/s],
     [

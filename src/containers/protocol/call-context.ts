@@ -28,6 +28,9 @@ import type { Traffic } from './traffic.ts'
 
 const NO_SECRETS = secretsIn(undefined)
 
+/** Modules that freeze without `resume`. */
+const told = new WeakSet<FunctionModule>()
+
 /** A function, and what it is told besides the request. */
 export interface Callee {
   readonly clock: Clock
@@ -205,6 +208,7 @@ export class CallContext implements Context, Endings {
   }
 
   freezes(freeze: () => unknown): void {
+    this.#missResume()
     this.freezer = freeze
   }
 
@@ -228,11 +232,21 @@ export class CallContext implements Context, Endings {
   }
 
   resumable(source: ResumableSource): ResumableStream {
+    this.#missResume()
     return resumable(source)
   }
 
   events(last: string, next: EventSourceFunction): ResumableStream {
+    this.#missResume()
     return events(last, next)
+  }
+
+  /** Tells of a function that freezes and cannot go on anywhere, once: only a deploy would show it. */
+  #missResume(): void {
+    const { module, log } = this.#callee
+    if (module.resume !== undefined || module.sealed || told.has(module)) return
+    told.add(module)
+    log.warn({ file: module.file }, 'this function freezes, and cannot move: its module exports no `resume`')
   }
 }
 

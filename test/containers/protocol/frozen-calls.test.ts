@@ -209,6 +209,24 @@ it('a call that goes on began when it began, and is due when it was', async () =
   )
 })
 
+it.each<[string, Fetch]>([
+  ['a stream', (_request, _env, ctx) => new Response(ctx.resumable({ freeze: () => 1 }))],
+  ['events', (_request, _env, ctx) => new Response(ctx.events('0', () => new Promise(() => {})))],
+  [
+    'a request',
+    (_request, _env, ctx) => {
+      ctx.freezes(() => 1)
+      return new Response('')
+    },
+  ],
+])('a function that freezes %s, in a module without `resume`, is told of once', async (_, fetch) => {
+  const host = new ResponseHost(fetch)
+  for (let calls = 0; calls < 3; calls++) freshConnection(host, get('/echo'))
+  await turn()
+  const why = 'this function freezes, and cannot move: its module exports no `resume`'
+  expect(host.logged).toEqual([[{ file: 'test' }, why]])
+})
+
 describe('a stream is asked where it stands', () => {
   it('when its source has begun, and not before', async () => {
     const begun = gate<number>()
