@@ -1,4 +1,6 @@
 import type { Clock, Timer } from '../time/clock.ts'
+import { lateText } from './liveness/late.ts'
+import { waitedOf } from './liveness/work.ts'
 import type { Processes } from './processes.ts'
 import type { Replica } from './replica.ts'
 
@@ -47,8 +49,10 @@ export class Expectations {
   /** Its process has been started: from now on it has its time. */
   started(replica: Replica): void {
     for (const one of this.#expected.get(replica) ?? []) {
-      const late = new Error(`${replica.name} was not ready in time`)
-      one.timer ??= this.#clock.after(this.#timeout, () => one.settle(late))
+      one.timer ??= this.#clock.after(this.#timeout, () => {
+        const waited = waitedOf(replica.member?.payload.pid)
+        one.settle(new Error(lateText(replica.name, this.#timeout, waited)))
+      })
     }
   }
 

@@ -10,7 +10,7 @@ import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import { IpcBroker } from '../transfer/channels/ipc.ts'
 import { createPair, NativeChannel, type PairEnd } from '../transfer/channels/native.ts'
 import type { ControlMessage, Peer, PeerRole } from '../transfer/control.ts'
-import { keepInherited } from '../transfer/native/inherited.ts'
+import { keepInherited, leaveNoCore } from '../transfer/native/inherited.ts'
 import type { Budget } from '../wire/index.ts'
 import type { Cgroups } from './cgroups/cgroups.ts'
 import type { Group } from './cgroups/group.ts'
@@ -87,6 +87,7 @@ const SPAWNING = 8
 export function openSwitchboard(kind: Channel['kind'], clock: Clock, cgroups?: Cgroups): Switchboard {
   const means = { uids: new Uids(), cgroups }
   keepInherited()
+  leaveNoCore()
   return kind === 'native' ? nativeSwitchboard(clock, means) : ipcSwitchboard(clock, means)
 }
 

@@ -6,10 +6,11 @@ import { makeCertificates } from '../../src/certificates/authority.ts'
 import { readChain } from '../../src/certificates/load.ts'
 import { certificateId } from '../../src/tls13/authentication.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
+import { probe } from '../../src/transfer/native/libc.ts'
 import { hex, utf8 } from '../../src/wire/index.ts'
 import { Client, textOf } from '../support/client.ts'
 import { findInMemory } from '../support/memory-search.ts'
-import { eventually, hotpotato, makeDirectory, Platform } from '../support/platform.ts'
+import { descendantsOf, eventually, hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 import { isInstalled, missing, run } from '../support/programs.ts'
 
 /*
@@ -235,4 +236,15 @@ it.skipIf(!NSS)(`a client of NSS that takes a delegated credential needs no sign
   expect(await asked()).toBe(before)
   expect(await shake()).not.toContain('Delegated')
   expect(await asked()).toBe(before + 1)
+})
+
+const native = probe()
+const lacks = native.available ? '' : `: ${native.reason}`
+it.skipIf(lacks !== '')(`none of its processes leaves a core file${lacks}`, () => {
+  const { pid } = platform.child
+  const all = [pid!, ...descendantsOf(pid!)]
+  // The supervisor, the gateway, the signer, and four containers at least.
+  expect(all.length).toBeGreaterThanOrEqual(7)
+  for (const one of all)
+    expect(readFileSync(`/proc/${one}/limits`, 'latin1')).toMatch(/^Max core file size +0 +0 /m)
 })

@@ -143,7 +143,8 @@ export class ServerProgram {
     const where = 'path' in endpoint ? endpoint.path : `port ${endpoint.port}`
     const awaited =
       settings.ready === undefined ? `listen on ${where}` : `answer ${settings.ready} on ${where} with 2xx`
-    const late = `it did not ${awaited} within ${settings.startMilliseconds / 1000} s`
+    const seconds = settings.startMilliseconds / 1000
+    const late = `it did not ${awaited} within ${seconds} s (four fifths of liveness.startSeconds)`
     const why = process.how === undefined ? late : `it ended before it listened: ${process.how}`
     process.signal('SIGKILL')
     await process.ended

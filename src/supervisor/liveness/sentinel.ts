@@ -1,8 +1,9 @@
 import type { Log } from '../../platform/log.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Processes } from '../processes.ts'
+import { lateText } from './late.ts'
 import { Liveness } from './liveness.ts'
-import { workOf } from './work.ts'
+import { waitedOf, workOf } from './work.ts'
 
 export interface SentinelOptions {
   readonly clock: Clock
@@ -62,8 +63,11 @@ export class Sentinel {
     const { processes, log, clock, liveness } = this.#options
     for (const { replica, member } of processes.all) {
       if (member.peer !== undefined || clock.steady() - member.startedAt < liveness.start) continue
-      const late = `${replica.name} was not ready within ${liveness.start / 1000} s; it is being killed`
-      log.error({ child: member.payload.pid }, late)
+      const { pid } = member.payload
+      log.error(
+        { child: pid },
+        `${lateText(replica.name, liveness.start, waitedOf(pid))}; it is being killed`,
+      )
       replica.settled = true
       member.payload.kill('it was not ready in time')
     }

@@ -14,6 +14,12 @@ export function workOf(pid: number | undefined): Work | undefined {
   return { processor, calls: callsOf(read(`/proc/${pid}/io`)), running: fields[0] === 'R' }
 }
 
+/** Milliseconds that the main thread of a process has waited for a processor; undefined: not known. */
+export function waitedOf(pid: number | undefined): number | undefined {
+  const [, nanoseconds] = /^\d+ (\d+) \d+$/m.exec(read(`/proc/${pid}/schedstat`) ?? '') ?? []
+  return nanoseconds === undefined ? undefined : Number(nanoseconds) / 1e6
+}
+
 function callsOf(io: string | undefined): number | undefined {
   const found = /^syscr: (\d+)\nsyscw: (\d+)$/m.exec(io ?? '')
   return found === null ? undefined : Number(found[1]) + Number(found[2])

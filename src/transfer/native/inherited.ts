@@ -19,6 +19,15 @@ export function keepInherited(): void {
   }
 }
 
+/**
+ * Of this process and of what it starts from now on the kernel writes no core file: keys may be in one. Where
+ * foreign calls are missing, it stays as it was.
+ */
+export function leaveNoCore(): void {
+  const found = probe()
+  if (found.available) found.libc.limit('core', 0)
+}
+
 /** Their numbers; none where the system does not say. */
 function openDescriptors(): readonly string[] {
   try {

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { lateText } from '../../../src/supervisor/liveness/late.ts'
 import { Liveness, type Work } from '../../../src/supervisor/liveness/liveness.ts'
-import { workOf } from '../../../src/supervisor/liveness/work.ts'
+import { waitedOf, workOf } from '../../../src/supervisor/liveness/work.ts'
 
 let now = 0
 let liveness: Liveness
@@ -87,5 +89,25 @@ describe('the work of a process', () => {
     child.kill('SIGKILL')
     await once(child, 'close')
     expect(workOf(child.pid)).toBeUndefined()
+  })
+})
+
+describe('what is said of one that is not ready in time', () => {
+  const late = 'a-1 was not ready within 60 s (liveness.startSeconds): '
+
+  it.each([
+    [undefined, `${late}its log says what it was at; if that only takes long, give it more time`],
+    [14_000, `${late}its log says what it was at; if that only takes long, give it more time`],
+    [
+      15_400,
+      `${late}it waited 15 s for a processor, so busy was the machine; try again, or give it more time`,
+    ],
+  ])('names the limit, and the machine if that is to blame: %s ms', (waited, said) => {
+    expect(lateText('a-1', 60_000, waited)).toBe(said)
+  })
+
+  it('is by what the kernel says, where it does', () => {
+    if (existsSync('/proc/self/schedstat')) expect(waitedOf(process.pid)).toBeGreaterThanOrEqual(0)
+    expect(waitedOf(undefined)).toBeUndefined()
   })
 })

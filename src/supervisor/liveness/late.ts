@@ -1,0 +1,14 @@
+/**
+ * What is said of a process that was not ready in its time, and what to do.
+ * @param limit milliseconds that it had @param waited of those, for a processor; undefined: not known
+ */
+export function lateText(name: string, limit: number, waited: number | undefined): string {
+  const late = `${name} was not ready within ${limit / 1000} s (liveness.startSeconds)`
+  if (waited === undefined || waited < limit * BUSY)
+    return `${late}: its log says what it was at; if that only takes long, give it more time`
+  const seconds = Math.round(waited / 1000)
+  return `${late}: it waited ${seconds} s for a processor, so busy was the machine; try again, or give it more time`
+}
+
+/** The part of its time for which a process has waited where the machine is to blame. */
+const BUSY = 0.25
