@@ -66,7 +66,9 @@ describe('a program that is to listen', () => {
     const { program } = serving(['sh', '-c', 'echo $$ > silent; sleep 1000 & wait'], {
       startMilliseconds: 2000,
     })
-    await expect(program.start()).rejects.toThrow(/^sh: it did not listen on .*program\.sock within 2 s \(.*startSeconds\)$/)
+    await expect(program.start()).rejects.toThrow(
+      /^sh: it did not listen on .*program\.sock within 2 s \(.*startSeconds\)$/,
+    )
     await gone(Number(readFileSync(join(directory, 'silent'), 'utf8')))
   })
 
