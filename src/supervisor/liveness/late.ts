@@ -7,7 +7,8 @@ export function lateText(name: string, limit: number, waited: number | undefined
   if (waited === undefined || waited < limit * BUSY)
     return `${late}: its log says what it was at; if that only takes long, give it more time`
   const seconds = Math.round(waited / 1000)
-  return `${late}: it waited ${seconds} s for a processor, so busy was the machine; try again, or give it more time`
+  const busy = `it waited ${seconds} s for a processor, so busy was the machine`
+  return `${late}: ${busy}; try again, or give it more time`
 }
 
 /** The part of its time for which a process has waited where the machine is to blame. */
