@@ -121,8 +121,11 @@ export class Ending {
   /** Nothing has come for so long that it ends, unless something is underway. */
   idle(): void {
     const owner = this.#owner
-    // What waits for the client is taken, or it is idle. Where nothing waits, a function may take its time.
-    if (this.#stream.queued ? owner.out.progressed() : owner.protocol.watched) {
+    const deserted = !owner.out.gave() && this.#in.ended && owner.protocol.pending !== true
+    const { watched } = owner.protocol
+    // What waits for the client is taken, or it is idle. Where nothing waits, a function may take its time, but
+    // for one whose client may have gone: that shows only when something is sent.
+    if (this.#stream.queued ? owner.out.progressed() : watched && !deserted) {
       owner.timers.touch()
       owner.timers.start()
       return
@@ -130,9 +133,25 @@ export class Ending {
     // A promise of the lift that never comes is taken back by this, too.
     if (this.#stream.queued) owner.out.close()
     if (owner.phase === 'frozen') return
+    if (deserted && watched) {
+      this.#desert()
+      return
+    }
     owner.protocol.cancel(new Error('the client was idle for too long'))
     if (this.#stream.state === 'open') this.goodbye()
     else this.now()
+  }
+
+  /** The client has closed its side, and nothing came of its responses: it sees that they broke off. */
+  #desert(): void {
+    const owner = this.#owner
+    owner.protocol.cancel(
+      new Error('the client has closed its side, and nothing was sent to it for too long'),
+    )
+    // It may go on with nothing elsewhere.
+    owner.out.mark('goodbye')
+    owner.out.close()
+    owner.close('ended')
   }
 
   /** Nothing is waited for any more. */

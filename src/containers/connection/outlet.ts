@@ -19,6 +19,8 @@ export class Outlet {
   #written = 0
   /** As {@link unsent} when it was asked for last. */
   #seen: number | undefined
+  /** Bytes that had been given when {@link gave} was asked last. */
+  #gave = 0
 
   /**
    * @param survival if the connection outlives this container
@@ -156,6 +158,13 @@ export class Outlet {
     const before = this.#seen
     this.#seen = this.unsent
     return this.#seen !== before
+  }
+
+  /** Whether the client was given anything since this was asked last. */
+  gave(): boolean {
+    const before = this.#gave
+    this.#gave = this.#written
+    return this.#gave !== before
   }
 
   /** Lets all callers go on that wait for the client, be it because the client is gone. */

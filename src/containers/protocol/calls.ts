@@ -132,6 +132,15 @@ export class Calls {
     return some
   }
 
+  /** Whether there is one that is served and has not begun to answer, as far as that is known. */
+  get pending(): boolean {
+    for (const { sink } of this.#exchanges) {
+      if (sink instanceof Tunnel) continue
+      if (!(sink instanceof FunctionCall) || sink.coverable === undefined) return true
+    }
+    return false
+  }
+
   /** Has functions' pieces given out that wait for others; to be called in a turn of its own. */
   gather(): void {
     for (const { sink } of [...this.#exchanges]) if (sink instanceof FunctionCall) sink.gather()

@@ -151,6 +151,10 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers, Cover {
     return this.#call?.stays
   }
 
+  get pending(): boolean {
+    return this.#awaited !== undefined || this.#serving.exchange?.begun === false
+  }
+
   get watched(): boolean {
     const { exchange, http } = this.#serving
     return exchange !== undefined || (http.idle && http.buffered > 0)

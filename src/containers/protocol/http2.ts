@@ -182,6 +182,10 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner, TriageOwner, Cover
     return this.calls.working
   }
 
+  get pending(): boolean {
+    return this.#triage.waiting.size > 0 || this.calls.pending
+  }
+
   get watched(): boolean {
     return this.calls.watched || this.#triage.waiting.size > 0 || this.http.input.inHeaders
   }

@@ -64,6 +64,8 @@ export interface Protocol {
    * timers than `keep-alive` see to that.
    */
   readonly watched: boolean
+  /** A response is waited for that has not begun: the timer `handler` sees to that. Undefined: none is. */
+  readonly pending?: boolean
   /**
    * It serves something, as a response or a WebSocket: the client sees how long it is on its way. Undefined:
    * no.

@@ -13,6 +13,7 @@ import {
   turn,
 } from '../../support/connection-scene.ts'
 import { HandClock } from '../../support/hand-clock.ts'
+import { Talker } from '../../support/http2-scene.ts'
 
 /* How a connection ends: in order, broken, or after it was idle for too long. */
 
@@ -189,6 +190,46 @@ describe('time', () => {
     expect(stream.finished).toBe(false)
     clock.pass(2)
     expect(stream.finished).toBe(true)
+  })
+
+  it.each([false, true])(
+    'gives up a response that gives nothing to a client that has closed its side; HTTP/2: %s',
+    async http2 => {
+      let give!: ReadableStreamDefaultController<Uint8Array>
+      const reasons: unknown[] = []
+      const start = (controller: typeof give): void => {
+        give = controller
+      }
+      const host = new FakeHost(undefined, { timers: { 'keep-alive': 1000 }, clock })
+      const cancel = (reason: unknown): void => void reasons.push(reason)
+      const fetch = () => new Response(new ReadableStream<Uint8Array>({ start, cancel }))
+      host.module = { kind: 'fetch', file: 'test', fetch }
+      const talker = new Talker(false)
+      talker.request('/echo')
+      const { stream } = http2 ? talker.arrive(host) : freshConnection(host, get('/echo'))
+      await turn()
+      stream.fin()
+      // It waits for what comes, as long as anything does.
+      for (let n = 0; n < 4; n++) {
+        clock.pass(900)
+        give.enqueue(utf8('some'))
+        await turn()
+      }
+      expect([stream.finished, stream.closedBy, host.ends]).toEqual([false, undefined, []])
+      clock.pass(2001)
+      expect([host.ends, stream.state === 'open']).toEqual([['ended'], false])
+      expect(reasons).toMatchObject([
+        { message: expect.stringMatching(/^the client has closed its side, and/) },
+      ])
+    },
+  )
+
+  it('waits for a response that has not begun, as the function may take its time', () => {
+    const host = new FakeHost(() => new Promise(() => {}), { timers: { 'keep-alive': 1000 }, clock })
+    const { stream } = freshConnection(host, get('/'))
+    stream.fin()
+    clock.pass(5000)
+    expect(host.ends).toEqual([])
   })
 
   it('takes the time that is left along', async () => {
