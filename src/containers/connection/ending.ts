@@ -123,8 +123,8 @@ export class Ending {
     const owner = this.#owner
     const deserted = !owner.out.gave() && this.#in.ended && owner.protocol.pending !== true
     const { watched } = owner.protocol
-    // What waits for the client is taken, or it is idle. Where nothing waits, a function may take its time, but
-    // for one whose client may have gone: that shows only when something is sent.
+    // What waits for the client is taken, or it is idle. Where nothing waits, a function may take its time,
+    // but for one whose client may have gone: that shows only when something is sent.
     if (this.#stream.queued ? owner.out.progressed() : watched && !deserted) {
       owner.timers.touch()
       owner.timers.start()
