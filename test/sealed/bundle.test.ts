@@ -96,6 +96,35 @@ describe('a bundle', () => {
       expect([fits(readBundle(bytes), key, node), reasonOf(bytes, key)]).toEqual([false, 'wrong_key'])
   })
 
+  it('is compared with a key in the same steps, however wrong that is', () => {
+    const bundle = readBundle(sealed(utf8('short')))
+    let steps = 0
+    const counting = <T extends object>(of: T): T =>
+      new Proxy(of, {
+        get(target, name) {
+          steps++
+          const value = Reflect.get(target, name, target)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      })
+    const suites = node.cipherSuites.map(suite => ({ ...suite, hash: counting(suite.hash) }))
+    const watched = {
+      ...bundle,
+      header: { ...bundle.header, commitment: counting(bundle.header.commitment) },
+    }
+    const stepsFor = (key: Uint8Array): number => {
+      steps = 0
+      fits(watched, key, { ...node, cipherSuites: suites })
+      return steps
+    }
+    const changed = (at: number): Uint8Array => dataKey.map((byte, index) => (index === at ? byte ^ 1 : byte))
+    const right = stepsFor(dataKey)
+    // Each byte of the commitment, and what is asked of the hash.
+    expect(right).toBeGreaterThan(32)
+    for (const wrong of [changed(0), changed(31), seeded(2)(32), new Uint8Array(32)])
+      expect(stepsFor(wrong)).toBe(right)
+  })
+
   it('of a format that is not known says so', () => {
     const bytes = sealed(utf8('short'))
     bytes[9] = 2

@@ -48,6 +48,33 @@ describe('a key ring', () => {
     expect(other.checkpoints.open(context, checkpoint)).toEqual(Uint8Array.of(9))
   })
 
+  it('opens a checkpoint for that session alone, as it was then, and if its function has sealed it', () => {
+    const [one, sibling, stranger] = [ring(), ring(), ring()]
+    sibling.merge(one.share())
+    const context = { sessionId: new Uint8Array(16).fill(1), generation: 3, received: 500 }
+    const sealed = one.checkpoints.seal(context, Uint8Array.of(1, 2, 3)).slice()
+    expect(sibling.checkpoints.open(context, sealed)).toEqual(Uint8Array.of(1, 2, 3))
+    const others = [
+      { ...context, sessionId: new Uint8Array(16).fill(2) },
+      { ...context, generation: 2 },
+      { ...context, generation: 4 },
+      { ...context, received: 499 },
+      { ...context, received: 501 },
+    ]
+    for (const other of others) expect(sibling.checkpoints.open(other, sealed)).toBeUndefined()
+    expect(stranger.checkpoints.open(context, sealed)).toBeUndefined()
+    const forged = stranger.checkpoints.seal(context, Uint8Array.of(1, 2, 3)).slice()
+    // In the name of the sibling, too.
+    forged.set(sealed.subarray(0, 20))
+    expect(sibling.checkpoints.open(context, forged)).toBeUndefined()
+    for (let at = 0; at < sealed.length; at++) {
+      const changed = sealed.slice()
+      changed[at]! ^= 1
+      expect(sibling.checkpoints.open(context, changed)).toBeUndefined()
+      expect(sibling.checkpoints.open(context, sealed.subarray(0, at))).toBeUndefined()
+    }
+  })
+
   it('changes the key it seals with, every hour', () => {
     const one = ring()
     const name = () => hex(seal(one).subarray(0, 16))
