@@ -2,16 +2,11 @@ import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { UpstreamState } from '../src/client/state.ts'
-import { REST } from '../src/gateway/hibernation/rest.ts'
 import { stackSchema } from '../src/stack/schema.ts'
-import { LIFE_CYCLE } from '../src/supervisor/life-cycle.ts'
-import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { TlsReasons } from '../src/tls13/reasons.ts'
-import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
 import { MAX_UPSTREAMS } from '../src/transfer/channels/limits.ts'
 import { Return } from '../src/transfer/consignments/return.ts'
 import { CONTROL } from '../src/transfer/control.ts'
-import { CUSTODY } from '../src/transfer/custody.ts'
 import { Envelope, FORMAT_VERSION, OLDEST_VERSION } from '../src/transfer/envelope.ts'
 import { ENVELOPE_EXTENSIONS, RETIRED_EXTENSIONS } from '../src/transfer/extensions.ts'
 import { LegCheckpoint, TakeOver } from '../src/transfer/leg.ts'
@@ -28,6 +23,7 @@ import {
 import { describe } from '../src/wire/index.ts'
 import { commandsPage } from './pages/commands.ts'
 import { stackFile } from './pages/stack-file.ts'
+import { states } from './pages/states.ts'
 
 /**
  * The pages that are drawn from the code, by their file name in `docs/`. A test compares them with what is
@@ -183,57 +179,6 @@ function retired(): string {
   return `Retired, and not given again: ${RETIRED_EXTENSIONS.join(', ')}.`
 }
 
-type Table = Readonly<Record<string, Readonly<Record<string, unknown>>>>
-
-function states(): string {
-  return `# States
-
-Generated from the tables of transitions by \`npm run docs\`; a test fails when this page is not current.
-
-## The handshake
-
-A message that is not in the row of the state is answered with \`unexpected_message\`. Where a message leads
-is for its transition to say, in the file named.
-
-### Server (RFC 8446 Appendix A.2): \`src/tls13/server.ts\`
-
-${rows(SERVER_TRANSITIONS)}
-
-${waiting(SERVER_ANSWERS)}
-
-### Client (RFC 8446 Appendix A.1): \`src/tls13/client.ts\`
-
-${rows(CLIENT_TRANSITIONS)}
-
-${waiting(CLIENT_ANSWERS)}
-
-## A session that moves: \`src/transfer/custody.ts\`
-
-In the hands of the process that offers it; what each event means is in [moves.md](moves.md).
-
-${leading(CUSTODY)}
-
-## A replica: \`src/supervisor/life-cycle.ts\`
-
-A place that one process after the other fills. What is not in the table changes nothing.
-
-${leading(LIFE_CYCLE)}
-
-## A connection whose function sleeps: \`src/gateway/hibernation/rest.ts\`
-
-In the hands of the gateway that keeps it; what each event means is in [hibernation.md](hibernation.md).
-
-${leading(REST)}
-`
-}
-
-function waiting(answers: Readonly<Record<string, unknown>>): string {
-  return `Answers from outside (\`Session.answer\`) are taken in
-${Object.keys(answers).join(', ')}; in \`CONNECTED\`, those to questions of
-an authentication after the handshake.`
-}
-
-/** A table whose entries are states. */
 function tlsErrors(): string {
   const lines = Object.entries(TlsReasons).map(([name, sentence]) => `| \`${name}\` | ${sentence} |`)
   return `# Errors of TLS
@@ -252,22 +197,6 @@ Sections are those of RFC 8446 where no other RFC is named.
 | --- | --- |
 ${lines.join('\n')}
 `
-}
-
-function leading(table: Table): string {
-  const lines = Object.entries(table).flatMap(([state, row]) =>
-    Object.keys(row).length === 0
-      ? [`| ${state} | (nothing) | |`]
-      : Object.entries(row).map(([event, next]) => `| ${state} | ${event} | ${next} |`),
-  )
-  return ['| in state | event | next |', '| --- | --- | --- |', ...lines].join('\n')
-}
-
-function rows(table: Table): string {
-  const lines = Object.entries(table).map(
-    ([state, row]) => `| ${state} | ${Object.keys(row).join(', ') || '(nothing)'} |`,
-  )
-  return ['| in state | takes |', '| --- | --- |', ...lines].join('\n')
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
