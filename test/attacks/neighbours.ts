@@ -11,7 +11,7 @@ const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo }
 connection: { requests: 1000000, idleSeconds: 600 }
-liveness: { periodSeconds: 0.5, failureSeconds: 6 }
+liveness: { startSeconds: 300, periodSeconds: 0.5, failureSeconds: 6 }
 restart: { firstSeconds: 0.02, mostSeconds: 0.1, healthySeconds: 600, crashLoop: 1000 }
 functions:
   echo: {}

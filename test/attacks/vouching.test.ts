@@ -13,6 +13,7 @@ import { makeDirectory, Platform } from '../support/platform.ts'
  */
 const CONFIG = `
 version: 1
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   traitor: { handler: ./traitor.mjs }
   hello: { clientAuthorities: ./authority.crt }

@@ -77,6 +77,7 @@ describe('a function whose clients are known by an authority below another one',
     directory = await makeDirectory(`
 version: 1
 carrier: ${CARRIER}
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   hello: { replicas: 2, clientAuthorities: ./authorities.crt }
 `)

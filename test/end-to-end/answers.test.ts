@@ -46,6 +46,7 @@ function configOf(callbacks: number): string {
 version: 1
 gateway: { defaultFunction: fetch }
 queue: { enabled: true, callbacks: ['127.0.0.1:${callbacks}'] }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   fetch: { handler: ./fetch.mjs, ${bound} }
   openfaas: { lang: node22, handler: ./openfaas, ${bound} }

@@ -11,6 +11,7 @@ const CONFIG = `
 version: 1
 gateway:
   defaultFunction: echo
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { handler: ${module('express')} }
   resize: { handler: ${module('fastify')} }

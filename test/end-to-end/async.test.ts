@@ -50,6 +50,7 @@ gateway: { defaultFunction: slow }
 admin: { port: 0 }
 queue: { enabled: true, callbacks: [127.0.0.1], callBytes: 100 }
 connection: { timers: { container: 30 } }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   slow:
     handler: ./slow.mjs

@@ -37,6 +37,7 @@ export default {
 `
 const CONFIG = `
 version: 1
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   one:
     handler: ./who.mjs

@@ -8,7 +8,7 @@ version: 1
 duplicate: true
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60, holdSeconds: 60, orphanSeconds: 60 } }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
-liveness: { failureSeconds: 60 }
+liveness: { startSeconds: 300, failureSeconds: 60 }
 restart: { firstSeconds: 0.05, mostSeconds: 0.2, crashLoop: 1000 }
 functions:
   echo: {}

@@ -43,6 +43,7 @@ gateway:
   limits: { holdSeconds: 300ms }
 connection:
   timers: { container: 300ms }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   once: { handler: ./once.mjs, certificate: echo, hosts: [echo.local] }
   hello: {}

@@ -17,7 +17,7 @@ beforeAll(async () => {
   platform = await Platform.start({
     config: `
 gateway: { defaultFunction: echo }
-liveness: { periodSeconds: 0.5, failureSeconds: 6 }
+liveness: { startSeconds: 300, periodSeconds: 0.5, failureSeconds: 6 }
 restart: { firstSeconds: 10ms, mostSeconds: 200ms }
 functions:
   echo: {}

@@ -30,6 +30,7 @@ gateway: { limits: { helloSeconds: 60, holdSeconds: 1s, wakeSeconds: 120s } }
 connection:
   requests: 1000000
   timers: { keepAlive: 300, headers: 300, requestBody: 300, container: 120 }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { handler: ./counting.mjs, idle: 1h }
 ${NAMES.map(name => `  ${name}: { handler: ./counting.mjs, idle: 1h, certificate: echo }`).join('\n')}

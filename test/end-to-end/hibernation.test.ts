@@ -49,6 +49,7 @@ restart: { firstSeconds: 10ms, mostSeconds: 60s, crashLoop: 2 }
 connection:
   requests: 1000000
   timers: { keepAlive: 300, headers: 300, requestBody: 300, container: 60 }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { handler: ./counting.mjs, idle: 1h }
   hello: { handler: ./counting.mjs, idle: 500ms }

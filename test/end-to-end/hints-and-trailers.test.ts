@@ -61,6 +61,7 @@ const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 connection: { requests: 1000000 }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { handler: ./raw.mjs }
   hello: { handler: ./fetch.mjs }

@@ -29,6 +29,7 @@ const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 connection: { requests: 1000000, streams: 1 }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { handler: ./who.mjs }
   hello: { handler: ./who.mjs }

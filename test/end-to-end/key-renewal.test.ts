@@ -22,6 +22,7 @@ version: 1
 gateway: { defaultFunction: turned, limits: { helloSeconds: 60 } }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300, container: 60 } }
 tls: { extendedKeyUpdate: true }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   turned: { handler: ./turned.mjs, environment: { LOOT: "LOOT_PATH" } }
   echo: {}

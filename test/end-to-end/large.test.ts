@@ -18,6 +18,7 @@ version: 1
 gateway: { defaultFunction: pipe }
 queue: { enabled: true }
 connection: { bodyBytes: ${2 * SIZE}, timers: { handler: 600 } }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   pipe: { handler: ./pipe.mjs }
   program: { command: [node, server.mjs] }

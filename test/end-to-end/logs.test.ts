@@ -25,6 +25,7 @@ version: 1
 gateway: { defaultFunction: counter }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, container: 60 } }
 log: { maxBytes: 262144, files: 100, bytesPerSecond: 1000000 }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   counter: { handler: ./counter.mjs, replicas: 2 }
   counter-other: { handler: ./counter.mjs, hosts: [] }

@@ -15,6 +15,7 @@ connection:
   memoryBytes: ${CONTAINER}
   timers: { requestBody: 10m }
   minimumRate: { bytesPerSecond: 0 }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { carrier: relay }
   hello: {}

@@ -14,6 +14,7 @@ version: 1.0
 provider:
   name: openfaas
   gateway: http://127.0.0.1:8080
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   shout:
     lang: node22

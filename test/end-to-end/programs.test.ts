@@ -79,6 +79,7 @@ const config = (directory: string): string => `
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 restart: { firstSeconds: 10ms, mostSeconds: 50ms }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: {}
   chat: { command: [node, server.mjs], handler: ${EXAMPLES}/socket, mode: socket }

@@ -15,6 +15,7 @@ beforeAll(async () => {
     config: `
 version: 1
 tls: { tickets: { count: 1 } }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { replicas: 2 }
   hello: {}

@@ -10,6 +10,7 @@ const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { replicas: 2 }
   hello: {}

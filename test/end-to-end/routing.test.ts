@@ -16,6 +16,7 @@ beforeAll(async () => {
 version: 1
 gateway: { defaultFunction: hello }
 connection: { requests: 5, idleSeconds: 1, bodyBytes: 100000 }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo:
     hosts: [echo.local, "*.echo.local"]

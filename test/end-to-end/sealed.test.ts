@@ -41,6 +41,7 @@ const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo }
 connection: { requests: 1000 }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: {}
   vault: { sealed: { bundle: vault.potato }, environment: { COOK: anna }, hosts: [vault.local] }

@@ -32,6 +32,7 @@ const CONFIG = `
 version: 1
 gateway: { defaultFunction: keeper }
 secretsDirectory: secrets
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   keeper: { handler: ./keeper.mjs, secrets: [token] }
   echo: {}

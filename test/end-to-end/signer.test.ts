@@ -23,6 +23,7 @@ gateway: { defaultFunction: echo, limits: { helloSeconds: 60, holdSeconds: 60, o
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 restart: { firstSeconds: 0.05, mostSeconds: 0.2, crashLoop: 1000 }
 tls: { signatureSeconds: 60, tickets: { count: 0 } }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { keys: signer }
   hello: {}

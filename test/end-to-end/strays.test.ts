@@ -31,7 +31,7 @@ export default {
 `
 const CONFIG = `
 gateway: { defaultFunction: odd }
-liveness: { periodSeconds: 0.2 }
+liveness: { startSeconds: 300, periodSeconds: 0.2 }
 connection: { requests: 1000000, timers: { keepAlive: 300, container: 60, handler: 300 } }
 functions:
   odd: { handler: ./odd.mjs }

@@ -31,6 +31,7 @@ beforeAll(async () => {
   const config = `
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { handler: ./sums.mjs }
 `

@@ -46,6 +46,7 @@ export default request => {
 const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { handler: ./chat.mjs, replicas: 2 }
   hello: {}

@@ -68,6 +68,7 @@ gateway:
 connection:
   requests: 1000000
   timers: { keepAlive: 300, headers: 300, requestBody: 300, container: 60 }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo:
     hosts: [echo.local, "*.echo.local"]

@@ -27,6 +27,7 @@ duplicate: true
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 restart: { firstSeconds: 0.05, mostSeconds: 0.2, crashLoop: 1000 }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { handler: ./act.mjs, replicas: ${LONG ? 3 : 2} }
 ${LONG ? OTHERS : ''}`

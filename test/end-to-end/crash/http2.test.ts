@@ -9,6 +9,7 @@ const CONFIG = `
 version: 1
 carrier: relay
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { handler: ./act.mjs, replicas: 3 }
 `

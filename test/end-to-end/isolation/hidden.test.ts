@@ -27,6 +27,7 @@ describe.each(LEVELS)('at the level %s', level => {
 version: 1
 gateway: { defaultFunction: peek }
 secretsDirectory: secrets.d
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   peek: { handler: ./peek.mjs, isolation: ${level}, environment_file: [peek.env.yml] }
   other: { handler: ./other.d, hosts: [] }

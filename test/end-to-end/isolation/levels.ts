@@ -94,7 +94,7 @@ version: 1
 gateway: { defaultFunction: echo }
 isolationUids: ${UIDS}
 connection: { requests: 1000000, timers: { keepAlive: 300, container: 60 } }
-liveness: { periodSeconds: 0.5, failureSeconds: 15, busySeconds: 15 }
+liveness: { startSeconds: 300, periodSeconds: 0.5, failureSeconds: 15, busySeconds: 15 }
 restart: { firstSeconds: 0.02, mostSeconds: 0.1, healthySeconds: 600, crashLoop: 1000 }
 functions:
   echo: { keys: signer }
