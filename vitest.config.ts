@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/support/order.ts'
 
 export default defineConfig({
   test: {
@@ -7,6 +8,7 @@ export default defineConfig({
     maxWorkers: 4,
     // Files share their worker's modules: to load them anew for each takes longer than many of the tests.
     isolate: false,
+    sequence: { sequencer: LongestFirst },
     setupFiles: ['test/support/equal-bytes.ts'],
     // For "stuck", and for nothing else: whole platforms of six processes are started, on machines that do
     // other things, too.

@@ -5,6 +5,7 @@ import type { MoveCounts } from '../../bench/counts/moves.ts'
 import { referenced } from '../../bench/counts/touched.ts'
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
+import { sample } from '../support/long.ts'
 
 const SMAPS = `55d0-55e0 r-xp 00000000 08:01 1 /usr/bin/node
 Size:   100 kB
@@ -49,7 +50,7 @@ const countsOf = (moves: number, words: readonly string[]): MoveCounts =>
     execFileSync(process.execPath, [MOVES, String(moves), ...words], { encoding: 'utf8' }),
   ) as MoveCounts
 
-it.skipIf(!there).each(CEILINGS)(
+it.skipIf(!there).each(sample(CEILINGS, 2))(
   `$what makes and calls no more than it did${note}`,
   ({ moves, words, most }) => {
     const counts = countsOf(moves, words)

@@ -57,73 +57,78 @@ const foreign = native && probeEvp().available
 const SHORT = process.env.HOTPOTATO_LONG !== '1'
 
 describe.sequential('bench:migration', () => {
-  it('measures every row, the sweeps and the stages; the JSON fits the schema', {
-    timeout: 300_000,
-  }, async () => {
-    const { code, stdout, stderr } = await run(SMALL)
-    expect(stderr).not.toMatch(/Error/)
-    expect(code).toBe(0)
-    expect(stdout).toContain('goals, compared with: one core, node')
-    const result = kept()
-    expect(faultsOf(result)).toEqual([])
-    expect(result).toMatchObject({ bench: 'migration', mode: 'quick', complete: true })
-    expect(result.parameters).toMatchObject({
-      alpha: [0, 50],
-      payload: [64, 40_000],
-      connections: [2],
-      chain: [3],
-    })
-    const names = new Set(result.measurements.map(({ name }) => name))
-    for (const name of Object.keys(ROWS) as RowName[]) {
-      if (name.startsWith('h2.')) expect(names.has(name), name).toBe(result.scenes[0]!.facts!.http2)
-      else expect(names.has(name), name).toBe(name !== 'limit' || native)
-    }
-    const engines = result.measurements.filter(({ labels }) => labels.engine !== undefined)
-    for (const name of Object.keys(ENGINE_ROWS)) {
-      const found = engines.filter(one => one.name === name).map(({ labels }) => labels.engine)
-      expect(found, name).toEqual(foreign ? ['tiny', 'floor'] : ['tiny'])
-    }
-    const sweeps = Object.keys(SWEEPS).filter(name => !name.startsWith('open.'))
-    for (const name of sweeps) expect(names, name).toContain(name)
-    const values = (name: string, label: string) =>
-      result.measurements.filter(one => one.name === name).map(one => one.labels[label])
-    expect(values('alpha', 'alpha')).toEqual([0, 50])
-    expect(values('payload.forwarded', 'payload')).toEqual([64, 40_000])
-    const skipped = result.skipped.map(({ name }) => name)
-    expect(skipped).toEqual(expect.arrayContaining(['node.early', 'raw.early', 'open', 'engine']))
-    expect(result.skipped).toContainEqual(
-      expect.objectContaining({ name: 'engine', labels: { engine: 's2n-tls' } }),
-    )
-    // Beside other programs too many of the few requests may be interrupted between two marks.
-    const busy = (result.load.foreign ?? 0) > MOST_FOREIGN
-    if (native && !(busy && skipped.includes('stage'))) {
-      const stages = result.measurements.filter(
-        ({ name, labels }) => name === 'stage' && labels.request === 'migrated',
+  // family.test.ts has another bench in a short run.
+  it.skipIf(SHORT)(
+    'measures every row, the sweeps and the stages; the JSON fits the schema',
+    {
+      timeout: 300_000,
+    },
+    async () => {
+      const { code, stdout, stderr } = await run(SMALL)
+      expect(stderr).not.toMatch(/Error/)
+      expect(code).toBe(0)
+      expect(stdout).toContain('goals, compared with: one core, node')
+      const result = kept()
+      expect(faultsOf(result)).toEqual([])
+      expect(result).toMatchObject({ bench: 'migration', mode: 'quick', complete: true })
+      expect(result.parameters).toMatchObject({
+        alpha: [0, 50],
+        payload: [64, 40_000],
+        connections: [2],
+        chain: [3],
+      })
+      const names = new Set(result.measurements.map(({ name }) => name))
+      for (const name of Object.keys(ROWS) as RowName[]) {
+        if (name.startsWith('h2.')) expect(names.has(name), name).toBe(result.scenes[0]!.facts!.http2)
+        else expect(names.has(name), name).toBe(name !== 'limit' || native)
+      }
+      const engines = result.measurements.filter(({ labels }) => labels.engine !== undefined)
+      for (const name of Object.keys(ENGINE_ROWS)) {
+        const found = engines.filter(one => one.name === name).map(({ labels }) => labels.engine)
+        expect(found, name).toEqual(foreign ? ['tiny', 'floor'] : ['tiny'])
+      }
+      const sweeps = Object.keys(SWEEPS).filter(name => !name.startsWith('open.'))
+      for (const name of sweeps) expect(names, name).toContain(name)
+      const values = (name: string, label: string) =>
+        result.measurements.filter(one => one.name === name).map(one => one.labels[label])
+      expect(values('alpha', 'alpha')).toEqual([0, 50])
+      expect(values('payload.forwarded', 'payload')).toEqual([64, 40_000])
+      const skipped = result.skipped.map(({ name }) => name)
+      expect(skipped).toEqual(expect.arrayContaining(['node.early', 'raw.early', 'open', 'engine']))
+      expect(result.skipped).toContainEqual(
+        expect.objectContaining({ name: 'engine', labels: { engine: 's2n-tls' } }),
       )
-      expect(stages.map(({ labels }) => labels.stage)).toEqual([...Object.keys(STAGES), 'whole'])
-      const whole = stages.find(({ labels }) => labels.stage === 'whole')!.value
-      const sum = stages
-        .filter(({ labels }) => labels.stage !== 'whole')
-        .reduce((all, { value }) => all + value, 0)
-      expect(Math.abs(sum - whole) / whole).toBeLessThan(0.01)
-    }
-    for (const { distribution, unit } of result.measurements) {
-      if (unit !== 'µs') continue
-      expect(distribution!.max).toBeGreaterThanOrEqual(distribution!.p99)
-      expect(distribution!.min).toBeGreaterThanOrEqual(0)
-    }
-    expect(result.scenes[0]!.facts!.state.idleSealed).toBeGreaterThan(result.scenes[0]!.facts!.state.idle)
-    for (const { name, reached, met } of result.goals) {
-      // The provider is not the usual one here.
-      if (name.startsWith('user CPU') || !foreign) continue
-      expect(reached).toBeTypeOf('number')
-      // Beside other programs no time is judged.
-      if (!busy) expect(met).toBeTypeOf('boolean')
-    }
-    const readme = readFileSync(new URL('../../bench/results/README.md', import.meta.url), 'utf8')
-    const fields = [...Object.keys(result), ...Object.keys(result.scenes[0]!.relations), ...names]
-    for (const field of fields) expect(readme, `the README on ${field}`).toContain(`\`${field}`)
-  })
+      // Beside other programs too many of the few requests may be interrupted between two marks.
+      const busy = (result.load.foreign ?? 0) > MOST_FOREIGN
+      if (native && !(busy && skipped.includes('stage'))) {
+        const stages = result.measurements.filter(
+          ({ name, labels }) => name === 'stage' && labels.request === 'migrated',
+        )
+        expect(stages.map(({ labels }) => labels.stage)).toEqual([...Object.keys(STAGES), 'whole'])
+        const whole = stages.find(({ labels }) => labels.stage === 'whole')!.value
+        const sum = stages
+          .filter(({ labels }) => labels.stage !== 'whole')
+          .reduce((all, { value }) => all + value, 0)
+        expect(Math.abs(sum - whole) / whole).toBeLessThan(0.01)
+      }
+      for (const { distribution, unit } of result.measurements) {
+        if (unit !== 'µs') continue
+        expect(distribution!.max).toBeGreaterThanOrEqual(distribution!.p99)
+        expect(distribution!.min).toBeGreaterThanOrEqual(0)
+      }
+      expect(result.scenes[0]!.facts!.state.idleSealed).toBeGreaterThan(result.scenes[0]!.facts!.state.idle)
+      for (const { name, reached, met } of result.goals) {
+        // The provider is not the usual one here.
+        if (name.startsWith('user CPU') || !foreign) continue
+        expect(reached).toBeTypeOf('number')
+        // Beside other programs no time is judged.
+        if (!busy) expect(met).toBeTypeOf('boolean')
+      }
+      const readme = readFileSync(new URL('../../bench/results/README.md', import.meta.url), 'utf8')
+      const fields = [...Object.keys(result), ...Object.keys(result.scenes[0]!.relations), ...names]
+      for (const field of fields) expect(readme, `the README on ${field}`).toContain(`\`${field}`)
+    },
+  )
 
   it('one wrong byte ends it with exit code 1, and nothing is kept', { timeout: 240_000 }, async () => {
     const before = readdirSync(output)

@@ -9,6 +9,7 @@ import { scaleOf, tickText } from '../../bench/report/axis.ts'
 import { plot } from '../../bench/report/plot.ts'
 import { svg } from '../../bench/report/svg.ts'
 import { CHROMIUM } from '../support/chromium.ts'
+import { LONG } from '../support/long.ts'
 import { migrationResult, otherResult } from './sample.ts'
 import { faultsOf } from './schema.ts'
 
@@ -70,7 +71,7 @@ describe('npm run bench:report', () => {
     },
   )
 
-  it.skipIf(CHROMIUM === undefined)(
+  it.skipIf(CHROMIUM === undefined || !LONG)(
     `${CHROMIUM ?? 'chromium (not installed)'} shows it dark if asked to, and prints it black on white`,
     { timeout: 240_000 },
     async () => {

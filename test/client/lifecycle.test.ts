@@ -52,7 +52,7 @@ async function until(holds: () => boolean): Promise<void> {
 }
 /** How it ended, or that it has not. */
 async function fate(promise: Promise<unknown>): Promise<string> {
-  const late = new Promise<string>(resolve => setTimeout(() => resolve('never'), 3000))
+  const late = new Promise<string>(resolve => setTimeout(() => resolve('never'), 180_000).unref())
   const settled = promise.then(
     () => 'fulfilled',
     (error: ClientError) => error.kind ?? error.message,

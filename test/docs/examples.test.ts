@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { LONG, LONG_ALONE } from '../support/long.ts'
 
 const run = promisify(execFile)
 const path = (url: string) => fileURLToPath(new URL(`../../${url}`, import.meta.url))
@@ -69,6 +72,11 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'unix-socket': ['for app.local'],
 }
 
+/** Those that start a platform, with what shows the same in a short run. */
+const ALONE = { 'llm-proxy': 'test/end-to-end/upstreams.test.ts' }
+/** Stands in front of the name of an example whose words follow. */
+const MARK = '\u0000'
+
 describe('the examples of the API documentation', () => {
   it('are all run here and all shown there', () => {
     const files = readdirSync(path('docs/examples')).filter(file => file.endsWith('.ts'))
@@ -77,10 +85,39 @@ describe('the examples of the API documentation', () => {
     for (const file of files) expect(shown).toContain(`{@includeCode ../examples/${file}}`)
   })
 
-  it.each(Object.entries(EXAMPLES))('%s prints what it should', async (name, lines) => {
-    const { stdout, stderr } = await run(process.execPath, [path(`dist/docs/examples/${name}.js`)])
+  const names = Object.keys(EXAMPLES).filter(name => !(name in ALONE))
+  /** What each has printed, by its name. */
+  const printed = new Map<string, string>()
+  const directory = mkdtempSync(join(tmpdir(), 'hotpotato-examples-'))
+  afterAll(() => rmSync(directory, { recursive: true }))
+  beforeAll(async () => {
+    // One after the other in one process: to load the library takes longer than most of them.
+    const folder = pathToFileURL(path('dist/docs/examples/')).href
+    const program = `for (const name of ${JSON.stringify(names)}) {
+      console.log(${JSON.stringify(MARK)} + name)
+      await import(${JSON.stringify(folder)} + name + '.js')
+    }`
+    // From a file: what examples start inherits the options of its process.
+    const file = join(directory, 'all.mjs')
+    writeFileSync(file, program)
+    const { stdout, stderr } = await run(process.execPath, [file])
     expect(stderr).toBe('')
-    const printed = stdout.trimEnd().replace(/(?<=a session in )\d+/, '#')
-    expect(printed.split('\n')).toEqual(lines)
+    for (const part of stdout.split(MARK).slice(1)) {
+      const [name, ...lines] = part.split('\n')
+      printed.set(name!, lines.join('\n'))
+    }
+  })
+
+  it.each(names)('%s prints what it should', name => {
+    const said = printed
+      .get(name)
+      ?.trimEnd()
+      .replace(/(?<=a session in )\d+/, '#')
+    expect(said?.split('\n')).toEqual(EXAMPLES[name])
+  })
+
+  it.skipIf(!LONG).each(Object.keys(ALONE))(`%s prints what it should${LONG_ALONE}`, async name => {
+    const { stdout, stderr } = await run(process.execPath, [path(`dist/docs/examples/${name}.js`)])
+    expect([stdout.trimEnd().split('\n'), stderr]).toEqual([EXAMPLES[name], ''])
   })
 })

@@ -10,7 +10,9 @@ import { type CommandResult, eventually, hotpotato, Platform } from '../support/
 const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo, limits: { holdSeconds: 20s } }
-restart: { firstSeconds: 100ms, mostSeconds: 300ms }
+# Each try costs a process its start: they are not to be all that the machine does.
+restart: { firstSeconds: 100ms, mostSeconds: 3s }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: {}
   parsed: { handler: ./parsed.mjs }

@@ -3,11 +3,12 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { LONG } from '../support/long.ts'
 import { answerOf, MODELS, type Model, modelServer, PROXY } from '../support/model-server.ts'
 import { hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 import { Certificates } from '../support/tls-programs.ts'
 
-const DEPLOYS = 5
+const DEPLOYS = LONG ? 5 : 2
 const TOKENS = 1_000_000
 const files = await Certificates.make()
 const pem = (name: string): string => readFileSync(files.file(name), 'utf8')

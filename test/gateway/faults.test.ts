@@ -113,7 +113,7 @@ const PLACES: Readonly<Record<string, () => [number, Uint8Array]>> = {
 }
 
 describe.skipIf(chooseStream().kind !== 'raw')('whatever throws in the gateway', () => {
-  it.each(Object.entries(PLACES))('ends its connection alone: %s', { timeout: 30_000 }, async (_, place) => {
+  it.each(Object.entries(PLACES))('ends its connection alone: %s', async (_, place) => {
     for (const Watched of [HostRecogniser, ClientHelloRecogniser, Relayed, Relay]) faults.watch(Watched)
     faults.arm(0)
     await ask(...place())

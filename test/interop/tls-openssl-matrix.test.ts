@@ -86,7 +86,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} and our serv
     server.close()
     checkServer(row, server)
   }
-  testRows(abilities, go)
+  testRows(abilities, go, 'in pairs')
   testRows(fields, go)
 })
 
@@ -126,6 +126,6 @@ describe.skipIf(OPENSSL === undefined)(`our client and s_server of ${OPENSSL_NOT
     await ourClientGoesThrough(identities, row, { port }, { say: 'potato\n', hear: 'indeed\n', gotEarly })
     await Promise.all(answers)
   }
-  testRows(abilities, go)
+  testRows(abilities, go, 'in pairs')
   testRows(fields, go)
 })

@@ -71,28 +71,24 @@ const python = (role: string, options: object): Program => {
 const person = () => ({ cert: identities.file('person', 'crt'), key: identities.file('person', 'key') })
 
 describe.skipIf(PYTHON === undefined)(`the client of ${NOTE} and our server`, () => {
-  testRows(
-    asClient,
-    async row => {
-      const server = await serverFor(identities, row)
-      const client = python('client', {
-        port: server.port,
-        host: `${row.certificate}.local`,
-        ca: identities.caFile,
-        connections: row.path === 'resumption' ? 2 : 1,
-        ...(row.path !== 'HelloRetryRequest' && row.group in CURVES ? { curve: CURVES[row.group] } : {}),
-        ...(row.path === 'client certificate' ? person() : {}),
-      })
-      const code = await client.exitInTime()
-      server.close()
-      expect([code, client.output.trim().split('\n').at(-1)]).toEqual([
-        0,
-        `${row.suite} ${row.path === 'resumption' ? 'reused' : 'new'}`,
-      ])
-      checkServer(row, server)
-    },
-    'once',
-  )
+  testRows(asClient, async row => {
+    const server = await serverFor(identities, row)
+    const client = python('client', {
+      port: server.port,
+      host: `${row.certificate}.local`,
+      ca: identities.caFile,
+      connections: row.path === 'resumption' ? 2 : 1,
+      ...(row.path !== 'HelloRetryRequest' && row.group in CURVES ? { curve: CURVES[row.group] } : {}),
+      ...(row.path === 'client certificate' ? person() : {}),
+    })
+    const code = await client.exitInTime()
+    server.close()
+    expect([code, client.output.trim().split('\n').at(-1)]).toEqual([
+      0,
+      `${row.suite} ${row.path === 'resumption' ? 'reused' : 'new'}`,
+    ])
+    checkServer(row, server)
+  })
 })
 
 describe.skipIf(PYTHON === undefined)(`our client and the server of ${NOTE}`, () => {
@@ -102,15 +98,11 @@ describe.skipIf(PYTHON === undefined)(`our client and the server of ${NOTE}`, ()
     const server = python('server', { ca: identities.caFile, ...identity, require })
     return Number((await server.says(/port (\d+)/))[1])
   }
-  testRows(
-    asServer,
-    async row => {
-      const require = row.path === 'client certificate'
-      const key = `${row.certificate} ${require}`
-      if (!servers.has(key)) servers.set(key, start(row.certificate, require))
-      const talk = { say: 'hot potato\n', hear: 'hot potato\n' }
-      await ourClientGoesThrough(identities, row, { port: await servers.get(key)! }, talk)
-    },
-    'once',
-  )
+  testRows(asServer, async row => {
+    const require = row.path === 'client certificate'
+    const key = `${row.certificate} ${require}`
+    if (!servers.has(key)) servers.set(key, start(row.certificate, require))
+    const talk = { say: 'hot potato\n', hear: 'hot potato\n' }
+    await ourClientGoesThrough(identities, row, { port: await servers.get(key)! }, talk)
+  })
 })

@@ -13,6 +13,7 @@ import { utf8 } from '../../src/wire/index.ts'
 import { SUITES } from '../support/interop/matrix.ts'
 import { type Packet, pcapOf } from '../support/interop/pcap.ts'
 import { noteOf, versionOf } from '../support/interop/program.ts'
+import { LONG, sample } from '../support/long.ts'
 import { clientConfig, serverConfig, ticketSealer } from '../support/pair.ts'
 
 /*
@@ -95,21 +96,22 @@ function requestsSeen(connections: readonly (readonly Packet[])[], log: readonly
 }
 
 describe.skipIf(TSHARK === undefined)(`${NOTE} reads what we say`, () => {
-  it.each(SUITES.flatMap(suite => (['client', 'server'] as const).map(logs => ({ suite, logs }))))(
-    '$suite, key log of the $logs: full handshake and KeyUpdates',
-    ({ suite, logs }) => {
-      const one = conversation(suite, logs)
-      one.carry()
-      one.ask('/before')
-      one.client.updateKeys(true)
-      one.ask('/after')
-      one.server.updateKeys(false)
-      one.ask('/again')
-      expect(requestsSeen([one.packets], one.log)).toEqual(['/before', '/after', '/again'])
-    },
+  const CASES = SUITES.flatMap((suite, turn) =>
+    // In a short run, by turns.
+    (['client', 'server'] as const).filter((_, at) => LONG || at === turn % 2).map(logs => ({ suite, logs })),
   )
+  it.each(CASES)('$suite, key log of the $logs: full handshake and KeyUpdates', ({ suite, logs }) => {
+    const one = conversation(suite, logs)
+    one.carry()
+    one.ask('/before')
+    one.client.updateKeys(true)
+    one.ask('/after')
+    one.server.updateKeys(false)
+    one.ask('/again')
+    expect(requestsSeen([one.packets], one.log)).toEqual(['/before', '/after', '/again'])
+  })
 
-  it.each(SUITES)('%s: a resumed session, with early data', suite => {
+  it.each(sample(SUITES, 1))('%s: a resumed session, with early data', suite => {
     const first = conversation(suite, 'server')
     first.carry()
     first.ask('/first')

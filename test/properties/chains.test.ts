@@ -10,6 +10,7 @@ import {
   SEED,
   type Step,
 } from '../support/conversation.ts'
+import { LONG } from '../support/long.ts'
 import { outputOf } from '../support/pair.ts'
 import { below, type Seeded, seeded } from '../support/random.ts'
 import {
@@ -29,11 +30,10 @@ import {
  * byte, each with one move; here moves come in chains. `HOTPOTATO_LONG=1` goes on until 100,000 moves are
  * made.
  */
-const LONG = process.env.HOTPOTATO_LONG === '1'
 /** Moves to be made in each of the three; those of HTTP's clients come on top. */
 const MOVES = LONG
   ? { sessions: 50_000, http1: 25_000, http2: 25_000 }
-  : { sessions: 400, http1: 300, http2: 300 }
+  : { sessions: 200, http1: 150, http2: 150 }
 const RUN = Number(process.env.HOTPOTATO_CHAINS_SEED ?? 1)
 const PATIENCE = LONG ? 1_800_000 : 240_000
 

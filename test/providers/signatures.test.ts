@@ -8,6 +8,7 @@ import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider, SignatureAlgorithm } from '../../src/tls13/crypto/provider.ts'
 import { signPss } from '../../src/tls13/crypto/rsa.ts'
 import { concat, fromHex, hex, utf8 } from '../../src/wire/index.ts'
+import { LONG } from '../support/long.ts'
 import { type KeyPair, keyPair, pairs, providers } from '../support/providers.ts'
 
 const keys = {
@@ -147,7 +148,7 @@ describe.each(providers)('$name', provider => {
         changed[at]! ^= 1 << bit
         expect(verify(changed)).toBe(false)
       }),
-      { numRuns: 40 },
+      { numRuns: LONG ? 40 : 12 },
     )
   })
 
@@ -182,7 +183,7 @@ describe.each(providers)('$name', provider => {
         expect(algorithm.verify(changed, content, signature)).toBe(false)
         algorithm.signer(changed)
       }),
-      { numRuns: 60 },
+      { numRuns: LONG ? 60 : 16 },
     )
   })
 

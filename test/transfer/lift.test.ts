@@ -5,6 +5,7 @@ import type { ByteStream, StreamKind } from '../../src/transfer/byte-stream.ts'
 import type { Channel } from '../../src/transfer/channel.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
 import { adopt } from '../../src/transfer/stream.ts'
+import { sample } from '../support/long.ts'
 import { Cluster, connect, sequence } from './channel-cluster.ts'
 
 const CASES: { channel: Channel['kind']; stream: StreamKind }[] = [
@@ -51,7 +52,7 @@ function checking(socket: net.Socket): { readonly count: number; readonly wrong:
   return seen
 }
 
-describe.each(CASES)('a connection that moves ($channel, $stream)', ({ channel, stream }) => {
+describe.each(sample(CASES, 2))('a connection that moves ($channel, $stream)', ({ channel, stream }) => {
   it('loses no byte in either direction while the client talks and it changes hands 200 times', async () => {
     cluster = await Cluster.start(channel, 2, stream)
     const total = 4 << 20

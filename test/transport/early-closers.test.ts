@@ -8,11 +8,12 @@ import { nodeTlsServer } from '../../src/transport/kinds/node-tls.ts'
 import type { ConnectionFailure, Server } from '../../src/transport/server.ts'
 import { alpn, http } from '../../src/transport/services.ts'
 import { type Credentials, credentials } from '../support/credentials.ts'
+import { LONG, sample } from '../support/long.ts'
 import { has } from '../support/tls-programs.ts'
 import { application } from './cases.ts'
 
 /** Times that a whole load is killed in the middle. */
-const KILLS = process.env.HOTPOTATO_LONG === undefined ? 1 : 50
+const KILLS = LONG ? 50 : 1
 
 let files: Credentials
 beforeAll(async () => {
@@ -41,7 +42,7 @@ const LOADS: Readonly<Record<string, readonly string[]>> = {
 }
 
 describe.each(Object.keys(LOADS))('%s', program => {
-  it.skipIf(!has(program)).each(Object.keys(SERVERS))(
+  it.skipIf(!has(program)).each(sample(Object.keys(SERVERS), program === 'wrk' ? 3 : 1))(
     `killed in the middle never ends a server with %s (Debian packages wrk, nghttp2-client)`,
     async name => {
       failures.length = 0

@@ -5,6 +5,7 @@ import { type AnyCodec, DecodeError, hex, Reader, redact } from '../../src/wire/
 import { wipe } from '../../src/wire/secrets.ts'
 import { Writer } from '../../src/wire/writer.ts'
 import { arbitraryOf } from '../support/arbitrary.ts'
+import { LONG } from '../support/long.ts'
 import { structs } from '../support/structs.ts'
 
 const BUILT = new URL('../../dist/src/wire/index.js', import.meta.url).href
@@ -35,7 +36,7 @@ function agree(codec: AnyCodec, bytes: Uint8Array): void {
   expect(read(codec, bytes, false)).toStrictEqual(read(codec, bytes, true))
 }
 
-const RUNS = process.env.HOTPOTATO_LONG ? 200 : 8
+const RUNS = LONG ? 200 : 4
 
 const all = await structs()
 

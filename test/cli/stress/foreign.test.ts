@@ -4,6 +4,7 @@ import { readCommandLine } from '../../../src/cli/line/command-line.ts'
 import { stressed } from '../../../src/cli/stress/stress.ts'
 import { TABLE } from '../../../src/cli/table.ts'
 import { Client } from '../../../src/client/index.ts'
+import { sample } from '../../support/long.ts'
 import { startHaproxy } from '../../support/peers/haproxy.ts'
 import { PEERS, type Peer } from '../../support/peers/servers.ts'
 import { Certificates, has, run } from '../../support/tls-programs.ts'
@@ -38,7 +39,7 @@ async function started(name: string): Promise<Peer> {
   return peer
 }
 
-for (const name of ['nginx, HTTP/1.1', 'nginx, HTTP/2', 'node:http2', 'node:https'])
+for (const name of sample(['nginx, HTTP/2', 'nginx, HTTP/1.1', 'node:http2', 'node:https'], 2))
   describe.skipIf(PEERS[name]!.missing)(`stress of ${name} (${PEERS[name]!.note})`, () => {
     const http2 = PEERS[name]!.protocol === 'h2' ? ['--http2', '-m', '10'] : []
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { PlatformStatus } from '../../../src/cli/platform/status.ts'
 import { utf8 } from '../../../src/wire/index.ts'
 import { Client, field, textOf } from '../../support/client.ts'
+import { LONG } from '../../support/long.ts'
 import { eventually, type Platform } from '../../support/platform.ts'
 import { ActingPlatform, goesOn } from './acting.ts'
 
@@ -13,7 +14,7 @@ carrier: relay
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 # Nothing but what hangs is to count as that, however little a busy machine lets others run.
-liveness: { periodSeconds: 0.3, failureSeconds: 10 }
+liveness: { startSeconds: 300, periodSeconds: 0.3, failureSeconds: 10 }
 functions:
   echo: { handler: ./act.mjs, replicas: 3 }
   resize: { handler: ./act.mjs, retries: any, replicas: 2 }
@@ -162,7 +163,7 @@ describe('a container is killed', () => {
     await goesOn(client, moved, '/resize')
   })
 
-  it.runIf(process.env.HOTPOTATO_LONG === '1')('again and again', async () => {
+  it.runIf(LONG)('again and again', async () => {
     const { client, first } = await acting.settled()
     let { container } = first
     for (let round = 0; round < 3; round++) {
@@ -236,7 +237,8 @@ describe('openssl s_client', () => {
     end()
   })
 
-  it('is told in the same session of a POST that may have had effects, and goes on', async () => {
+  // Our own client is told so above.
+  it.runIf(LONG)('is told in the same session of a POST that may have had effects, and goes on', async () => {
     const { type, until, end } = session()
     type('/echo?id=s5&wait', 'POST', 'Content-Length: 4\r\n\r\nbody')
     await acting.whenBegun('s5')

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { PlatformStatus } from '../../../src/cli/platform/status.ts'
+import { LONG } from '../../support/long.ts'
 import { eventually, Platform } from '../../support/platform.ts'
 
 /*
@@ -118,9 +119,15 @@ const ROADS = [
   ['relay', 'resize'],
 ] as const
 
+/** Both in a long run; in a short one the one or the other by turns: each road and each step meets both. */
+function versionsOf(road: string, step: string): readonly string[] {
+  const turn = ROADS.findIndex(([name]) => name === road) + Object.keys(ENDS).indexOf(step)
+  return LONG ? ['--http1.1', '--http2'] : [turn % 2 === 0 ? '--http1.1' : '--http2']
+}
+
 describe.each(ROADS)('over %s', (road, functionName) => {
   describe.each(Object.entries(ENDS))('killed: %s', (step, ends) => {
-    it.each(['--http1.1', '--http2'])('%s', { timeout: 120_000 }, async version => {
+    it.each(versionsOf(road, step))('%s', async version => {
       const { got, over } = curl(functionName, version)
       await eventually(() => (got.body.length > 10 * BYTES ? true : undefined), 'nothing comes')
       const { connections, members } = await platform.order<PlatformStatus>('status connections')

@@ -150,7 +150,7 @@ describe('a container dies after any number of bytes that have left it', () => {
     const ends = { closed: 0, alert: 0, lost: 0 }
     let lastLost = 0
     // The large response is looked at here and there.
-    for (let at = 1; at < whole.written; at += at < 6000 ? (EVERY_BYTE ? 1 : 29) : EVERY_BYTE ? 499 : 2999) {
+    for (let at = 1; at < whole.written; at += at < 6000 ? (EVERY_BYTE ? 1 : 61) : EVERY_BYTE ? 499 : 2999) {
       const world = survive(at)
       expect(world.crashes).toBe(1)
       ends[world.end!]++
@@ -164,7 +164,7 @@ describe('a container dies after any number of bytes that have left it', () => {
   it('twice and more often, at random', () => {
     const random = seeded(4)
     const ends = { closed: 0, alert: 0, lost: 0 }
-    for (let round = 0; round < (LONG ? 2000 : 60); round++) {
+    for (let round = 0; round < (LONG ? 2000 : 25); round++) {
       const deaths = Array.from({ length: 2 + below(random, 3) }, () => 1 + below(random, 4000))
       const world = survive(...deaths)
       ends[world.end!]++

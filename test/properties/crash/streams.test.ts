@@ -79,7 +79,7 @@ describe.each(KINDS)('a function that %s, %s', (_name, _framing, resume, sized) 
     const { written, begun, ...calm } = await new World([], resume, sized).run()
     expect(calm).toMatchObject({ end: 'whole', takenOver: 0 })
     expect(calm.body).toEqual(CONTENT)
-    const step = EVERY_BYTE ? 7 : 1499
+    const step = EVERY_BYTE ? 7 : 2999
     let gone = 0
     for (let death = begun + 1; death < written; death += step) {
       const world = await new World([death], resume, sized).run()

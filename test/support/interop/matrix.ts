@@ -1,3 +1,4 @@
+import { LONG } from '../long.ts'
 import { SUITES } from './setting.ts'
 
 /*
@@ -72,18 +73,15 @@ export function finiteFields(groups: Abilities['groups']): Abilities {
   }
 }
 
-/** Whether the whole product is to be tried, not only every pair of things: HOTPOTATO_LONG=1. */
-export const LONG = process.env.HOTPOTATO_LONG === '1'
-
 /** What has to be met in a short run: things in pairs, or each thing once. */
 export type Meeting = 'in pairs' | 'once'
 
 /**
- * The rows to try with a peer: all that it can do in a long run, otherwise few, in which every path is met
- * with every suite and every group, and every suite with every group and every certificate, too.
- * @param meeting `once` for a library that another peer has met in pairs: then each thing is met, and no more
+ * The rows to try with a peer: all that it can do in a long run, otherwise few, in which each thing is met.
+ * @param meeting `in pairs` for the one peer for which, in a short run too, every path is met with every
+ * suite and every group, and every suite with every group and every certificate
  */
-export function rowsFor(abilities: Abilities, meeting: Meeting = 'in pairs'): readonly Row[] {
+export function rowsFor(abilities: Abilities, meeting: Meeting = 'once'): readonly Row[] {
   const { except = () => undefined } = abilities
   const all = able(abilities.suites).flatMap(suite =>
     able(abilities.groups).flatMap(group =>

@@ -9,7 +9,7 @@ import { type Abilities, inabilities, type Meeting, type Row, rowsFor } from './
 export function testRows(
   abilities: Abilities,
   go: (row: Row) => Promise<void>,
-  meeting: Meeting = 'in pairs',
+  meeting: Meeting = 'once',
 ): void {
   for (const row of rowsFor(abilities, meeting)) {
     it(`${row.path}: ${row.suite}, ${row.group}, ${row.certificate}`, () => go(row))
