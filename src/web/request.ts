@@ -7,6 +7,8 @@ import { replaceFields } from './response.ts'
 /** The call that has the signal, which is made when code asks for it. */
 export interface Caller {
   readonly signal: AbortSignal
+  /** A body that comes as a stream is read ahead from now on: what of it the code has is not known. */
+  gather?(): void
 }
 
 /** What a request is made of. */
@@ -109,28 +111,34 @@ export class LightRequest {
     const whole = this.#body.copyable
     if (whole !== undefined)
       return this.#like({ content: copied(whole) as Uint8Array | null }) as unknown as Request
-    const clone = this.#body.real.clone()
+    const clone = this.#gathered.real.clone()
     Object.defineProperty(clone, 'signal', { get: () => this.signal, configurable: true })
     return clone
   }
 
   async text(): Promise<string> {
-    return this.#body.text()
+    return this.#gathered.text()
   }
   async json(): Promise<unknown> {
-    return this.#body.json()
+    return this.#gathered.json()
   }
   async arrayBuffer(): Promise<ArrayBuffer> {
-    return this.#body.arrayBuffer()
+    return this.#gathered.arrayBuffer()
   }
   async bytes(): Promise<Uint8Array> {
-    return this.#body.bytes()
+    return this.#gathered.bytes()
   }
   async blob(): Promise<Blob> {
-    return this.#body.blob()
+    return this.#gathered.blob()
   }
   async formData(): Promise<FormData> {
-    return this.#body.formData()
+    return this.#gathered.formData()
+  }
+
+  /** The body, of which more is read from now on than code gets. */
+  get #gathered(): LightBody<LightRequest, Request> {
+    if (this.#body.whole === undefined) this.#parts.caller?.gather?.()
+    return this.#body
   }
 
   #fields(): LightHeaders {

@@ -73,6 +73,8 @@ export class CallContext implements Context, Endings {
   deadline?: number
   /** When the call began, wherever that was: milliseconds since 1970. Undefined: it has not. */
   began?: number | undefined
+  /** Its function has its request read ahead: where it stands with that cannot be said. */
+  gathers = false
   readonly #callee: Callee
   #connection: ConnectionInfo | (() => ConnectionInfo)
   readonly #head: RequestHead
@@ -210,6 +212,11 @@ export class CallContext implements Context, Endings {
   freezes(freeze: () => unknown): void {
     this.#missResume()
     this.freezer = freeze
+  }
+
+  /** See {@link Caller.gather}. */
+  gather(): void {
+    this.gathers = true
   }
 
   /** The responses of upstreams that it has asked for; undefined: there were none. */

@@ -204,7 +204,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
       return this.#withUpstreams(this.#response.left)
     }
     const { resume, sealed } = this.#callee.module
-    if (resume === undefined || sealed || this.#rooted) return undefined
+    if (resume === undefined || sealed || this.#rooted || this.#context.gathers) return undefined
     const { begun, answered, resumable, left } = this.#response
     if (begun) {
       if (left === undefined || !(resumable || !this.#body.touched)) return undefined

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { MoveOrder } from '../../../src/containers/move/move-order.ts'
 import type { Context, FetchHandler, ResumeFunction } from '../../../src/functions/contract.ts'
+import type { ResumableController } from '../../../src/functions/resumable.ts'
 import { decodeEnvelope } from '../../../src/transfer/envelope.ts'
 import { concat, utf8 } from '../../../src/wire/index.ts'
 import {
@@ -215,9 +216,42 @@ describe('a request stays that could not be read on elsewhere', () => {
       'whose function freezes what cannot be carried',
       (request, _env, ctx) => {
         ctx.freezes(() => 'x'.repeat(2 ** 21))
-        return request.text().then(text => new Response(text))
+        return new Response(request.body).text().then(text => new Response(text))
       },
       gathering.resume,
+    ],
+    // What they have read is in no state: elsewhere it would be missing.
+    ...(['text', 'json', 'arrayBuffer', 'blob', 'formData'] as const).map(
+      (how): [string, FetchHandler['fetch'], ResumeFunction] => [
+        `whose function has it read whole (${how})`,
+        (request, _env, ctx) => {
+          ctx.freezes(() => 1)
+          return request[how]().then(
+            () => new Response(),
+            () => new Response(),
+          )
+        },
+        gathering.resume,
+      ],
+    ),
+    [
+      'whose function reads a clone of it',
+      (request, _env, ctx) => {
+        ctx.freezes(() => 1)
+        return Promise.all([request.clone().text(), request.text()]).then(([text]) => new Response(text))
+      },
+      gathering.resume,
+    ],
+    [
+      'whose function has it read whole within a response that freezes',
+      (request, _env, ctx) => {
+        const pull = async (controller: ResumableController) => {
+          controller.enqueue(await request.text())
+          controller.close()
+        }
+        return new Response(ctx.resumable({ pull, freeze: () => 1 }))
+      },
+      shouting.resume,
     ],
   ])('%s', async (_, fetch, resume) => {
     const host = hostOf({ fetch, ...(resume && { resume }) })
