@@ -100,7 +100,8 @@ describe('what is said of one that is not ready in time', () => {
     [14_000, `${late}its log says what it was at; if that only takes long, give it more time`],
     [
       15_400,
-      `${late}it waited 15 s for a processor, so busy was the machine; try again, or give it more time`,
+      `${late}it waited 15 s for a processor, so busy was the machine; try again, or give it more time; ` +
+        'if that does not help, its log says what it was at',
     ],
   ])('names the limit, and the machine if that is to blame: %s ms', (waited, said) => {
     expect(lateText('a-1', 60_000, waited)).toBe(said)
