@@ -140,7 +140,7 @@ describe.each(Object.entries(VERSIONS))('another protocol over %s', (name, versi
     })
     await client.close()
     const open = (): number => servers.reduce((sum, { connections }) => sum + connections, 0)
-    for (let tries = 0; tries < 1000 && (open() > 0 || descriptors() > before); tries++)
+    for (let tries = 0; tries < 20_000 && (open() > 0 || descriptors() > before); tries++)
       await new Promise(resolve => setTimeout(resolve, 5))
     expect(open()).toBe(0)
     expect(descriptors()).toBeLessThanOrEqual(before)

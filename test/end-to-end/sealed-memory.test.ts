@@ -223,9 +223,12 @@ describe('after a sealed call, no process of the platform has the key or the cle
     for (let i = 0; i < 2; i++) {
       const request = { ':path': '/', ':authority': 'vault.local', [name]: value }
       const stream = client.request(request).resume()
-      const [answer] = (await once(stream, 'response')) as [Record<string, unknown>]
+      const closed = once(stream, 'close')
+      // A stream may close without an answer, and without an error.
+      const answered = Promise.race([once(stream, 'response'), closed.then(() => [{}])])
+      const [answer] = (await answered) as [Record<string, unknown>]
       expect(answer[':status']).toBe(200)
-      await once(stream, 'close')
+      await closed
     }
     // As long as it may refer to it, the table of the connection has it (RFC 7541 §2.3.2).
     expect((await found()).map(one => one.name)).toContain('vault-1')

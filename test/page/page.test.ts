@@ -102,13 +102,15 @@ describe.skipIf(CHROMIUM === undefined)(`the page: ${CHROMIUM_NOTE}`, () => {
     const spot = await browser.evaluate<{ x: number; y: number }>(`(async () => {
       const canvas = document.querySelector('#places')
       canvas.scrollIntoView({ block: 'center', behavior: 'instant' })
-      await new Promise(resolve => setTimeout(resolve, 1500))
-      const { width, height } = canvas
-      const { data } = canvas.getContext('2d').getImageData(0, 0, width, height)
-      const { left, top } = canvas.getBoundingClientRect()
-      for (let at = 0; at < data.length; at += 4)
-        if (data[at] === 185 && data[at + 1] === 128 && data[at + 2] === 61 && data[at + 3] === 255)
-          return { x: left + ((at / 4) % width), y: top + Math.floor(at / 4 / width) + 3 }
+      for (let tries = 0; tries < 100; tries++) {
+        await new Promise(resolve => setTimeout(resolve, 1500))
+        const { width, height } = canvas
+        const { data } = canvas.getContext('2d').getImageData(0, 0, width, height)
+        const { left, top } = canvas.getBoundingClientRect()
+        for (let at = 0; at < data.length; at += 4)
+          if (data[at] === 185 && data[at + 1] === 128 && data[at + 2] === 61 && data[at + 3] === 255)
+            return { x: left + ((at / 4) % width), y: top + Math.floor(at / 4 / width) + 3 }
+      }
     })()`)
     await browser.click(spot.x, spot.y)
     await browser.until(`document.querySelector('#life').open && /by order/.test(life.innerText)`)

@@ -23,7 +23,7 @@ export function run(
   env: NodeJS.ProcessEnv = {},
 ): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env: { ...process.env, ...env }, timeout: 120_000 })
+    const child = spawn(program, args, { env: { ...process.env, ...env }, timeout: 300_000 })
     const out: Buffer[] = []
     const err: Buffer[] = []
     child.stdout.on('data', bytes => out.push(bytes))

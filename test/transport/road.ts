@@ -141,6 +141,6 @@ export const ANSWERED = /^HTTP\/1\.1 200 [\s\S]*hello$/
 
 /** All its connections are over. */
 export async function quiet({ server }: Road): Promise<void> {
-  for (let tries = 0; server.connections > 0 && tries < 500; tries++) await sleep(10)
+  for (let tries = 0; server.connections > 0 && tries < 10_000; tries++) await sleep(10)
   expect(server.connections).toBe(0)
 }

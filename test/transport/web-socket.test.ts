@@ -139,7 +139,7 @@ describe('a server behind a WebSocket', () => {
   }
 
   async function quiet(): Promise<void> {
-    for (let tries = 0; front!.connections + inside!.connections > 0 && tries < 2000; tries++) await sleep(5)
+    for (let tries = 0; front!.connections + inside!.connections > 0 && tries < 40_000; tries++) await sleep(5)
     expect([front!.connections, inside!.connections]).toEqual([0, 0])
   }
 
@@ -223,7 +223,7 @@ describe('a server behind a WebSocket', () => {
       const socket = await opened('/tls')
       socket.resume().end(concat(frame(BINARY, hello.subarray(0, 100)), last))
       await once(socket, 'end')
-      for (let tries = 0; failures.length === 0 && tries < 2000; tries++) await sleep(5)
+      for (let tries = 0; failures.length === 0 && tries < 40_000; tries++) await sleep(5)
       expect(failures.map(({ stage }) => stage)).toEqual(['handshake'])
       expect(secured!.connections).toBe(0)
       socket.destroy()
