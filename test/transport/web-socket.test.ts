@@ -139,7 +139,8 @@ describe('a server behind a WebSocket', () => {
   }
 
   async function quiet(): Promise<void> {
-    for (let tries = 0; front!.connections + inside!.connections > 0 && tries < 40_000; tries++) await sleep(5)
+    for (let tries = 0; front!.connections + inside!.connections > 0 && tries < 40_000; tries++)
+      await sleep(5)
     expect([front!.connections, inside!.connections]).toEqual([0, 0])
   }
 
