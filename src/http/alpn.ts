@@ -113,6 +113,9 @@ class Undecided implements HttpServing {
   get held(): number {
     return this.#first.length + this.#serving.held
   }
+  get pending(): boolean {
+    return this.#serving.pending
+  }
 
   shed(what: Problem): void {
     this.#serving.shed(what)

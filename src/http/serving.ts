@@ -27,6 +27,8 @@ export interface HttpServing {
    * taken.
    */
   readonly held: number
+  /** A response that has not begun is waited for, which `handler` sees to; or another protocol is spoken. */
+  readonly pending: boolean
   /**
    * Gives up requests for what they hold: those whose responses have not begun are answered with that, the
    * others break off.

@@ -106,6 +106,10 @@ class Driver implements Served, Holder {
   readonly #account: Account | undefined
   /** Bytes that have come and that were written. */
   #moved = 0
+  /** The same as it was when it was seen to change last, and that moment. */
+  #seen = 0
+  #changed: number
+  readonly #keepAlive: number
 
   constructor(
     transport: Transport,
@@ -130,6 +134,8 @@ class Driver implements Served, Holder {
     this.#transport = transport
     this.#clock = clock
     this.#stall = stall
+    this.#keepAlive = context.timers['keep-alive']
+    this.#changed = clock.steady()
     this.#linger = linger
     this.#memory = memory
     this.#account = memory?.open(this)
@@ -310,8 +316,23 @@ class Driver implements Served, Holder {
       this.#gone(new Error('the client takes nothing'))
       return
     }
+    if (this.#deserted()) {
+      this.#gone(new Error('the client has closed its side, and nothing was sent to it for too long'))
+      return
+    }
     this.#serving.tick()
     this.#flush()
+  }
+
+  /** A client that has closed its side may have gone: that shows only when something is sent. */
+  #deserted(): boolean {
+    const now = this.#clock.steady()
+    if (this.#moved !== this.#seen) {
+      this.#seen = this.#moved
+      this.#changed = now
+    }
+    const quiet = this.#keepAlive > 0 && now - this.#changed > this.#keepAlive
+    return this.#inputEnded && quiet && !this.#serving.pending
   }
 }
 

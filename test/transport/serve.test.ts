@@ -259,6 +259,39 @@ describe('a connection', () => {
     for (const { client } of [idle, slow]) client.end()
   })
 
+  it('whose client has closed its side lasts as long as it is given something', async () => {
+    const clock = new HandClock()
+    let give: (last: boolean) => void = () => {}
+    const { client, served } = await pair(
+      {
+        request(_, response) {
+          response.begin({ status: 200, headers: [], length: undefined })
+          give = last => void response.write(utf8(last ? 'last' : 'more'))
+          give(false)
+        },
+      },
+      { clock },
+    )
+    client.end('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    let text = ''
+    for (let pieces = 1; pieces <= 5; pieces++) {
+      while (text.split('more').length <= pieces) text += String((await once(client, 'data'))[0])
+      // Three times as long as a client is kept that is given nothing.
+      clock.pass(20_000)
+      give(pieces === 5)
+    }
+    while (!text.includes('last')) text += String((await once(client, 'data'))[0])
+    let over = false
+    void served.closed.then(() => {
+      over = true
+    })
+    while (!over) {
+      clock.pass(1000)
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    expect(text).not.toMatch(/0\r\n\r\n$/)
+  })
+
   it('whose client takes nothing is given up', async () => {
     const clock = new HandClock()
     const endless: HttpHandlers = {

@@ -98,6 +98,10 @@ export class H1Pump implements HttpServing, H1Owner, TunnelOwner {
     return this.#serving.http.buffered + this.#outBytes + (this.#tunnel?.held ?? 0)
   }
 
+  get pending(): boolean {
+    return this.#tunnel !== undefined || this.#serving.exchange?.begun === false
+  }
+
   shed(what: Problem): void {
     const { http, quiet } = this.#serving
     if (this.#over) return

@@ -72,6 +72,11 @@ export class H2Pump implements HttpServing, H2Owner {
     return this.#serving.held
   }
 
+  get pending(): boolean {
+    for (const exchange of this.#serving.exchanges.values()) if (exchange.pending) return true
+    return false
+  }
+
   /**
    * The streams that hold much; when what is left is much as well, or was all that there is, the connection
    * ends.

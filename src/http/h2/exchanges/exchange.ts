@@ -82,6 +82,11 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
     return !this.#tunnel && (this.protocol !== undefined || this.method === 'CONNECT')
   }
 
+  /** Its response is waited for, or it is another protocol's. */
+  get pending(): boolean {
+    return this.#tunnel || !this.begun
+  }
+
   /** Whether all of the request has come. */
   get whole(): boolean {
     return this.#content.whole
