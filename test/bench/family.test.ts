@@ -37,6 +37,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   programs: [],
   isolation: [],
   pieces: [],
+  watchers: ['told'],
 }
 const MICRO = [
   'records',
