@@ -100,7 +100,7 @@ const CASES: Readonly<Record<HttpFault['kind'], () => Case>> = {
 describe.each([
   ['HTTP/1.1', overHttp1],
   ['HTTP/2', overHttp2],
-])('over %s a fault', (_, ask) => {
+])('over %s a fault', (version, ask) => {
   it.each(Object.entries(CASES))('of kind %s is told by its kind, and answered', async (kind, made) => {
     for (const answer of [undefined, { status: 200, body: 'mine' }] satisfies (ResponseView | undefined)[]) {
       const { request, options, asked, status, fault } = made()
@@ -115,7 +115,10 @@ describe.each([
       expect(faults).toMatchObject([{ kind, answerable: true, ...fault }])
       if (answer === undefined) {
         expect([told.status, JSON.parse(told.content)]).toMatchObject([status, { status }])
-      } else expect(told).toEqual({ status: 200, content: 'mine' })
+        // Over HTTP/1.1 what was not understood may have been CONNECT, which no 2xx may grant.
+      } else if (kind === 'client' && version === 'HTTP/1.1')
+        expect(told).toEqual({ status, content: 'mine' })
+      else expect(told).toEqual({ status: 200, content: 'mine' })
     }
   })
 })

@@ -103,7 +103,8 @@ describe('a process and what it has started', () => {
   )
 
   it('is found behind what wraps it', async () => {
-    const child = spawn('sh', ['-c', 'sh -c "sleep 60; true"; true'], { stdio: 'ignore' })
+    // Ended by nothing else, however late it is killed.
+    const child = spawn('sh', ['-c', 'sh -c "sleep 60; true"; kill -STOP $$'], { stdio: 'ignore' })
     const payload = new Payload(child, 2)
     while (family(child.pid!, 9).length < 3) await new Promise(resolve => setTimeout(resolve, 10))
     expect(payload.pid).toBe(family(child.pid!, 9)[2])
