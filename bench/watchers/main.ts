@@ -9,6 +9,7 @@ import { acrossRounds } from '../harness/stats.ts'
 import { figure } from '../harness/table.ts'
 import { sustained } from '../migration/load.ts'
 import { type Place, tourOf, Wanderer } from '../migration/wanderer.ts'
+import { cpuTime } from '../rig/cpu.ts'
 import { Platform } from '../rig/platform.ts'
 import { Pages } from './pages.ts'
 
@@ -32,7 +33,7 @@ await runBench(
     options: { connections: { value: 'N', help: 'idle connections besides; up to 15000' } },
     plans: {
       quick: { ...COMMON, warmUp: 0, least: 2, rounds: 2, seconds: 10, idle: 50, requests: 1000 },
-      default: { ...COMMON, least: 8, rounds: 40, seconds: 80, idle: 2500, requests: 8000 },
+      default: { ...COMMON, least: 8, rounds: 40, seconds: 70, idle: 2500, requests: 8000 },
       full: { ...COMMON, least: 30, rounds: 300, seconds: 3600, idle: 10_000, requests: 20_000 },
     },
   },
@@ -41,6 +42,7 @@ await runBench(
     const idle =
       values.connections === undefined ? plan.idle : whole('connections', values.connections, 0, 15_000)
     const rates = new Map<number, number[]>(PAGES.map(count => [count, []]))
+    const costs = new Map<number, number[]>(PAGES.map(count => [count, []]))
     const platform = await Platform.start({
       certificate: TOUR.map(name => `${name}.local`),
       functions: Object.fromEntries(TOUR.map(name => [name, { handler: HANDLER }])),
@@ -49,6 +51,7 @@ await runBench(
     try {
       const pages = await Pages.of(platform.supervisor)
       const place = placeOf(platform)
+      const pids = [process.pid, ...(await platform.pids())]
       run.progress.say(`opening ${idle} idle connections`)
       const resting = await open(place, idle)
       const asking = await open(place, ASKING)
@@ -58,45 +61,55 @@ await runBench(
             const before = pages.told
             await pages.open(count)
             await setTimeout(SETTLED)
+            const cpu = cpuTime(...pids)
             const rate = await sustained(asking, plan.requests, one => one.move())
+            const cost = (cpuTime(...pids)! - cpu!) / plan.requests
             if (count > 0 && pages.told === before) throw new BenchError('no page was told anything')
             told += pages.told - before
             pages.close()
             await setTimeout(SETTLED)
-            if (counts) rates.get(count)!.push(rate)
+            if (!counts) continue
+            rates.get(count)!.push(rate)
+            costs.get(count)!.push(cost)
           }
         },
-        () => [...rates.values()],
+        () => [...costs.values()],
       )
       for (const one of [...resting, ...asking]) one.close()
       pages.stop()
     } finally {
       await platform.stop()
     }
-    const [none, one, all] = PAGES.map(count => rates.get(count)!)
+    const [none, one, all] = PAGES.map(count => costs.get(count)!)
     const share = (open: readonly number[]) => acrossRounds(open, none!, (a, b) => a / b)
     return {
       parameters: { connections: idle, asking: ASKING },
-      measurements: PAGES.filter(count => rates.get(count)!.length > 0).map(count =>
-        figuresOf(
-          {
-            name: 'watchers.moves',
-            title: `requests that move, with ${count} pages open`,
-            labels: { pages: count, connections: idle },
-            unit: '1/s',
-          },
-          rates.get(count)!,
-        ),
-      ),
+      measurements: PAGES.filter(count => rates.get(count)!.length > 0).flatMap(count => {
+        const labels = { pages: count, connections: idle }
+        const title = `with ${count} pages open`
+        return [
+          figuresOf(
+            { name: 'watchers.moves', title: `requests that move, ${title}`, labels, unit: '1/s' },
+            rates.get(count)!,
+          ),
+          figuresOf(
+            { name: 'watchers.cpu', title: `one of them, ${title}`, labels, unit: 'µs CPU' },
+            costs.get(count)!,
+          ),
+        ]
+      }),
       goals: [
-        goal('moves with one page, none = 1', '≥', 0.98, share(one!)),
-        goal('moves with eight pages, none = 1', '≥', 0.98, share(all!)),
+        goal('CPU time of a move with one page, none = 1', '≤', 1.02, share(one!)),
+        goal('CPU time of a move with eight pages, none = 1', '≤', 1.02, share(all!)),
       ],
       details: { told },
       print: ({ goals }) =>
         [
           `${ASKING} connections ask, and each request moves its own; ${idle} others are idle`,
-          ...PAGES.map(count => `${count} pages: ${rates.get(count)!.map(figure).join(', ')} moves a second`),
+          ...PAGES.flatMap(count => [
+            `${count} pages: ${rates.get(count)!.map(figure).join(', ')} moves a second,`,
+            `         ${costs.get(count)!.map(figure).join(', ')} µs of CPU for each, with the client's`,
+          ]),
           goalLines(goals),
         ].join('\n'),
     }
