@@ -107,9 +107,9 @@ describe('a container is killed', () => {
 
   it('with a response underway: a fatal alert that the client can trust', async () => {
     const { client, first } = await acting.settled()
+    const { bytesRead } = client.socket
     const answer = client.request('/echo?id=half&half')
-    await acting.whenBegun('half')
-    await sleep(200)
+    await eventually(() => client.socket.bytesRead > bytesRead || undefined, 'no response has begun')
     await platform.kill(first.container!)
     await expect(answer).rejects.toThrow('internal_error')
     expect(await client.ended).toEqual({ closeNotify: false, alert: 'internal_error', error: undefined })
