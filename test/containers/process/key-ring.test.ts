@@ -24,6 +24,8 @@ const contents = {
   peerCertificate: undefined,
   peerIntermediates: [],
 }
+/** Milliseconds that this process has worked: a busy machine lets them be as many as on a quiet one. */
+const worked = () => process.cpuUsage().user / 1000
 const seal = (from: KeyRing) => from.tickets.seal(contents, node.random)
 
 describe('a key ring', () => {
@@ -159,13 +161,13 @@ describe('a key ring', () => {
     now = 0
     const [one, two] = [ring(), ring()]
     one.merge(two.share())
-    const began = performance.now()
+    const begun = worked()
     now = 1_790_000_000_000
     expect(one.size).toBe(1)
     expect(two.merge(one.share())).toBe(true)
     expect(two.tickets.open(seal(one))).toEqual({ ...contents, maxEarlyData: 0 })
     // Half a million steps for each secret took 6.5 s.
-    expect(performance.now() - began).toBeLessThan(2000)
+    expect(worked() - begun).toBeLessThan(2000)
     now = before
   })
 
@@ -173,10 +175,10 @@ describe('a key ring', () => {
     const one = ring()
     const far = decode(SharedRing, ring().share())
     for (const secret of far.secrets) secret.epoch = 0
-    const began = performance.now()
+    const begun = worked()
     expect(one.merge(encode(SharedRing, far))).toBe(false)
     expect(one.size).toBe(1)
-    expect(performance.now() - began).toBeLessThan(2000)
+    expect(worked() - begun).toBeLessThan(2000)
   })
 
   it('opens no noise, and merges none', () => {
