@@ -12,10 +12,21 @@ export interface ServerSentEvent {
 }
 
 /**
- * Gives the event behind the one of that id; undefined: there is none any more. The signal is aborted when
- * the client is gone or the stream goes on elsewhere: there it is asked again.
+ * What clients do not see (HTML Standard §9.2.6): it keeps proxies from taking a quiet stream for a dead one.
  */
-export type EventSourceFunction = (last: string, signal: AbortSignal) => Promise<ServerSentEvent | undefined>
+export interface ServerSentComment {
+  readonly comment: string
+}
+
+/**
+ * Gives the event behind the one of that id, or a comment, behind which it is asked for the same event again;
+ * undefined: there is none any more. The signal is aborted when the client is gone or the stream goes on
+ * elsewhere: there it is asked again.
+ */
+export type EventSourceFunction = (
+  last: string,
+  signal: AbortSignal,
+) => Promise<ServerSentEvent | ServerSentComment | undefined>
 
 /**
  * A stream of server-sent events whose ids are its state: it goes on in another container with the event
@@ -44,6 +55,10 @@ export function events(last: string, next: EventSourceFunction): ResumableStream
         controller.close()
         return
       }
+      if ('comment' in event) {
+        controller.enqueue(commentOf(event))
+        return
+      }
       const text = textOf(event)
       cursor = String(event.id)
       controller.enqueue(text)
@@ -52,6 +67,17 @@ export function events(last: string, next: EventSourceFunction): ResumableStream
     freeze: () => cursor,
   })
 }
+
+/** @throws TypeError for what is no text */
+function commentOf({ comment }: ServerSentComment): string {
+  if (typeof comment !== 'string') throw new TypeError(`a comment is no text: ${typeof comment}`)
+  return `${linesOf(comment)
+    .map(line => `: ${line}\n`)
+    .join('')}\n`
+}
+
+/** Of the lines that each kind of line end makes (HTML Standard §9.2.6). */
+const linesOf = (text: string): string[] => text.split(/\r\n|\r|\n/)
 
 /** @throws TypeError for an id or a type that cannot stand in a line, and for what is no text */
 function textOf({ id, data, event, retry }: ServerSentEvent): string {
@@ -63,6 +89,6 @@ function textOf({ id, data, event, retry }: ServerSentEvent): string {
     throw new TypeError('the type of an event cannot stand in a line')
   const type = event === undefined ? '' : `event: ${event}\n`
   const wait = retry === undefined ? '' : `retry: ${retry}\n`
-  const lines = data.split(/\r\n|\r|\n/).map(line => `data: ${line}\n`)
+  const lines = linesOf(data).map(line => `data: ${line}\n`)
   return `id: ${id}\n${type}${wait}${lines.join('')}\n`
 }

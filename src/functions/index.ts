@@ -11,6 +11,6 @@ export type {
   ResumeFunction,
   TrailerSource,
 } from './contract.ts'
-export type { EventSourceFunction, ServerSentEvent } from './events.ts'
+export type { EventSourceFunction, ServerSentComment, ServerSentEvent } from './events.ts'
 export type { ResumableController, ResumableSource, ResumableStream } from './resumable.ts'
 export type { Socket, SocketContext, SocketHandlers, WebSocketFunction } from './web-socket.ts'

@@ -42,3 +42,13 @@ it('the id of an event may be a number; where it stands is a text, as in Last-Ev
   expect(await new Response(stream).text()).toBe('id: 7\ndata: a\n\n')
   expect(stream.freeze()).toBe('7')
 })
+
+it('a comment may come in place of an event, which is asked for again', async () => {
+  const asked: string[] = []
+  const given = [{ comment: 'still\nhere' }, { id: '1', data: 'a' }, { comment: '' }, undefined]
+  const stream = events('0', async id => given[asked.push(id) - 1])
+  expect(await new Response(stream).text()).toBe(': still\n: here\n\nid: 1\ndata: a\n\n: \n\n')
+  expect([asked, stream.freeze()]).toEqual([['0', '0', '1', '1'], '1'])
+  const none = events('0', async () => ({ comment: 7 }) as never)
+  await expect(new Response(none).text()).rejects.toThrow(/^a comment is no text: number$/)
+})
