@@ -92,7 +92,7 @@ export class Sessions {
    */
   async move(prefix: string, container: string): Promise<Moved> {
     for (let attempt = 1; ; attempt++) {
-      const connection = choose(await this.#census(), prefix)
+      const connection = choose(await this.#searched(prefix), prefix)
       const target = this.#target(connection, container)
       const { id, owner, generation, container: from } = connection
       const report = await this.#options.move(owner, connection.sessionId, target)
@@ -116,6 +116,14 @@ export class Sessions {
           // It has gone on, or ended, since we asked.
           if (attempt === ATTEMPTS) throw new Error(`the connection moved again before it could be found`)
       }
+    }
+  }
+
+  /** All connections; asked for again while it is in none: it may be on its way between two containers. */
+  async #searched(prefix: string): Promise<Found[]> {
+    for (let attempt = 1; ; attempt++) {
+      const found = await this.#census()
+      if (attempt === ATTEMPTS || found.some(({ id }) => id.startsWith(prefix))) return found
     }
   }
 

@@ -181,6 +181,19 @@ describe('a move', () => {
     expect(orders).toHaveLength(5)
   })
 
+  it('is found although it was just on its way between two containers', async () => {
+    const all = lists.get(1)
+    lists.set(1, [])
+    const asked = lists.get.bind(lists)
+    let looks = 0
+    lists.get = id => {
+      if (id === 1 && ++looks === 3) lists.set(1, all)
+      return asked(id)
+    }
+    expect(await sessions.move('ab', 'echo-2')).toMatchObject({ from: 'echo-1', to: 'echo-2' })
+    expect(looks).toBe(3)
+  })
+
   it('that cannot move yet says what keeps it', async () => {
     report = () => undefined
     lists.set(1, [{ ...connection('aa'), stays: 'GET / of echo (call x, for 9 s)' }])
