@@ -106,7 +106,7 @@ class Driver implements Served, Holder {
   readonly #account: Account | undefined
   /** Bytes that have come and that were written. */
   #moved = 0
-  /** The same as it was when it was seen to change last, and that moment. */
+  /** What {@link progress} was when it was seen to change last, and that moment. */
   #seen = 0
   #changed: number
   readonly #keepAlive: number
@@ -312,11 +312,17 @@ class Driver implements Served, Holder {
 
   #tick(): void {
     if (this.#ending) return
-    if (this.#stalled !== undefined && this.#clock.steady() - this.#stalled > this.#stall) {
+    const now = this.#clock.steady()
+    const { progress } = this
+    if (progress !== this.#seen) {
+      this.#seen = progress
+      this.#changed = now
+    }
+    if (this.#stalled !== undefined && now - Math.max(this.#stalled, this.#changed) > this.#stall) {
       this.#gone(new Error('the client takes nothing'))
       return
     }
-    if (this.#deserted()) {
+    if (this.#deserted(now)) {
       this.#gone(new Error('the client has closed its side, and nothing was sent to it for too long'))
       return
     }
@@ -325,14 +331,9 @@ class Driver implements Served, Holder {
   }
 
   /** A client that has closed its side may have gone: that shows only when something is sent. */
-  #deserted(): boolean {
-    const now = this.#clock.steady()
-    if (this.#moved !== this.#seen) {
-      this.#seen = this.#moved
-      this.#changed = now
-    }
+  #deserted(now: number): boolean {
     const quiet = this.#keepAlive > 0 && now - this.#changed > this.#keepAlive
-    return this.#inputEnded && quiet && !this.#serving.pending
+    return this.#inputEnded && this.#stalled === undefined && quiet && !this.#serving.pending
   }
 }
 

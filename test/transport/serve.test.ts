@@ -292,6 +292,24 @@ describe('a connection', () => {
     expect(text).not.toMatch(/0\r\n\r\n$/)
   })
 
+  it('whose client takes a long answer slowly is not given up, though it has closed its side', async () => {
+    const clock = new HandClock()
+    const body = new Uint8Array(16_000_000)
+    const { client, served } = await pair(
+      { request: (_, response) => response.reply({ status: 200, body }) },
+      { clock },
+    )
+    client.end('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    let length = 0
+    for await (const piece of client) {
+      length += (piece as Buffer).length
+      // In all longer than `keep-alive`, after which a client that is given nothing would be gone.
+      clock.pass(Math.ceil((piece as Buffer).length / 300))
+    }
+    expect(length).toBeGreaterThan(body.length)
+    await served.closed
+  })
+
   it('whose client takes nothing is given up', async () => {
     const clock = new HandClock()
     const endless: HttpHandlers = {
