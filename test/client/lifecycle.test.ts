@@ -2,12 +2,11 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { createServer as createHttp2 } from 'node:http2'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { afterAll, describe, expect, it } from 'vitest'
 import { Client, type ClientError, type ClientOptions } from '../../src/client/index.ts'
 import type { Connector } from '../../src/transport/connector.ts'
 import { network } from '../../src/transport/network.ts'
+import { collect } from '../support/kept.ts'
 import { RawServer } from './raw-server.ts'
 
 /** What becomes of connections and of those who wait for them, whatever ends first. */
@@ -340,8 +339,6 @@ describe('a response', () => {
   })
 
   it('that cannot be read any more lets its connection go', async () => {
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
     const server = await raw(socket => {
       socket.on('data', () => {
         socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n')
