@@ -56,9 +56,19 @@ interface TlsStream {
   abort(): void
 }
 
+/**
+ * Bytes that a stream is given at a time. It counts a write as waiting until the last byte has left, so that
+ * no more would tell how far a peer has come that reads slowly.
+ */
+const PORTION = 262_144
+
 class DuplexTransport implements Transport {
   onDrain: (() => void) | undefined
   readonly #stream: Duplex
+  /** What the stream has not been given yet, in portions. */
+  #left: Uint8Array[] = []
+  /** Nothing more is written. */
+  #finished = false
   #handlers: TransportHandlers | undefined
   #ended = false
   #reading = false
@@ -68,7 +78,7 @@ class DuplexTransport implements Transport {
     // These stay for ever: an error without a listener would end the process.
     stream.on('error', error => this.#gone(error))
     stream.on('close', () => this.#gone(new Error('the stream was closed')))
-    stream.on('drain', () => this.onDrain?.())
+    stream.on('drain', () => this.#pour() || this.onDrain?.())
   }
 
   get duplex(): Duplex {
@@ -76,11 +86,11 @@ class DuplexTransport implements Transport {
   }
 
   get queued(): boolean {
-    return this.#stream.writableNeedDrain
+    return this.#left.length > 0 || this.#stream.writableNeedDrain
   }
 
   get unsent(): number {
-    return this.#stream.writableLength
+    return this.#stream.writableLength + sizeOf(this.#left)
   }
 
   read(handlers: TransportHandlers): void {
@@ -113,7 +123,11 @@ class DuplexTransport implements Transport {
 
   write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {
     const stream = this.#stream
-    if (stream.destroyed || stream.writableEnded) return 'flushed'
+    if (stream.destroyed || stream.writableEnded || this.#finished) return 'flushed'
+    if (this.#left.length > 0 || sizeOf(chunks) > PORTION) {
+      for (const chunk of chunks) this.#left.push(...portions(chunk))
+      return this.#pour() ? 'queued' : 'flushed'
+    }
     if (chunks.length > 1) stream.cork()
     for (const chunk of chunks) stream.write(chunk)
     if (chunks.length > 1) stream.uncork()
@@ -121,28 +135,51 @@ class DuplexTransport implements Transport {
   }
 
   end(): void {
-    this.#stream.end()
+    this.#finished = true
+    if (this.#left.length === 0) this.#stream.end()
   }
 
   destroy(): void {
     this.#handlers = undefined
     this.onDrain = undefined
+    this.#left = []
     this.#stream.destroy()
   }
 
   abort(): void {
     this.#handlers = undefined
     this.onDrain = undefined
+    this.#left = []
     const { abort } = this.#stream as Partial<TlsStream>
     if (abort === undefined) this.#stream.destroy()
     else abort.call(this.#stream)
   }
 
+  /** Gives the stream of what is left as much as it takes. @returns whether something waits still */
+  #pour(): boolean {
+    const stream = this.#stream
+    if (this.#left.length === 0) return stream.writableNeedDrain
+    while (this.#left.length > 0 && !stream.writableNeedDrain) stream.write(this.#left.shift())
+    if (this.#finished && this.#left.length === 0) stream.end()
+    return this.#left.length > 0 || stream.writableNeedDrain
+  }
+
   #gone(error: Error): void {
+    this.#left = []
     const handlers = this.#handlers
     if (handlers === undefined) return
     this.#handlers = undefined
     // A stream that closes when both sides have ended is gone, too, but nothing is missing.
     handlers.error(this.#ended && this.#stream.writableFinished ? new Error('the stream has ended') : error)
   }
+}
+
+function sizeOf(chunks: readonly Uint8Array[]): number {
+  let size = 0
+  for (const { length } of chunks) size += length
+  return size
+}
+
+function* portions(chunk: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < chunk.length; at += PORTION) yield chunk.subarray(at, at + PORTION)
 }

@@ -310,6 +310,25 @@ describe('a connection', () => {
     await served.closed
   })
 
+  it('whose client takes a long answer slowly is not taken for one that takes nothing', async () => {
+    const clock = new HandClock()
+    const body = new Uint8Array(32_000_000)
+    const { client, served } = await pair(
+      { request: (_, response) => response.reply({ status: 200, body }) },
+      { clock, stall: 16_000 },
+    )
+    client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    let length = 0
+    for await (const piece of client) {
+      length += (piece as Buffer).length
+      // In all twice as long as `stall`, and the answer was written at once.
+      clock.pass(Math.ceil((piece as Buffer).length / 1000))
+    }
+    expect(length).toBeGreaterThan(body.length)
+    client.destroy()
+    await served.closed
+  })
+
   it('whose client takes nothing is given up', async () => {
     const clock = new HandClock()
     const endless: HttpHandlers = {
