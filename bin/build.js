@@ -18,8 +18,8 @@ if (existsSync(inside('src')) && existsSync(compiler)) {
   if (status === 0 && existsSync(inside('node_modules/rolldown'))) {
     const { joinModules } = await import('./bundle.js')
     await joinModules()
-    const { makePage } = await import('./page.js')
-    await makePage()
+    const { makePages } = await import('./page.js')
+    await makePages()
   }
   // npx keeps a link to it where an earlier version was run: that could not be run after a build.
   if (existsSync(main)) chmodSync(main, 0o755)

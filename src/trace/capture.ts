@@ -112,7 +112,12 @@ export class Capture {
   /** A secret of one of them, as a session's `onSecret` gives it. */
   secret(exposed: ExposedSecret, clientRandom: Uint8Array): void {
     const line = keyLogLine(exposed, clientRandom)
-    if (line !== undefined) this.#log.push(`${line}\n`)
+    if (line !== undefined) this.keyLog(line)
+  }
+
+  /** The same, as a line of a key log. */
+  keyLog(line: string): void {
+    this.#log.push(`${line}\n`)
   }
 
   /** The file. Who has it can read the connections. */

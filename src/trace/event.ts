@@ -23,8 +23,8 @@ export interface TracedRecord {
   readonly bytes: Uint8Array
   /** Of its content: what the header says of a record in clear, or what was sealed with it. */
   readonly type: number
-  /** Bytes of the content, without content type and padding. */
-  readonly contentLength: number
+  /** Without content type and padding. */
+  readonly content: Uint8Array
   readonly sealed: TracedSeal | undefined
 }
 
@@ -119,4 +119,6 @@ export interface TracedGap {
   readonly side: Side
   readonly length: number
   readonly reason: string
+  /** As they were on the wire; undefined for what lies in records that are told of themselves. */
+  readonly bytes: Uint8Array | undefined
 }

@@ -25,7 +25,7 @@ export interface Known {
 }
 
 /** From where on the three extracted secrets exist, and the one that each follows from. */
-const EXTRACTED = {
+export const EXTRACTED = {
   early_secret: { after: 'ClientHello', from: undefined, input: 'the PSK' },
   handshake_secret: { after: 'ServerHello', from: 'early_secret', input: 'the shared secret of the (EC)DHE' },
   master_secret: { after: 'ServerHello', from: 'handshake_secret', input: 'zeros' },

@@ -35,8 +35,8 @@ export function traceLines(event: TraceEvent): readonly string[] {
   }
 }
 
-function recordLines({ side, index, bytes, type, contentLength, sealed }: TracedRecord): string[] {
-  const what = `${side} record ${index}: ${contentTypeName(type)}, ${contentLength} bytes`
+function recordLines({ side, index, bytes, type, content, sealed }: TracedRecord): string[] {
+  const what = `${side} record ${index}: ${contentTypeName(type)}, ${content.length} bytes`
   if (sealed === undefined)
     return ['', `${what}, in clear (RFC 8446 §5.1), header ${hex(bytes.subarray(0, 5))}`]
   const { secret, sequenceNumber, padding } = sealed
@@ -70,8 +70,8 @@ function fieldLines({ offset, length, depth, name, value }: TraceEntry): string[
   return [head, ...bytesLines(bytes, where.length + indent.length + 2)]
 }
 
-/** Undefined: bytes, which need lines of their own. */
-function valueText(name: string, value: unknown): string | undefined {
+/** What stands in a field, in words; empty: other fields, which follow; undefined: bytes. */
+export function valueText(name: string, value: unknown): string | undefined {
   if (typeof value === 'number') return numberText(name, value)
   if (value instanceof Uint8Array)
     return name === 'psk_key_exchange_modes' ? list(name, [...value]) : undefined

@@ -66,7 +66,7 @@ export class Tracer {
       }
     } catch (error) {
       this.#goOn()
-      this.#gap(side, all.length - at, (error as Error).message)
+      this.#gap(side, all.slice(at), (error as Error).message)
       this.#lost.add(side)
       return
     }
@@ -107,26 +107,23 @@ export class Tracer {
   }
 
   #giveUp(reason: string): void {
-    for (const { side, record } of this.#waiting) this.#gap(side, record.length, reason)
+    for (const { side, record } of this.#waiting) this.#gap(side, bytesOf(record), reason)
     this.#waiting = []
     this.#waitingBytes = 0
   }
 
-  #gap(side: Side, length: number, reason: string): void {
-    this.#events.push({ kind: 'gap', side, length, reason })
+  #gap(side: Side, bytes: Uint8Array, reason: string): void {
+    this.#events.push({ kind: 'gap', side, length: bytes.length, reason, bytes })
   }
 
   /** @returns false if its key is not known yet */
   #record(side: Side, record: RawRecord): boolean {
     const direction = this.#sides[side]
-    const bytes = record.bytes.slice(record.at, record.at + record.length)
+    const bytes = bytesOf(record)
     if (record.type !== ContentType.application_data) {
       const content = bytes.subarray(RECORD_HEADER_LENGTH)
       const index = direction.records++
-      const { length: contentLength } = content
-      this.#events.push({
-        ...{ kind: 'record', side, index, bytes, type: record.type, contentLength, sealed: undefined },
-      })
+      this.#events.push({ kind: 'record', side, index, bytes, type: record.type, content, sealed: undefined })
       this.#content(direction, record.type, content)
       return true
     }
@@ -134,13 +131,12 @@ export class Tracer {
     if (opened === 'later') return false
     const index = direction.records++
     if (opened === undefined) {
-      this.#gap(side, record.length, 'none of the keys opens it: refused early data, or a forged record')
+      this.#gap(side, bytes, 'none of the keys opens it: refused early data, or a forged record')
       return true
     }
     const { type, content, length, secret, sequenceNumber } = opened
     const sealed = { secret, sequenceNumber, padding: length - content.length - 1 }
-    const { length: contentLength } = content
-    this.#events.push({ kind: 'record', side, index, bytes, type, contentLength, sealed })
+    this.#events.push({ kind: 'record', side, index, bytes, type, content: content.slice(), sealed })
     this.#content(direction, type, content)
     return true
   }
@@ -171,7 +167,8 @@ export class Tracer {
     try {
       message = decodeHandshake(bytes)
     } catch (error) {
-      this.#gap(side, bytes.length, (error as Error).message)
+      const { message: reason } = error as Error
+      this.#events.push({ kind: 'gap', side, length: bytes.length, reason, bytes: undefined })
       return
     }
     const { type } = message
@@ -293,4 +290,8 @@ export class Tracer {
       expanded(hash, 'PSK of the ticket', secret, source, { what: 'ticket_nonce', bytes: nonce }),
     )
   }
+}
+
+function bytesOf({ bytes, at, length }: RawRecord): Uint8Array {
+  return bytes.slice(at, at + length)
 }

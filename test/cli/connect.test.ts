@@ -1,5 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readRecording } from '../../src/trace/recording.ts'
 import { freePort } from '../support/peers/ports.ts'
 import { refused } from '../support/refusal.ts'
 import { Certificates, has, hotpotato, Server } from '../support/tls-programs.ts'
@@ -164,6 +165,43 @@ describe('connect, to serve', () => {
     expect([status, stderr]).toEqual([1, expect.stringMatching(/^--pcap .* cannot be written \(ENOENT\)\n$/)])
   })
 
+  it('records what --trace shows, in a file of its owner alone', async () => {
+    const file = files.file('session.json')
+    writeFileSync(file, 'x'.repeat(1_000_000), { mode: 0o644 })
+    expect((await connect(TLS, '--resume', '--key-update', '--record', file)).status).toBe(0)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    const { connections } = readRecording(readFileSync(file, 'utf8'))
+    expect(connections.map(({ title }) => title)).toEqual(['a handshake', 'a resumption'])
+    for (const { events, states } of connections) {
+      expect(events.filter(event => event.kind === 'gap')).toEqual([])
+      expect(events.filter(event => event.kind === 'secret' && event.follows === false)).toEqual([])
+      expect(states[0]!.when).toBe('after the handshake')
+    }
+    const { status, stderr } = await connect(TLS, '--record', files.file('none/x.json'), '--quiet')
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^--record .* cannot be written \(ENOENT\)\n$/),
+    ])
+  })
+
+  it('records as far as it came where the server is not trusted', async () => {
+    const file = files.file('refused.json')
+    const words = ['connect', `localhost:${server.port}`, '--record', file]
+    expect((await hotpotato(words)).status).toBe(1)
+    const [connection] = readRecording(readFileSync(file, 'utf8')).connections
+    expect(connection!.events).toContainEqual(
+      expect.objectContaining({ kind: 'alert', side: 'client', text: expect.stringMatching(/^unknown_ca/) }),
+    )
+    expect(connection!.states).toEqual([])
+  })
+
+  it('sends a share for the groups that are said, or for none', async () => {
+    const retried = await connect(TLS, '--key-shares', '')
+    expect(retried.stderr).toMatch(/^group .* \(after a HelloRetryRequest\)$/m)
+    const direct = await connect(TLS, '--key-shares', 'X25519')
+    expect(direct.stderr).toMatch(/^group +x25519$/m)
+  })
+
   it('trusts no server without a reason', async () => {
     const target = `localhost:${server.port}`
     const refused = await hotpotato(['connect', target])
@@ -196,6 +234,8 @@ describe('the command line of connect', () => {
     [['localhost:1', '--psk=00', '--psk-identity='], /^--psk and --psk-identity: an identity has 1 to/],
     [['localhost:1', '--psk=', '--psk-identity=a'], /^--psk and --psk-identity: a key has at least/],
     [['localhost:1', '--groups='], /^no group is named; known are X25519MLKEM768, /],
+    [['localhost:1', '--key-shares=potato'], /^--key-shares: no group potato is offered\n$/],
+    [['localhost:1', '--groups=x25519', '--key-shares=secp256r1'], /^--key-shares: no group secp256r1 is/],
     [['localhost:1', '--suites='], /^no cipher suite is named; known are TLS_AES_128_GCM_SHA256, /],
   ])('%j is told what is wrong, in one line', async (args, line) => {
     const { code, stderr } = await refused(['connect', ...args])

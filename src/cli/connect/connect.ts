@@ -15,7 +15,7 @@ import { TlsDuplex } from '../../tls13/io/duplex.ts'
 import { type PeerName, peerName } from '../../tls13/io/peer-name.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
-import type { Capture } from '../../trace/capture.ts'
+import { Recorder } from '../../trace/recorder.ts'
 import type { ConnectError } from '../../transport/connector.ts'
 import { dial } from '../../transport/dial.ts'
 import { encode } from '../../wire/index.ts'
@@ -25,6 +25,7 @@ import { printable } from '../terminal/output.ts'
 import { CaptureFile, captured } from '../tls/capture-file.ts'
 import { textOf } from '../tls/file.ts'
 import { openPrivate, writePrivate } from '../tls/private-file.ts'
+import { type RecordedTap, RecordingFile, recorded } from '../tls/recording-file.ts'
 import { commonConfig } from '../tls/tls-flags.ts'
 import { ConnectionTrace, type Tap, tapSocket } from '../tls/trace.ts'
 import type { CONNECT_FLAGS } from './flags.ts'
@@ -44,14 +45,24 @@ export async function connect(address: string, values: Values): Promise<void> {
   const target = targetOf(address)
   const early = values['early-data']
   const earlyData = early === undefined ? undefined : bytesOf('early-data', early)
+  const config = await clientConfig(target, values)
   const file = values.pcap === undefined ? undefined : new CaptureFile(values.pcap)
-  const client = new Client(target, values, await clientConfig(target, values), file?.capture)
+  const recording = values.record === undefined ? undefined : new RecordingFile(values.record)
+  const recorder = recording === undefined ? undefined : new Recorder(address)
+  const client = new Client(target, values, config, { capture: file?.capture, recorder })
   try {
     if (!values.resume && earlyData === undefined) return await client.talk()
     return await client.talk(await client.ticket(), earlyData)
   } finally {
     file?.end()
+    if (recorder !== undefined) recording?.end(recorder.recording())
   }
+}
+
+/** What keeps the connections of a client. */
+interface Kept {
+  readonly capture: CaptureFile['capture'] | undefined
+  readonly recorder: Recorder | undefined
 }
 
 interface Target {
@@ -64,13 +75,13 @@ class Client {
   readonly #target: Target
   readonly #values: Values
   readonly #config: ClientConfig
-  readonly #capture: Capture | undefined
+  readonly #kept: Kept
   /** The chain that the server has shown, for the report; empty where a PSK took its place. */
   #chain: readonly Uint8Array[] = []
 
-  constructor(target: Target, values: Values, config: ClientConfig, capture: Capture | undefined) {
+  constructor(target: Target, values: Values, config: ClientConfig, kept: Kept) {
     this.#target = target
-    this.#capture = capture
+    this.#kept = kept
     this.#values = values
     const { verify } = config as { verify: CertificateVerifier }
     this.#config = {
@@ -149,7 +160,9 @@ class Client {
     const hello = new HelloReader(this.#config.provider)
     socket.on('data', bytes => hello.see(new Uint8Array(bytes)))
     this.#chain = []
-    const connection = clientOver(socket, { ...this.#config, ...config, ...this.#traced(socket) })
+    const record = this.#recorded(config.resume === undefined ? 'a handshake' : 'a resumption')
+    const own = { ...this.#config, ...config, ...this.#traced(socket, record) }
+    const connection = clientOver(socket, own)
     connection.once('earlyData', accepted => {
       if (send === undefined) return
       this.#note(`early data: ${accepted ? 'accepted' : 'rejected, sent again'}`)
@@ -164,7 +177,13 @@ class Client {
     for (const line of handshakeLines(connection, hello)) this.#note(line)
     for (const line of certificateLines(this.#chain)) this.#note(line)
     this.#dump(connection)
+    if (record !== undefined) noteStates(connection, record)
     return connection
+  }
+
+  #recorded(title: string): RecordedTap | undefined {
+    const { recorder } = this.#kept
+    return recorder && recorded(recorder, title, this.#config.provider, SYSTEM_CLOCK)
   }
 
   #early(connection: TlsDuplex, data: Uint8Array): void {
@@ -180,8 +199,10 @@ class Client {
     writePrivate('dump', file, openPrivate('dump', file), encode(SessionState, session.snapshot()))
   }
 
-  #traced(socket: Socket): Pick<ClientConfig, 'onSecret'> {
-    const traces: Tap[] = this.#capture === undefined ? [] : [captured(this.#capture, SYSTEM_CLOCK, 'client')]
+  #traced(socket: Socket, record: RecordedTap | undefined): Pick<ClientConfig, 'onSecret'> {
+    const { capture } = this.#kept
+    const traces: Tap[] = record === undefined ? [] : [record]
+    if (capture !== undefined) traces.push(captured(capture, SYSTEM_CLOCK, 'client'))
     if (this.#values.trace) {
       const write = (line: string): void => void process.stderr.write(`${printable(line)}\n`)
       traces.push(new ConnectionTrace(this.#config.provider, 'client', write))
@@ -206,6 +227,13 @@ async function reach(host: string, port: number): Promise<Socket> {
   } catch (error) {
     throw new CommandError(`cannot connect to ${host} port ${port}: ${(error as ConnectError).code}`)
   }
+}
+
+/** The state behind the handshake, and the last one with which something of the server's has come. */
+function noteStates(connection: TlsDuplex, record: RecordedTap): void {
+  const { session } = connection
+  record.state(session.snapshot(), 'after the handshake')
+  connection.on('data', () => record.state(session.snapshot(), 'after the last answer'))
 }
 
 /** @throws UsageError for values that each make sense, and do not fit into one hello */
@@ -236,13 +264,24 @@ async function clientConfig({ host }: Target, values: Values): Promise<ClientCon
     ...common,
     verify: judgeOf(values, name),
     ...asked,
-    // As browsers do: one hybrid share, and one classic share for servers that do not know it.
-    keyShares: [...new Set([ids[0]!, ids.find(id => id === NamedGroup.x25519) ?? ids[0]!])],
+    keyShares: sharesOf(values, ids),
     certificates: ownCertificate(values, provider),
     requestStatus: true,
     postHandshakeAuth: values.cert !== undefined,
     ...(values['show-key-schedule'] ? { onSecret: showing(common.onSecret) } : {}),
   }
+}
+
+/** @throws UsageError a group that is not offered */
+function sharesOf({ 'key-shares': names }: Values, ids: readonly number[]): readonly number[] {
+  // As browsers do: one hybrid share, and one classic share for servers that do not know it.
+  if (names === undefined) return [...new Set([ids[0]!, ids.find(id => id === NamedGroup.x25519) ?? ids[0]!])]
+  return names.map(name => {
+    const id = Object.entries(NamedGroup).find(([known]) => known.toLowerCase() === name.toLowerCase())?.[1]
+    if (id === undefined || !ids.includes(id))
+      throw new UsageError(`--key-shares: no group ${name} is offered`)
+    return id
+  })
 }
 
 function nameOf({ servername }: Values, host: string): PeerName {

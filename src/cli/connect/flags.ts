@@ -36,6 +36,18 @@ export const CONNECT_FLAGS = {
     completes: 'file',
     help: 'write what goes to and fro, with its secrets, for Wireshark (pcapng)',
   },
+  record: {
+    kind: 'text',
+    value: 'FILE',
+    completes: 'file',
+    help: 'write each record, message, secret and state as JSON, or as a page (.html)',
+  },
+  'key-shares': {
+    kind: 'list',
+    value: 'A,B',
+    help: 'groups to send a share for; none: the server has to ask for one',
+    mayBeEmpty: true,
+  },
   resume: { kind: 'switch', help: 'connect, wait for a ticket, and resume with it on a second connection' },
   'early-data': {
     kind: 'text',

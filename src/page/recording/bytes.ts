@@ -1,0 +1,100 @@
+import type { Hex, RecordedField, RecordedFields } from '../../trace/recording.ts'
+import { element } from '../dom.ts'
+
+/** Bytes of a field that its row shows; all of them are marked above. */
+const BESIDE = 24
+
+/** Hexadecimal with room between bytes, so that it breaks into lines anywhere. */
+export function spaced(bytes: Hex): string {
+  return bytes.replace(/..(?=.)/g, '$& ')
+}
+
+/** A piece of bytes: where it begins and ends. */
+export interface Span {
+  readonly from: number
+  readonly to: number
+}
+
+/** Bytes as text, of which some are marked, and of which some pieces are underlined. */
+export class HexView {
+  readonly node = element('p', { class: 'hex', tabindex: '0', role: 'group' })
+  readonly #bytes: Hex
+  readonly #edges: readonly Span[]
+
+  /** @param label what these bytes are @param edges what is no content, as a header */
+  constructor(bytes: Hex, label: string, edges: readonly Span[] = []) {
+    this.#bytes = bytes
+    this.#edges = edges
+    this.node.setAttribute('aria-label', label)
+    this.mark(undefined)
+  }
+
+  mark(span: Span | undefined): void {
+    if (this.#bytes.length === 0) {
+      this.node.replaceChildren('no bytes')
+      return
+    }
+    const cuts = [...this.#edges, ...(span === undefined ? [] : [span])].flatMap(({ from, to }) => [from, to])
+    const ends = [...new Set([0, ...cuts, this.#bytes.length / 2])].sort((one, other) => one - other)
+    const parts = ends.slice(1).map((to, index) => this.#part({ from: ends[index]!, to }, span))
+    this.node.replaceChildren(...parts.flatMap(part => [part, ' ']))
+    const marked = this.node.querySelector('mark')
+    if (marked !== null) this.node.scrollTop = marked.offsetTop - this.node.offsetTop - 24
+  }
+
+  #part(piece: Span, marked: Span | undefined): Node {
+    const text = spaced(this.#bytes.slice(2 * piece.from, 2 * piece.to))
+    const lies = ({ from, to }: Span) => from <= piece.from && piece.to <= to
+    if (marked !== undefined && lies(marked)) return element('mark', {}, text)
+    return this.#edges.some(lies) ? element('span', { class: 'edge' }, text) : document.createTextNode(text)
+  }
+}
+
+/** Bytes with their fields: a button for each marks what it says. @param label what these bytes are */
+export function annotated(bytes: Hex, { fields, stopped }: RecordedFields, label: string): Node[] {
+  const view = new HexView(bytes, `the bytes of ${label}`)
+  let pressed: HTMLButtonElement | undefined
+  const choose = (button: HTMLButtonElement, { offset, length }: RecordedField): void => {
+    const again = pressed === button
+    pressed?.setAttribute('aria-pressed', 'false')
+    pressed = again ? undefined : button
+    pressed?.setAttribute('aria-pressed', 'true')
+    view.mark(again ? undefined : { from: offset, to: offset + length })
+  }
+  const rows = fields.map(field => {
+    const button = element('button', { type: 'button', 'aria-pressed': 'false', title: field.notation })
+    button.textContent = field.name
+    button.style.marginLeft = `${field.depth * 0.7}rem`
+    button.addEventListener('click', () => choose(button, field))
+    return element(
+      'tr',
+      {},
+      element('th', { scope: 'row' }, button),
+      element('td', {}, String(field.offset)),
+      element('td', {}, String(field.length)),
+      element('td', { class: 'value' }, fieldText(bytes, field)),
+    )
+  })
+  const heads = ['field', 'at', 'bytes', 'value'].map(name => element('th', { scope: 'col' }, name))
+  return [
+    view.node,
+    element(
+      'div',
+      { class: 'fields', tabindex: '0', role: 'region', 'aria-label': `the fields of ${label}` },
+      element(
+        'table',
+        { class: 'annotated' },
+        element('thead', {}, element('tr', {}, ...heads)),
+        element('tbody', {}, ...rows),
+      ),
+    ),
+    ...(stopped === undefined ? [] : [element('p', { class: 'fault' }, `It stopped ${stopped}`)]),
+  ]
+}
+
+/** What a field says, in words or in hexadecimal. */
+export function fieldText(bytes: Hex, { offset, length, text }: RecordedField): string {
+  if (text !== undefined) return text
+  const own = bytes.slice(2 * offset, 2 * (offset + length))
+  return length <= BESIDE ? own : `${own.slice(0, 2 * BESIDE)}…`
+}

@@ -1,0 +1,42 @@
+import type { RecordedConnection, RecordedState } from '../../trace/recording.ts'
+import { byId, element, row } from '../dom.ts'
+import { annotated } from './bytes.ts'
+import { differences } from './difference.ts'
+import { lazily } from './records.ts'
+
+/** Shows the states of a connection's session, and what has changed from each to the next. */
+export function showStates({ states, side }: RecordedConnection): void {
+  const none = element('p', {}, 'This recording has none: its connection ended before its handshake did.')
+  byId('states').replaceChildren(
+    ...(states.length === 0 ? [none] : []),
+    ...states.flatMap((state, index) => {
+      const before = states[index - 1]
+      return [...(before === undefined ? [] : [changes(before, state)]), stateNode(state, side)]
+    }),
+  )
+}
+
+function stateNode(state: RecordedState, side: string): HTMLElement {
+  const text = `${state.when}: ${state.bytes.length / 2} bytes, seen from the ${side}`
+  return lazily(element('summary', {}, text), () => annotated(state.bytes, state, `the state ${state.when}`))
+}
+
+function changes(before: RecordedState, after: RecordedState): HTMLElement {
+  const found = differences(before, after)
+  if (found.length === 0) return element('p', {}, 'From there to here nothing has changed, not one byte.')
+  const heads = ['changed', 'before', 'after'].map(name => element('th', { scope: 'col' }, name))
+  return element(
+    'div',
+    { class: 'fields', tabindex: '0', role: 'region', 'aria-label': `what has changed ${after.when}` },
+    element(
+      'table',
+      { class: 'annotated' },
+      element('thead', {}, element('tr', {}, ...heads)),
+      element(
+        'tbody',
+        {},
+        ...found.map(one => row(one.path, one.before ?? 'not there', one.after ?? 'not there')),
+      ),
+    ),
+  )
+}

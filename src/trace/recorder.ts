@@ -1,0 +1,189 @@
+import type { CryptoProvider } from '../tls13/crypto/provider.ts'
+import { keyLogLine } from '../tls13/key-log.ts'
+import { type ExposedSecret, HkdfLabel } from '../tls13/key-schedule.ts'
+import { SessionState } from '../tls13/state.ts'
+import { type Annotation, annotate, encode, hex, type TraceEntry } from '../wire/index.ts'
+import type { Side, Step, TraceEvent } from './event.ts'
+import { alertWords, contentTypeName, SECTIONS } from './names.ts'
+import {
+  RECORDING_FORMAT,
+  RECORDING_VERSION,
+  type RecordedConnection,
+  type RecordedEvent,
+  type RecordedField,
+  type RecordedFields,
+  type RecordedState,
+  type RecordedStep,
+  type Recording,
+} from './recording.ts'
+import { EXTRACTED } from './schedule.ts'
+import { valueText } from './text.ts'
+import { Tracer } from './tracer.ts'
+
+/** Bytes of the wire that a recording has at most, of all its connections. */
+const MOST = 4 * 2 ** 20
+
+/** Makes a {@link Recording} of connections that are read along. */
+export class Recorder {
+  readonly #title: string
+  readonly #connections: Recorded[] = []
+  readonly #room = { left: MOST }
+
+  constructor(title: string) {
+    this.#title = title
+  }
+
+  /** Another connection begins. @param side the one whose secrets are told */
+  open(title: string, side: Side, provider: Pick<CryptoProvider, 'cipherSuites'>): Recorded {
+    const recorded = new Recorded(title, side, new Tracer(provider), this.#room)
+    this.#connections.push(recorded)
+    return recorded
+  }
+
+  /** What has been recorded so far. */
+  recording(): Recording {
+    return {
+      format: RECORDING_FORMAT,
+      version: RECORDING_VERSION,
+      title: this.#title,
+      connections: this.#connections.map(one => one.connection()),
+    }
+  }
+}
+
+/** One connection that is being recorded. Times are milliseconds since 1970. */
+export class Recorded {
+  readonly #title: string
+  readonly #side: Side
+  readonly #tracer: Tracer
+  readonly #room: { left: number }
+  readonly #keyLog: string[] = []
+  readonly #events: RecordedEvent[] = []
+  readonly #states: RecordedState[] = []
+  #leftOut = 0
+
+  constructor(title: string, side: Side, tracer: Tracer, room: { left: number }) {
+    this.#title = title
+    this.#side = side
+    this.#tracer = tracer
+    this.#room = room
+  }
+
+  /** What a side has sent. Once something had no room, nothing more of this connection is kept. */
+  bytes(side: Side, bytes: Uint8Array, at: number): void {
+    if (this.#leftOut > 0 || bytes.length > this.#room.left) {
+      this.#leftOut += bytes.length
+      return
+    }
+    this.#room.left -= bytes.length
+    this.#tracer.bytes(side, bytes)
+    this.#take(at)
+  }
+
+  secret(exposed: ExposedSecret, clientRandom: Uint8Array, at: number): void {
+    const line = keyLogLine(exposed, clientRandom)
+    if (line !== undefined) this.#keyLog.push(line)
+    this.#tracer.secret(exposed)
+    this.#take(at)
+  }
+
+  /** The session as it is. One of the same moment takes the place of the one before. @param when in words */
+  state(state: SessionState, when: string, at: number): void {
+    const bytes = encode(SessionState, state)
+    if (this.#states.at(-1)?.when === when) this.#states.pop()
+    this.#states.push({ at, when, bytes: hex(bytes), ...fieldsIn(annotate(SessionState, bytes, 'shown')) })
+  }
+
+  /** It is over. */
+  end(at: number): void {
+    this.#tracer.end()
+    this.#take(at)
+  }
+
+  connection(): RecordedConnection {
+    return {
+      ...{ title: this.#title, side: this.#side, leftOut: this.#leftOut, keyLog: [...this.#keyLog] },
+      ...{ events: [...this.#events], states: [...this.#states] },
+    }
+  }
+
+  #take(at: number): void {
+    for (const event of this.#tracer.take()) {
+      const recorded = recordedEvent(event)
+      if (recorded !== undefined) this.#events.push({ ...recorded, at })
+    }
+  }
+}
+
+type Timeless<T> = T extends unknown ? Omit<T, 'at'> : never
+
+/** Undefined: the record before has said it. */
+function recordedEvent(event: TraceEvent): Timeless<RecordedEvent> | undefined {
+  switch (event.kind) {
+    case 'record': {
+      const { kind, side, index, bytes, type, content, sealed } = event
+      return {
+        ...{ kind, side, index, type: contentTypeName(type), bytes: hex(bytes), content: hex(content) },
+        ...(sealed === undefined ? {} : { sealed }),
+      }
+    }
+    case 'message': {
+      const { kind, side, type, bytes, fields, transcriptHash } = event
+      const section = SECTIONS[type]
+      return {
+        ...{ kind, side, type, bytes: hex(bytes), ...fieldsIn(fields) },
+        ...(section === undefined ? {} : { section }),
+        ...(transcriptHash === undefined ? {} : { transcriptHash: hex(transcriptHash) }),
+      }
+    }
+    case 'alert':
+      return { kind: 'alert', side: event.side, bytes: hex(event.bytes), text: alertWords(event.bytes) }
+    case 'data':
+      return undefined
+    case 'secret': {
+      const { kind, name, secret, step, follows } = event
+      return {
+        ...{ kind, name, secret: hex(secret), step: recordedStep(name, step) },
+        ...(follows === undefined ? {} : { follows }),
+      }
+    }
+    case 'keys': {
+      const { kind, side, secret, aead, key, iv } = event
+      return { kind, side, secret, aead, key: hex(key), iv: hex(iv) }
+    }
+    case 'gap': {
+      const { kind, side, length, reason, bytes } = event
+      return { kind, side, length, reason, ...(bytes === undefined ? {} : { bytes: hex(bytes) }) }
+    }
+  }
+}
+
+function recordedStep(name: string, step: Step): RecordedStep {
+  const { hash } = step
+  if (step.operation === 'HKDF-Extract') {
+    const { operation, salt, input } = step
+    const from = EXTRACTED[name as keyof typeof EXTRACTED]?.from
+    return {
+      ...{ operation, hash, salt: { from: salt.from, bytes: hex(salt.bytes) } },
+      ...(from === undefined ? {} : { from }),
+      input: { what: input.what, ...(input.bytes === undefined ? {} : { bytes: hex(input.bytes) }) },
+    }
+  }
+  const { operation, from, label, context, info } = step
+  return {
+    ...{ operation, hash, from, label, context: { what: context.what, bytes: hex(context.bytes) } },
+    info: { bytes: hex(info), ...fieldsIn(annotate(HkdfLabel, info, 'shown')) },
+  }
+}
+
+function fieldsIn({ fields, error }: Annotation): RecordedFields {
+  return {
+    fields: fields.map(recordedField),
+    ...(error === undefined ? {} : { stopped: `at byte ${error.offset}: ${error.message}` }),
+  }
+}
+
+function recordedField({ offset, length, depth, name, notation, value }: TraceEntry): RecordedField {
+  const text = value === undefined ? 'absent' : valueText(name, value)
+  return { offset, length, depth, name, notation, ...(text === undefined ? {} : { text }) }
+}
