@@ -28,6 +28,7 @@ import { openPrivate, writePrivate } from '../tls/private-file.ts'
 import { type RecordedTap, RecordingFile, recorded } from '../tls/recording-file.ts'
 import { commonConfig } from '../tls/tls-flags.ts'
 import { ConnectionTrace, type Tap, tapSocket } from '../tls/trace.ts'
+import { BREAKAGES, breakNext } from './breakage.ts'
 import type { CONNECT_FLAGS } from './flags.ts'
 import { HelloReader } from './hello.ts'
 import { certificateLines, handshakeLines, publicKeyOf, secretLine } from './report.ts'
@@ -178,6 +179,9 @@ class Client {
     for (const line of certificateLines(this.#chain)) this.#note(line)
     this.#dump(connection)
     if (record !== undefined) noteStates(connection, record)
+    const harm = BREAKAGES.find(one => one === this.#values.break)
+    // Of two connections the last is the one to look at.
+    if (harm !== undefined && (config.resume !== undefined || !this.#values.resume)) breakNext(socket, harm)
     return connection
   }
 

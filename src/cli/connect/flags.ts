@@ -1,5 +1,6 @@
 import type { Flags } from '../line/flags.ts'
 import { TLS_FLAGS } from '../tls/flags.ts'
+import { BREAKAGES } from './breakage.ts'
 
 /** What `connect` takes. */
 export const CONNECT_FLAGS = {
@@ -47,6 +48,11 @@ export const CONNECT_FLAGS = {
     value: 'A,B',
     help: 'groups to send a share for; none: the server has to ask for one',
     mayBeEmpty: true,
+  },
+  break: {
+    kind: 'text',
+    among: BREAKAGES,
+    help: 'harm the first bytes behind the handshake: see what the server says',
   },
   resume: { kind: 'switch', help: 'connect, wait for a ticket, and resume with it on a second connection' },
   'early-data': {

@@ -4,7 +4,10 @@ import { showRecords } from './records.ts'
 import { showSchedule, showSecret } from './schedule.ts'
 import { showStates } from './states.ts'
 import { offerFiles } from './takes.ts'
+import { Teacher } from './teacher.ts'
 
+const SECRETS =
+  'This recording has the secrets of its connections in it: who has the file can read what they said.'
 const SECTIONS = ['records', 'schedule', 'state']
 
 /** Shows recordings: the one in this page, and those that are opened. */
@@ -40,8 +43,8 @@ class RecordingPage {
     const { title, connections } = this.#recording
     byId('title').textContent = title
     document.title = `${title}: a recording`
-    byId('banner').textContent =
-      'This recording has the secrets of its connections in it: who has the file can read what they said.'
+    // In teach mode it says so already.
+    if (byId('banner').hidden) byId('banner').textContent = SECRETS
     byId('banner').hidden = false
     this.#choice.replaceChildren(
       ...connections.map((one, index) =>
@@ -65,4 +68,6 @@ class RecordingPage {
   }
 }
 
-new RecordingPage()
+const page = new RecordingPage()
+// Where a server gives it, there are buttons for fresh connections.
+if (location.protocol === 'http:') new Teacher(text => page.open(text))

@@ -5,6 +5,7 @@ import { MissingPackageError } from '../../platform/optional-package.ts'
 import { portError } from '../../platform/port-error.ts'
 import type { MemberStatus } from '../status.ts'
 import { expose } from './exposition.ts'
+import { isLocal } from './guard.ts'
 import { metricsOf } from './metrics.ts'
 import { PAGE_PATH, Page, type PageSource } from './page.ts'
 import { type Reply, send } from './reply.ts'
@@ -102,15 +103,6 @@ async function answer({ method = '', url = '', headers }: IncomingMessage, sourc
     default:
       return { status: 404, text: 'there are /healthz, /metrics and /ui/\n' }
   }
-}
-
-/**
- * A page of another site reaches this port if its name leads here (DNS rebinding): then its name is what Host
- * says.
- */
-function isLocal(host: string | undefined): boolean {
-  const name = host?.replace(/:\d{1,5}$/, '').toLowerCase()
-  return name === 'localhost' || name === '[::1]' || (isIP(name ?? '') === 4 && name!.startsWith('127.'))
 }
 
 /** It is well when it takes connections: a function that cannot start is told by its own metrics. */

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import type { Observatory } from '../observatory/observatory.ts'
+import { type BuiltPage, isForeign, readPage } from './guard.ts'
 import { PageKey } from './page-key.ts'
 import { FIELDS, type Reply } from './reply.ts'
 
@@ -30,7 +29,7 @@ export class Page {
   readonly key = new PageKey()
   readonly #source: () => PageSource | undefined
   readonly #file: string
-  #html: { readonly text: string; readonly policy: string } | undefined
+  #html: BuiltPage | undefined
 
   /** @param file of the page; by default what was built */
   constructor(source: () => PageSource | undefined, file = BUILT) {
@@ -80,17 +79,6 @@ export class Page {
   }
 }
 
-/**
- * Whether a page of another site asks. Browsers say so by themselves: of what a link in one opens not, and
- * that is the page alone, which tells nothing.
- */
-function isForeign({ host = '', origin, ...fields }: IncomingMessage['headers']): boolean {
-  if (origin !== undefined && origin !== `http://${host.toLowerCase()}`) return true
-  const site = fields['sec-fetch-site']
-  const opened = fields['sec-fetch-mode'] === 'navigate' && fields['sec-fetch-dest'] === 'document'
-  return site !== undefined && site !== 'same-origin' && site !== 'none' && !opened
-}
-
 /** Tells events until one of both ends it, or the page does not read. */
 function follow(observatory: PageSource['observatory'], response: ServerResponse): Reply | undefined {
   let leftOut = 0
@@ -105,25 +93,4 @@ function follow(observatory: PageSource['observatory'], response: ServerResponse
   response.writeHead(200, { ...FIELDS, 'content-type': 'application/x-ndjson' })
   response.flushHeaders()
   return undefined
-}
-
-/** Only its own script and style run, and it asks this port alone. */
-function readPage(file: string): { readonly text: string; readonly policy: string } {
-  const text = readFileSync(file, 'utf8')
-  const hashes = (tag: string): string =>
-    [...text.matchAll(new RegExp(`<${tag}[^>]*>([\\s\\S]*?)</${tag}>`, 'g'))]
-      .map(([, inside]) => `'sha256-${createHash('sha256').update(inside!).digest('base64')}'`)
-      .join(' ')
-  const policy = [
-    "default-src 'none'",
-    `script-src ${hashes('script')}`,
-    `style-src ${hashes('style')}`,
-    "connect-src 'self'",
-    'img-src data:',
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-    "require-trusted-types-for 'script'",
-  ].join('; ')
-  return { text, policy }
 }

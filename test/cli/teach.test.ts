@@ -1,0 +1,213 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Classroom } from '../../src/cli/teach/classroom.ts'
+import { LESSONS } from '../../src/cli/teach/lessons.ts'
+import type { Taught } from '../../src/cli/teach/school.ts'
+import { type RecordedConnection, readRecording } from '../../src/trace/recording.ts'
+import { hotpotato, Platform } from '../support/platform.ts'
+import { Teaching } from '../support/teach.ts'
+
+/*
+ * `hotpotato ui --teach`: its lessons over a real platform, and who is told what they say.
+ */
+
+const CONFIG = `
+version: 1
+gateway: { defaultFunction: echo }
+functions: { echo: { hosts: [echo.local] }, hello: {} }
+`
+
+let platform: Platform
+let teaching: Teaching
+beforeAll(async () => {
+  platform = await Platform.start({ config: CONFIG })
+  teaching = await Teaching.open(platform.directory)
+})
+afterAll(async () => {
+  await teaching?.close()
+  await platform?.stop()
+})
+
+const messages = ({ events }: RecordedConnection): string[] =>
+  events.flatMap(event => (event.kind === 'message' ? [event.type] : []))
+
+async function taught(id: string) {
+  const answer = await teaching.ask(`lessons/${id}`, 'POST')
+  const text = await answer.text()
+  expect([answer.status, answer.status === 200 ? '' : text]).toEqual([200, ''])
+  const { recording, said, command } = JSON.parse(text) as Record<string, string>
+  return { ...readRecording(recording!), said: said!, command: command! }
+}
+
+describe('each lesson shows what it says', () => {
+  it.each<[string, (recording: Awaited<ReturnType<typeof taught>>, last: RecordedConnection) => void]>([
+    ['full', (_, last) => expect(messages(last)).toContain('certificate_verify')],
+    ['retry', (_, last) => expect(messages(last)[1]).toBe('hello_retry_request')],
+    ['classic', (_, last) => expect(shares(last)).toEqual(['x25519 (29)'])],
+    ['hybrid', (_, last) => expect(shares(last)).toEqual(['X25519MLKEM768 (0x11ec)'])],
+    [
+      'resumption',
+      ({ connections }, last) => {
+        expect(connections.length).toBe(2)
+        expect(messages(last)).not.toContain('certificate')
+      },
+    ],
+    ['key-update', (_, last) => expect(messages(last).filter(type => type === 'key_update').length).toBe(2)],
+    [
+      'move',
+      (_, last) => {
+        const answers = said(last)
+        expect(answers).toMatch(/x-hotpotato-container: hello-1[\s\S]*x-hotpotato-container: echo-1/)
+        expect(messages(last).filter(type => type === 'client_hello').length).toBe(1)
+      },
+    ],
+    ['early', (_, last) => expect(messages(last)).toContain('end_of_early_data')],
+    [
+      'certificate',
+      (_, last) => expect(messages(last).filter(type => type === 'certificate_verify').length).toBe(2),
+    ],
+    ...(['flip', 'drop', 'replay'] as const).map(
+      id =>
+        [
+          id,
+          (recording: { said: string }, last: RecordedConnection) => {
+            expect(recording.said).toMatch(/alert bad_record_mac from the peer/)
+            expect(last.events).toContainEqual(
+              expect.objectContaining({ side: 'server', text: expect.stringMatching(/^bad_record_mac/) }),
+            )
+          },
+        ] as [string, (recording: { said: string }, last: RecordedConnection) => void],
+    ),
+  ])('%s', async (id, look) => {
+    const recording = await taught(id)
+    const last = recording.connections.at(-1)!
+    expect(recording.command).toMatch(/npx --no hotpotato connect .* --record session\.html/)
+    expect(last.keyLog.length).toBeGreaterThan(3)
+    look(recording, last)
+  })
+
+  it('and all of them are tried here', async () => {
+    const told = (await (await teaching.ask('lessons')).json()) as { id: string }[]
+    expect(told.map(({ id }) => id)).toEqual(LESSONS.map(({ id }) => id))
+    expect(LESSONS.length).toBe(12)
+  })
+})
+
+describe('nothing is told, and no connection is made', () => {
+  it('without the token, or with another', async () => {
+    for (const authorization of ['', 'Bearer', `Bearer ${'a'.repeat(43)}`])
+      for (const [path, method] of [
+        ['lessons', 'GET'],
+        ['lessons/full', 'POST'],
+      ] as const) {
+        const answer = await teaching.ask(path, method, { authorization })
+        expect([answer.status, await answer.text()]).toEqual([401, expect.not.stringMatching(/secret/)])
+      }
+  })
+
+  it('to the token of the platform’s page; and the token of lessons opens nothing there', async () => {
+    const { stdout } = await hotpotato(platform.directory, ['ui', '--print'])
+    const page = new URL(stdout.trim())
+    const bearer = (url: URL) => ({ authorization: `Bearer ${url.hash.slice(1)}` })
+    expect((await teaching.ask('lessons', 'GET', bearer(page))).status).toBe(401)
+    const own = new URL(teaching.address)
+    expect((await fetch(`${page.origin}/ui/events`, { headers: bearer(own) })).status).toBe(401)
+    expect((await fetch(`${page.origin}/teach/lessons/full`, { method: 'POST' })).status).toBe(405)
+  })
+
+  it('to a page of another site, or by a name that leads here', async () => {
+    const foreign: Record<string, string>[] = [
+      { origin: 'http://example.org' },
+      { 'sec-fetch-site': 'cross-site' },
+      { host: 'example.org' },
+    ]
+    for (const fields of foreign) expect(await statusOf(fields)).toBe(403)
+    expect(await statusOf({})).toBe(200)
+  })
+
+  it('for a lesson that there is not, or that is only looked at', async () => {
+    expect((await teaching.ask('lessons/none', 'POST')).status).toBe(404)
+    expect((await teaching.ask('lessons/../../etc', 'POST')).status).toBe(404)
+    expect((await teaching.ask('lessons/full')).status).toBe(405)
+  })
+})
+
+it('one lesson at a time: another one is refused until that is over', async () => {
+  let finish = (): void => {}
+  const school = {
+    teach: () =>
+      new Promise<Taught>(resolve => {
+        finish = () => resolve({ recording: '{}', command: '', said: '' })
+      }),
+  }
+  const room = await Classroom.open(school)
+  const { origin, hash } = new URL(room.address)
+  const headers = { authorization: `Bearer ${hash.slice(1)}` }
+  const learn = () => fetch(`${origin}/teach/lessons/full`, { method: 'POST', headers })
+  // Whichever comes first goes on until it is told to end.
+  const [one, other] = [learn(), learn()]
+  expect((await Promise.race([one, other])).status).toBe(409)
+  finish()
+  expect((await Promise.all([one, other])).map(({ status }) => status).sort()).toEqual([200, 409])
+  const third = learn()
+  const ended = third.then(({ status }) => status)
+  while ((await Promise.race([ended, new Promise(resolve => setTimeout(resolve, 10))])) === undefined)
+    finish()
+  expect(await ended).toBe(200)
+  room.close()
+})
+
+it('leaves nothing behind, and no recording while it runs', async () => {
+  const other = await Teaching.open(platform.directory)
+  const before = readdirSync(platform.directory).filter(name => name.startsWith('hotpotato-teach-'))
+  expect(before.length).toBe(2)
+  expect((await other.ask('lessons/early', 'POST')).status).toBe(200)
+  const files = readdirSync(platform.directory, { recursive: true }).map(String)
+  expect(files.filter(name => name.endsWith('recording.json'))).toEqual([])
+  await other.close()
+  const after = readdirSync(platform.directory).filter(name => name.startsWith('hotpotato-teach-'))
+  expect(after.length).toBe(1)
+})
+
+it('says in one line that nothing runs', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'hotpotato-teach-none-'))
+  const { stdout, stderr, code } = await hotpotato(directory, ['ui', '--teach'])
+  rmSync(directory, { recursive: true })
+  expect([code, stdout]).toEqual([3, ''])
+  expect(stderr).toMatch(/^hotpotato is not running; start it with .*\n$/)
+})
+
+/** The groups of the client's shares. */
+function shares({ events }: RecordedConnection): string[] {
+  const hello = events.find(event => event.kind === 'message' && event.type === 'client_hello')
+  if (hello?.kind !== 'message') throw new Error('no hello')
+  return hello.fields.flatMap(({ name, text }) => (name === 'group' && text !== undefined ? [text] : []))
+}
+
+/** What the server has said in clear. */
+function said({ events }: RecordedConnection): string {
+  return events
+    .flatMap(event =>
+      event.kind === 'record' && event.side === 'server' && event.type === 'application_data'
+        ? [Buffer.from(event.content, 'hex').toString()]
+        : [],
+    )
+    .join('')
+}
+
+/** `fetch` sends no Host of another name. */
+function statusOf(fields: Record<string, string>): Promise<number | undefined> {
+  const { port, hash } = new URL(teaching.address)
+  const headers = { authorization: `Bearer ${hash.slice(1)}`, ...fields }
+  return new Promise((resolve, reject) => {
+    const asked = request({ host: '127.0.0.1', port, path: '/teach/lessons', headers }, answer => {
+      answer.resume()
+      resolve(answer.statusCode)
+    })
+    asked.on('error', reject)
+    asked.end()
+  })
+}
