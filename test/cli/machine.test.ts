@@ -334,7 +334,12 @@ describe('a reader that closes standard output', () => {
     const program = `
       const { note } = await import(${JSON.stringify(module)})
       for (let count = 0; count < 20_000; count++) note('x'.repeat(99))
-      process.on('message', () => { note('last'); process.disconnect() })
+      // Once all is read there is room again.
+      process.on('message', function last() {
+        if (process.stdout.writableLength > 0) return setImmediate(last)
+        note('last')
+        process.disconnect()
+      })
       process.send(process.stdout.writableLength)`
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
@@ -346,8 +351,6 @@ describe('a reader that closes standard output', () => {
       said += text
     })
     await eventually(() => (said.length >= waiting ? true : undefined), 'it does not come')
-    // Once all is read there is room again.
-    await new Promise(resolve => setTimeout(resolve, 200))
     child.send('go on')
     await once(child, 'close')
     const dropped = Number(/\((\d+) lines were dropped\)\nlast\n$/.exec(said)?.[1])
