@@ -1,10 +1,16 @@
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeCertificates } from '../../src/certificates/authority.ts'
+import { probe } from '../../src/transfer/native/libc.ts'
+import { MAIN } from '../support/platform.ts'
 import { refused } from '../support/refusal.ts'
 import { Certificates, has, hotpotato, type Ran, run, Server } from '../support/tls-programs.ts'
 
+const native = probe()
+const lacks = native.available ? '' : `: ${native.reason}`
 let files: Certificates
 let server: Server
 const servers: Server[] = []
@@ -340,6 +346,18 @@ describe('the command line of serve', () => {
       status: 1,
       stderr: `cannot listen on 127.0.0.1 port ${server.port}: another program is listening there\n`,
     })
+  })
+
+  it.skipIf(lacks !== '')(`and connect leave no core file, in which keys would be${lacks}`, async () => {
+    const limits = (pid: number): string => readFileSync(`/proc/${pid}/limits`, 'latin1')
+    expect(limits(server.pid)).toMatch(/^Max core file size +0 +0 /m)
+    const program = [MAIN, 'connect', `localhost:${server.port}`, '--ca', files.file('ca.crt')]
+    const client = spawn(process.execPath, program, { stdio: ['pipe', 'pipe', 'inherit'] })
+    client.stdin.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await once(client.stdout, 'data')
+    expect(limits(client.pid!)).toMatch(/^Max core file size +0 +0 /m)
+    client.kill()
+    await once(client, 'exit')
   })
 
   it('takes flags from the environment, and the line before them', async () => {

@@ -96,6 +96,10 @@ export class Server {
     })
   }
 
+  get pid(): number {
+    return this.#child.pid!
+  }
+
   /** Has it end as Ctrl-C does. @returns its status */
   async ends(): Promise<number | null> {
     const ended = once(this.#child, 'close')

@@ -16,6 +16,7 @@ import { type PeerName, peerName } from '../../tls13/io/peer-name.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
 import { Recorder } from '../../trace/recorder.ts'
+import { leaveNoCore } from '../../transfer/native/inherited.ts'
 import type { ConnectError } from '../../transport/connector.ts'
 import { dial } from '../../transport/dial.ts'
 import { encode } from '../../wire/index.ts'
@@ -46,6 +47,7 @@ export async function connect(address: string, values: Values): Promise<void> {
   const target = targetOf(address)
   const early = values['early-data']
   const earlyData = early === undefined ? undefined : bytesOf('early-data', early)
+  leaveNoCore()
   const config = await clientConfig(target, values)
   const file = values.pcap === undefined ? undefined : new CaptureFile(values.pcap)
   const recording = values.record === undefined ? undefined : new RecordingFile(values.record)

@@ -16,6 +16,7 @@ import {
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
 import type { HandshakeMessage } from '../../tls13/messages.ts'
+import { leaveNoCore } from '../../transfer/native/inherited.ts'
 import { tcp } from '../../transport/kinds/tcp.ts'
 import type { TlsLayer } from '../../transport/layer.ts'
 import type { Listener } from '../../transport/listener.ts'
@@ -47,6 +48,7 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
   const memory = new MemoryBudget(
     wholeNumber('memory', values.memory ?? String(DEFAULT_MEMORY), 0, Number.MAX_SAFE_INTEGER),
   )
+  leaveNoCore()
   const config = await serverConfig(values)
   const host = values.host ?? '127.0.0.1'
   const file = values.pcap === undefined ? undefined : new CaptureFile(values.pcap)
