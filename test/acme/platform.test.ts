@@ -55,6 +55,7 @@ class Client {
 const stack = (acme: string, more = ''): string => `
 gateway: { defaultFunction: echo }
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: { hosts: [web.test, www.web.test${more}] }
   hello: { hosts: [signed.test], keys: signer }

@@ -5,6 +5,7 @@ const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo }
 liveness: { periodSeconds: 0.5, failureSeconds: 20, startSeconds: 12 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: {}
   stuck: { handler: ./stuck.mjs }

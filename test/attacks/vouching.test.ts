@@ -14,6 +14,7 @@ import { makeDirectory, Platform } from '../support/platform.ts'
 const CONFIG = `
 version: 1
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   traitor: { handler: ./traitor.mjs }
   hello: { clientAuthorities: ./authority.crt }

@@ -78,6 +78,7 @@ describe('a function whose clients are known by an authority below another one',
 version: 1
 carrier: ${CARRIER}
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   hello: { replicas: 2, clientAuthorities: ./authorities.crt }
 `)

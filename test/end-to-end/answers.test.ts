@@ -47,6 +47,7 @@ version: 1
 gateway: { defaultFunction: fetch }
 queue: { enabled: true, callbacks: ['127.0.0.1:${callbacks}'] }
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   fetch: { handler: ./fetch.mjs, ${bound} }
   openfaas: { lang: node22, handler: ./openfaas, ${bound} }

@@ -12,6 +12,7 @@ version: 1
 gateway:
   defaultFunction: echo
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: { handler: ${module('express')} }
   resize: { handler: ${module('fastify')} }

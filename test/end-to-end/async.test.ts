@@ -49,7 +49,7 @@ version: 1
 gateway: { defaultFunction: slow }
 admin: { port: 0 }
 queue: { enabled: true, callbacks: [127.0.0.1], callBytes: 100 }
-connection: { timers: { container: 30 } }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   slow:

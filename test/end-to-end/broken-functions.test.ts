@@ -13,6 +13,7 @@ gateway: { defaultFunction: echo, limits: { holdSeconds: 20s } }
 # Each try costs a process its start: they are not to be all that the machine does.
 restart: { firstSeconds: 100ms, mostSeconds: 3s }
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: {}
   parsed: { handler: ./parsed.mjs }

@@ -38,6 +38,7 @@ export default {
 const CONFIG = `
 version: 1
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   one:
     handler: ./who.mjs

@@ -19,6 +19,7 @@ beforeAll(async () => {
 gateway: { defaultFunction: echo }
 liveness: { startSeconds: 300, periodSeconds: 0.5, failureSeconds: 6 }
 restart: { firstSeconds: 10ms, mostSeconds: 200ms }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: {}
   files: { files: ${DOCS}, replicas: { min: 2, max: 3 } }

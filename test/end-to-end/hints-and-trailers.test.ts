@@ -60,7 +60,7 @@ export default fromNode((request, response) => {
 const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
-connection: { requests: 1000000 }
+connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, container: 60 } }
 liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { handler: ./raw.mjs }

@@ -28,7 +28,7 @@ export default {
 const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
-connection: { requests: 1000000, streams: 1 }
+connection: { requests: 1000000, streams: 1, timers: { keepAlive: 300, headers: 300, container: 60 } }
 liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: { handler: ./who.mjs }

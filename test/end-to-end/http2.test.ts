@@ -25,6 +25,7 @@ gateway:
   limits: { helloSeconds: 60, holdSeconds: 60 }
 connection:
   requests: 1000000
+  timers: { keepAlive: 300, headers: 300, container: 60 }
 liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo:

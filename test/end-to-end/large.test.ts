@@ -17,7 +17,7 @@ const CONFIG = `
 version: 1
 gateway: { defaultFunction: pipe }
 queue: { enabled: true }
-connection: { bodyBytes: ${2 * SIZE}, timers: { handler: 600 } }
+connection: { bodyBytes: ${2 * SIZE}, timers: { handler: 600, keepAlive: 300, headers: 300, container: 60 } }
 liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   pipe: { handler: ./pipe.mjs }

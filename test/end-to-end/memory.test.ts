@@ -13,7 +13,7 @@ version: 1
 gateway: { defaultFunction: echo-raw, limits: { memoryBytes: ${GATEWAY}, helloSeconds: 30s } }
 connection:
   memoryBytes: ${CONTAINER}
-  timers: { requestBody: 10m }
+  timers: { requestBody: 10m, keepAlive: 300, headers: 300, container: 60 }
   minimumRate: { bytesPerSecond: 0 }
 liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:

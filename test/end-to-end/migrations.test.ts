@@ -15,7 +15,7 @@ interface Case {
 
 const PLAIN = `
 version: 1
-connection: { requests: 1000000 }
+connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions: { echo: { hosts: [echo.local] }, echo-raw: {} }
 `
 
@@ -23,7 +23,7 @@ functions: { echo: { hosts: [echo.local] }, echo-raw: {} }
 const WARM = `
 version: 1
 trust: [{ functions: [echo, echo-raw], warm: true }]
-connection: { requests: 1000000 }
+connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions: { echo: { hosts: [echo.local] }, echo-raw: {} }
 `
 /**

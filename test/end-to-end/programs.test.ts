@@ -80,6 +80,7 @@ version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 restart: { firstSeconds: 10ms, mostSeconds: 50ms }
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: {}
   chat: { command: [node, server.mjs], handler: ${EXAMPLES}/socket, mode: socket }

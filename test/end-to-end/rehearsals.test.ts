@@ -7,6 +7,7 @@ const CONFIG = `
 gateway: { defaultFunction: echo }
 liveness: { startSeconds: 60 }
 rehearsalSeconds: 3
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: {}
 `

@@ -16,6 +16,7 @@ beforeAll(async () => {
 version: 1
 tls: { tickets: { count: 1 } }
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: { replicas: 2 }
   hello: {}

@@ -30,7 +30,7 @@ const KEPT = 25
 const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo }
-connection: { timers: { container: 60 } }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: {}

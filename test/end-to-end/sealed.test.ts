@@ -40,7 +40,7 @@ export default {
 const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo }
-connection: { requests: 1000 }
+connection: { requests: 1000, timers: { keepAlive: 300, headers: 300, container: 60 } }
 liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
   echo: {}

@@ -33,6 +33,7 @@ version: 1
 gateway: { defaultFunction: keeper }
 secretsDirectory: secrets
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   keeper: { handler: ./keeper.mjs, secrets: [token] }
   echo: {}

@@ -55,6 +55,7 @@ let directory: string
 beforeAll(async () => {
   const config = `
 version: 1
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: { handler: ./streams.mjs }
   site: { files: ./shown }

@@ -32,6 +32,7 @@ beforeAll(async () => {
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: { handler: ./sums.mjs }
 `

@@ -22,6 +22,7 @@ beforeAll(async () => {
   models = await Promise.all(MODELS.map(kind => modelServer(kind, identity)))
   const config = `
 version: 1
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: { handler: ./proxy.mjs, environment: { CA: ${JSON.stringify(pem('ca.crt'))} } }
 `

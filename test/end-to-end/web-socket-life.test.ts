@@ -29,6 +29,7 @@ const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 liveness: { startSeconds: 300, periodSeconds: 0.3, failureSeconds: 5 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: { handler: ./freezes.mjs, replicas: 2, carrier: relay }
   resize: { handler: ./freezes.mjs, replicas: 2, carrier: fd }

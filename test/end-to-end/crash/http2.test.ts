@@ -10,6 +10,7 @@ version: 1
 carrier: relay
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: { handler: ./act.mjs, replicas: 3 }
 `

@@ -66,6 +66,7 @@ const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo }
 liveness: { failureSeconds: 60 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: { handler: ./stream.mjs, carrier: fd, replicas: 2 }
   hello: { handler: ./stream.mjs, carrier: fd, duplicate: true, replicas: 2 }

@@ -77,6 +77,7 @@ beforeAll(async () => {
 version: 1
 carrier: relay
 liveness: { failureSeconds: 60 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: { handler: ./streams.mjs, replicas: 3, environment: { MODEL: "${model.url}?tokens=100000" } }
 `

@@ -32,6 +32,7 @@ const config = `
 version: 1
 gateway: { defaultFunction: user }
 isolationUids: ${21_000 + 10 * (process.pid % 3000)}-${21_009 + 10 * (process.pid % 3000)}
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
 ${LEVELS.filter(level => lacking(level, undefined) === '')
   .map(level => `  ${level}: { handler: ./${level}/tries.mjs, isolation: ${level} }\n`)

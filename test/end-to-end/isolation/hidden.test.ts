@@ -28,6 +28,7 @@ version: 1
 gateway: { defaultFunction: peek }
 secretsDirectory: secrets.d
 liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   peek: { handler: ./peek.mjs, isolation: ${level}, environment_file: [peek.env.yml] }
   other: { handler: ./other.d, hosts: [] }
