@@ -9,9 +9,9 @@ const TURNED = readFileSync(fileURLToPath(new URL('./turned.mjs', import.meta.ur
 
 const CONFIG = `
 version: 1
-gateway: { defaultFunction: echo }
-connection: { requests: 1000000, idleSeconds: 600 }
-liveness: { startSeconds: 300, periodSeconds: 0.5, failureSeconds: 6 }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
+connection: { requests: 1000000, timers: { keepAlive: 600, headers: 300, container: 60 } }
+liveness: { startSeconds: 300, periodSeconds: 0.5, failureSeconds: 20 }
 restart: { firstSeconds: 0.02, mostSeconds: 0.1, healthySeconds: 600, crashLoop: 1000 }
 functions:
   echo: {}
@@ -51,9 +51,10 @@ export class Neighbours {
    * ended.
    */
   async areServed(): Promise<void> {
-    expect(await this.#ask('/echo', this.#agent)).toMatchObject({ status: 200, reused: true })
-    expect(await this.#ask('/hello')).toMatchObject({ status: 200 })
-    expect(await this.#running()).toEqual(this.#pids)
+    const { log } = this.platform
+    expect(await this.#ask('/echo', this.#agent), log).toMatchObject({ status: 200, reused: true })
+    expect(await this.#ask('/hello'), log).toMatchObject({ status: 200 })
+    expect(await this.#running(), log).toEqual(this.#pids)
     expect(this.platform.child.exitCode).toBeNull()
   }
 

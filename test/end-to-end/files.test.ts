@@ -17,7 +17,7 @@ beforeAll(async () => {
   platform = await Platform.start({
     config: `
 gateway: { defaultFunction: echo }
-liveness: { startSeconds: 300, periodSeconds: 0.5, failureSeconds: 6 }
+liveness: { startSeconds: 300, periodSeconds: 0.5, failureSeconds: 12 }
 restart: { firstSeconds: 10ms, mostSeconds: 200ms }
 connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:

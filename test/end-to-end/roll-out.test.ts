@@ -13,7 +13,7 @@ beforeAll(async () => {
   const config = `
 version: 1
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
-liveness: { startSeconds: 300, periodSeconds: 0.5, failureSeconds: 3 }
+liveness: { startSeconds: 300, periodSeconds: 0.5, failureSeconds: 15 }
 functions:
   echo: { replicas: 2 }
   hello: { handler: ./version.mjs }

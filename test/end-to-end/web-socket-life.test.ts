@@ -28,7 +28,7 @@ export function webSocket(socket, { connection }, state = { count: 0 }) {
 const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
-liveness: { startSeconds: 300, periodSeconds: 0.3, failureSeconds: 5 }
+liveness: { startSeconds: 300, periodSeconds: 0.3, failureSeconds: 60 }
 connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: { handler: ./freezes.mjs, replicas: 2, carrier: relay }
