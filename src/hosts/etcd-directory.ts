@@ -18,7 +18,10 @@ export interface EtcdDirectoryOptions {
   readonly etcd: Etcd
   /** This host's: what it owns is free when that ends. */
   readonly lease: Lease
-  /** A long one of this host's, under which the generations of sessions are that live. */
+  /**
+   * A long one of this host's, under which the generations of sessions are that live: without it a late claim
+   * could be granted, and so nothing is claimed.
+   */
   readonly memory: Lease
   readonly clock: Clock
   /** What all keys begin with; default: `/hotpotato`. */
@@ -142,6 +145,8 @@ export class EtcdDirectory implements SessionDirectory {
         ? { remove: ownerKey }
         : { put: ownerKey, value: JSON.stringify(owner), lease: this.#lease.id }
     if (!this.#lease.held) throw new LeaseOver('the lease of this host has ended')
+    if (owner !== undefined && !this.#memory.held)
+      throw new LeaseOver('the lease under which generations are remembered has ended')
     const guards = keys.map(key => ({ key, revision: found.get(key)?.revision ?? 0n }))
     return this.#etcd.transact(guards, [own, remember])
   }

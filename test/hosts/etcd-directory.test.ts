@@ -28,12 +28,15 @@ describe.skipIf(version === undefined)(`in etcd (${noteOf(version, 'etcd', 'etcd
   afterAll(() => server?.close())
 
   /** A host's. @param prefix where those of one test look */
-  async function host(prefix: string, seconds = 60): Promise<{ directory: EtcdDirectory; lease: Lease }> {
+  async function host(
+    prefix: string,
+    seconds = 60,
+  ): Promise<{ directory: EtcdDirectory; lease: Lease; memory: Lease }> {
     const etcd = new Etcd({ endpoints: [server.endpoint], requestMs: 20_000, clock: SYSTEM_CLOCK })
     const options = { seconds, clock: SYSTEM_CLOCK, onLost: () => {} }
     const [lease, memory] = [await Lease.grant(etcd, options), await Lease.grant(etcd, options)]
     opened.push({ etcd, leases: [lease, memory] })
-    return { directory: new EtcdDirectory({ etcd, lease, memory, clock: SYSTEM_CLOCK, prefix }), lease }
+    return { directory: new EtcdDirectory({ etcd, lease, memory, clock: SYSTEM_CLOCK, prefix }), lease, memory }
   }
   const place = (): string => `/test-${places++}`
 
@@ -73,6 +76,19 @@ describe.skipIf(version === undefined)(`in etcd (${noteOf(version, 'etcd', 'etcd
     await expect(one.directory.transfer('s', at('b', 4), at('a', 5))).rejects.toThrow(LeaseOver)
     await expect(one.directory.claim('s', at('a', 3))).rejects.toThrow(LeaseOver)
     expect(await other.directory.find('s')).toEqual(at('b', 4))
+  })
+
+  it('a host that could not remember a generation claims nothing', async () => {
+    const prefix = place()
+    const { directory, memory } = await host(prefix)
+    await directory.claim('s', at('a', 0))
+    await memory.end()
+    await expect(directory.claim('t', at('a', 0))).rejects.toThrow(LeaseOver)
+    await expect(directory.transfer('s', at('a', 0), at('a', 1))).rejects.toThrow(LeaseOver)
+    expect(await directory.find('t')).toBeUndefined()
+    // What it has it may still give up: that is remembered by another lease.
+    expect((await (await host(prefix)).directory.find('s'))?.generation).toBe(0)
+    expect(await directory.release('s', at('a', 0))).toMatchObject({ granted: true })
   })
 
   it('of many that want a session each generation is for one, whatever becomes of etcd', async () => {
