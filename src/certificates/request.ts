@@ -47,10 +47,27 @@ export async function challengeCertificate(
   keyAuthorization: string,
   now: number,
 ): Promise<{ readonly certificate: string; readonly privateKey: string }> {
+  const digest = createHash('sha256').update(keyAuthorization).digest()
+  const shown = sequence(objectIdentifier(ACME_IDENTIFIER), truth(), octetString(octetString(digest)))
+  const { der, privateKey } = await selfSigned('ACME challenge', [name], now, [shown])
+  return { certificate: pem('CERTIFICATE', der), privateKey }
+}
+
+/**
+ * A certificate that signs itself, for a day, with a key on P-256 that is made for it: of use where its
+ * digest is vouched for otherwise.
+ * @param now milliseconds since 1970 @param more extensions
+ * @returns the certificate in DER, the key in PEM
+ */
+export async function selfSigned(
+  commonName: string,
+  names: readonly string[],
+  now: number,
+  more: readonly Der[] = [],
+): Promise<{ readonly der: Uint8Array; readonly privateKey: string }> {
   const privateKey = await makeLeafKey('ecdsa-p256')
   const key = signingKey(privateKey)
-  const named = sequence(set(sequence(objectIdentifier(COMMON_NAME), utf8String('ACME challenge'))))
-  const digest = createHash('sha256').update(keyAuthorization).digest()
+  const named = sequence(set(sequence(objectIdentifier(COMMON_NAME), utf8String(commonName))))
   const serial = randomBytes(16)
   serial[0] = (serial[0]! & 0x3f) | 0x40
   const toBeSigned = sequence(
@@ -61,15 +78,9 @@ export async function challengeCertificate(
     sequence(time(now - HOUR), time(now + DAY)),
     named,
     key.publicKey,
-    context(
-      3,
-      sequence(
-        alternativeNames([name]),
-        sequence(objectIdentifier(ACME_IDENTIFIER), truth(), octetString(octetString(digest))),
-      ),
-    ),
+    context(3, sequence(alternativeNames(names), ...more)),
   )
-  return { certificate: pem('CERTIFICATE', await signed(toBeSigned, key)), privateKey }
+  return { der: await signed(toBeSigned, key), privateKey }
 }
 
 /** `[2]`, dNSName (RFC 5280 §4.2.1.6). */

@@ -1,5 +1,5 @@
 import type { Timer } from '../time/clock.ts'
-import type { Peer } from '../transfer/control.ts'
+import { isFar, type Peer } from '../transfer/control.ts'
 import type { Courier } from '../transfer/courier.ts'
 import { LAST_GENERATION } from '../transfer/envelope.ts'
 import type { ExtensionValues } from '../transfer/extensions.ts'
@@ -139,8 +139,10 @@ export class Duplicates {
     return { duplicated: this.#entries.size, notDuplicated: this.#refused }
   }
 
-  introduced({ id, role, functionName }: Peer): void {
-    if (role !== 'container') return
+  introduced(peer: Peer): void {
+    const { id, role, functionName } = peer
+    // Memory is shared with processes of this machine alone.
+    if (role !== 'container' || isFar(peer)) return
     this.#alive.add(id)
     try {
       const file = SlotFile.create(this.#libc, this.#slots)

@@ -122,6 +122,15 @@ export class Etcd {
     return kvs[0] && keyValue(kvs[0])
   }
 
+  /** All keys that begin so, as they were at one moment. @throws EtcdAway @throws EtcdError */
+  async list(prefix: string): Promise<readonly KeyValue[]> {
+    const end = Buffer.from(prefix)
+    end[end.length - 1]!++
+    const range_end = end.toString('base64')
+    const { kvs = [] } = await this.#ask('kv/range', { key: base64(prefix), range_end })
+    return kvs.map(keyValue)
+  }
+
   /** Those that are there, as they were at one moment. @throws EtcdAway @throws EtcdError */
   async read(keys: readonly string[]): Promise<ReadonlyMap<string, KeyValue>> {
     const success = keys.map(key => ({ request_range: { key: base64(key) } }))

@@ -1,7 +1,9 @@
-import type { Peer } from '../transfer/control.ts'
+import { isFar, type Peer } from '../transfer/control.ts'
 
 interface Entry {
   readonly peer: Peer
+  /** Of another host: chosen where there is no other. */
+  readonly far: boolean
   /** Connections that it said it has, and those that it was offered since. */
   load: number
   draining: boolean
@@ -15,7 +17,7 @@ type Stage = 'expected' | 'thaws' | 'begun'
 
 /**
  * The containers that a process knows, by function, and how much each has to do. What is chosen is the least
- * loaded one; of equals, each in its turn. How many connections a container has is heard from the supervisor
+ * loaded one, of this host if there is one; of equals, each in its turn. How many connections a container has is heard from the supervisor
  * now and then; what was offered to it since is counted here.
  */
 export class Roster {
@@ -24,7 +26,7 @@ export class Roster {
 
   /** @param stage of a container that is starting: it is chosen as {@link advance} says */
   add(peer: Peer, stage: Stage = 'begun'): void {
-    const entry: Entry = { peer, load: 0, draining: false, pausing: false, stage }
+    const entry: Entry = { peer, far: isFar(peer), load: 0, draining: false, pausing: false, stage }
     this.#byId.set(peer.id, entry)
     const entries = this.#byFunction.get(peer.functionName)
     if (entries === undefined) this.#byFunction.set(peer.functionName, [entry])
@@ -110,7 +112,7 @@ export class Roster {
     for (const entry of entries) {
       if (entry.draining || entry.pausing || except?.has(entry.peer.id)) continue
       if (entry.stage !== 'begun' && !(kept && entry.stage === 'thaws')) continue
-      if (best === undefined || entry.load < best.load) best = entry
+      if (best === undefined || isBetter(entry, best)) best = entry
     }
     if (best === undefined) return undefined
     best.load++
@@ -120,4 +122,8 @@ export class Roster {
     entries.push(best)
     return best.peer
   }
+}
+
+function isBetter(one: Entry, other: Entry): boolean {
+  return one.far === other.far ? one.load < other.load : other.far
 }

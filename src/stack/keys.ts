@@ -3,6 +3,7 @@ import { isFunctionName } from '../platform/function-name.ts'
 import { acme } from './acme.ts'
 import { connection } from './connection.ts'
 import { FUNCTION_SCHEMA, type FunctionConfig, readFunction } from './function.ts'
+import { hosts } from './hosts.ts'
 import { MOST_MEMORY } from './limits.ts'
 import { PROVIDER_KEYS } from './openfaas.ts'
 import { queue } from './queue.ts'
@@ -138,6 +139,7 @@ export const ROOT = section({
       port: key('Left out: there is none; 0: any free one.', whole(0, 65_535, undefined)),
     }),
   ),
+  hosts: key('Other hosts, and how they are found; by default there are none.', hosts),
   queue: key('Asynchronous calls.', queue),
   liveness: key(
     'When a process counts as hung.',

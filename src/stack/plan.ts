@@ -10,6 +10,7 @@ import { type Config, carrierOf, type FunctionConfig } from './config.ts'
 import { confinement } from './confinement.ts'
 import { filesEnvironment } from './files.ts'
 import { readFunction } from './function.ts'
+import { linkSpec } from './hosts.ts'
 import { programSettings } from './program/program.ts'
 import { queueSettings } from './queue.ts'
 import type { Replicas } from './replicas.ts'
@@ -33,6 +34,8 @@ export interface Plan {
   readonly gateway: MemberSpec
   /** What keeps keys apart from the containers; undefined where nothing needs that. */
   readonly signer: MemberSpec | undefined
+  /** What reaches other hosts; undefined where there are none. */
+  readonly link: MemberSpec | undefined
   /** For each function as many as it starts with. */
   readonly containers: readonly MemberSpec[]
   /** Of each function, a container that has no name of its own yet. */
@@ -72,6 +75,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
       settings: gatewaySettings(config, table, options),
     },
     signer: signerSpec(config, options),
+    link: linkSpec(config, options),
     containers: [...bounds].flatMap(([name, { start }]) =>
       Array.from({ length: start }, (_, index) => named(specs.get(name)!, `${name}-${index + 1}`)),
     ),

@@ -1,6 +1,7 @@
 import type { ControlMessage, Peer } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { equal } from '../wire/index.ts'
+import { FarPeers } from './far-peers.ts'
 import { acquaintance, areKnown, type Member, type Switchboard } from './member.ts'
 import type { Process } from './replica.ts'
 
@@ -13,14 +14,19 @@ export interface IntroductionsOptions {
   /** One that could not be introduced has to end. */
   readonly end: (process: Process, error: unknown) => void
   readonly offends: (process: Process, what: string) => void
+  /** An id that no process has had. */
+  readonly nextId: () => number
 }
 
 /** What makes processes known to each other, and tells the others of what becomes of one. */
 export class Introductions {
+  /** Processes of other hosts. */
+  readonly far: FarPeers
   readonly #options: IntroductionsOptions
 
   constructor(options: IntroductionsOptions) {
     this.#options = options
+    this.far = new FarPeers(options)
   }
 
   /**
@@ -67,11 +73,14 @@ export class Introductions {
     // It is to go again already.
     if (!replica.life.stays) this.leaveOut(member)
     for (const id of early ?? []) this.#options.tell(id, { kind: 'begins', id: member.id })
+    this.far.ready(process)
     return true
   }
 
   /** A process is to go: tells those that know it that nothing is to be offered to it any more. */
-  leaveOut({ id, peer, early }: Member): void {
+  leaveOut(member: Member): void {
+    const { id, peer, early } = member
+    this.far.leaves(member)
     for (const { member: other } of this.#options.all()) {
       const known = peer === undefined ? early?.has(other.id) : other.peer !== undefined && other.id !== id
       if (known) this.#options.tell(other.id, { kind: 'draining', id })
@@ -80,6 +89,7 @@ export class Introductions {
 
   /** A process has ended: tells those that know it. */
   gone(member: Member): void {
+    this.far.gone(member)
     for (const { member: other } of this.#options.all())
       if (areKnown(member, other)) this.#options.tell(other.id, { kind: 'gone', id: member.id })
   }

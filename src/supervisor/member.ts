@@ -298,6 +298,8 @@ function member(id: number, spec: MemberSpec, payload: Payload, now: number): Me
  * containers alone, and to them as soon as they have a key.
  */
 export function acquaintance({ role }: Pick<Member, 'role'>, other: Member): Peer | undefined {
+  // A link stands behind the pairs with processes of other hosts, and has none of its own.
+  if (role === 'link' || other.role === 'link') return undefined
   if (role === 'signer') return other.role === 'container' ? other.present : undefined
   return other.role === 'signer' && role !== 'container' ? undefined : other.peer
 }

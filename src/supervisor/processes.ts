@@ -7,7 +7,13 @@ import type { MemberSpec } from '../stack/spec.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import { CLOSED } from '../transfer/channels/framed.ts'
-import { type ControlMessage, decodeControl, mayReport, writeControl } from '../transfer/control.ts'
+import {
+  type ControlMessage,
+  decodeControl,
+  mayReport,
+  type Peer,
+  writeControl,
+} from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError } from '../wire/index.ts'
 import { Cgroups } from './cgroups/cgroups.ts'
@@ -136,6 +142,7 @@ export class Processes {
       tell: (...what) => this.tell(...what),
       end: (process, error) => this.#end(process, unstarted(error)),
       offends: (process, what) => this.offends(process, what),
+      nextId: () => this.#nextId++,
     })
     const most = Math.max(FEWEST, availableParallelism() * STARTS)
     this.#turns = new Turns({ clock: options.clock, most, longest: options.liveness.start / PATIENCE })
@@ -148,6 +155,11 @@ export class Processes {
     this.#switchboard.channel.onLost = (id, reason) => this.lost(id, reason)
     const watched = (): Iterable<Watched & Process> => this.#watched()
     this.#limits = new LimitWatch(options.clock, watched, (one, why) => this.#exceeds(one, why))
+  }
+
+  /** Containers of other hosts that can be offered connections. */
+  get far(): readonly Peer[] {
+    return this.#introductions.far.containers
   }
 
   get all(): readonly Process[] {
@@ -336,6 +348,8 @@ export class Processes {
     const { role } = process.member
     const { kind } = message
     if (!mayReport(role, kind)) this.offends(process, `a message of kind ${kind} from a ${role}`)
+    else if (kind === 'reaches' || kind === 'parted' || kind === 'retires')
+      this.#introductions.far.heard(process.member, message)
     else if (UNASKED.has(kind) || owes(process.member, kind)) this.#options.onMessage(process, message)
     else this.offends(process, `an unrequested message of kind ${kind}`)
   }

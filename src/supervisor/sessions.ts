@@ -1,4 +1,4 @@
-import type { ConnectionDescription, MoveOutcome } from '../transfer/control.ts'
+import type { ConnectionDescription, MoveOutcome, Peer } from '../transfer/control.ts'
 import { MemoryDirectory, type Ownership, type SessionDirectory } from '../transfer/directory.ts'
 import { hex } from '../wire/index.ts'
 import type { Replica } from './replica.ts'
@@ -44,6 +44,8 @@ export interface Moved {
 export interface SessionsOptions {
   readonly directory?: SessionDirectory
   readonly replicas: () => readonly Replica[]
+  /** Containers of other hosts, as HOST/NAME. */
+  readonly far?: () => readonly Peer[]
   /** The connections of a process; undefined if it does not answer. */
   readonly list: (id: number) => Promise<readonly ConnectionDescription[] | undefined>
   /** Orders a process to move a connection; undefined if it does not answer in time. */
@@ -131,7 +133,12 @@ export class Sessions {
     const replicas = this.#options.replicas()
     const replica = replicas.find(one => one.name === name)
     const { functionName } = connection
-    const siblings = replicas.filter(one => one.functionName === functionName).map(one => one.name)
+    const far = this.#options.far?.().filter(one => one.functionName === functionName) ?? []
+    const there = far.find(one => one.name === name)
+    if (there !== undefined) return there.id
+    const siblings = [...replicas.filter(one => one.functionName === functionName), ...far].map(
+      one => one.name,
+    )
     if (replica === undefined)
       throw new Error(`there is no container ${name}; those of ${functionName} are ${siblings.join(', ')}`)
     if (replica.name === connection.container) throw new Error(`the connection is already in ${name}`)

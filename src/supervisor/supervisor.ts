@@ -151,6 +151,7 @@ export class Supervisor {
     })
     this.#sessions = new Sessions({
       replicas: () => this.#containers,
+      far: () => this.#processes.far,
       list: id => this.#questions.list(id),
       move: (id, sessionId, target) => this.#questions.move(id, sessionId, target),
     })
@@ -166,7 +167,7 @@ export class Supervisor {
    * failed for the first time ({@link Start}) @throws Error what the platform cannot do without has failed
    */
   async start(): Promise<Ports> {
-    const { containers, gateway, signer, liveness } = this.#options
+    const { containers, gateway, signer, link, liveness } = this.#options
     const { host, http, https } = (gateway.settings as GatewaySettings).gateway
     const [bound, boundSecure] = await bindPorts(host, [
       { port: http, variable: 'HOTPOTATO_HTTP_PORT', key: 'gateway.http' },
@@ -185,7 +186,7 @@ export class Supervisor {
       this.#pools.look(this.#rollOuts.bounds)
     })
     // First: containers wait for what it keeps.
-    if (signer !== undefined) this.#add(signer)
+    for (const spec of [signer, link]) if (spec !== undefined) this.#add(spec)
     for (const spec of containers) this.#add(spec)
     this.#add(this.proving.specOf(gateway, this.#bound))
     await started

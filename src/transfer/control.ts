@@ -17,6 +17,8 @@ import {
   vector,
 } from '../wire/index.ts'
 import { Certificates, Certify, Delegate, Delegated, Sign, Signed } from './keys/messages.ts'
+import { Bridge, IntroduceFar, Parted, Reaches, Retires } from './messages/far.ts'
+import { isFar, Peer, PeerRole, SALT_LENGTH } from './messages/peer.ts'
 import { NO_PROOFS, Proofs } from './messages/proofs.ts'
 import { Sights } from './messages/sights.ts'
 import { SESSION_ID_LENGTH } from './seal.ts'
@@ -24,23 +26,7 @@ import { SESSION_ID_LENGTH } from './seal.ts'
 /** The control protocol: what all processes say to each other. Its version is each message's first byte. */
 export const CONTROL_VERSION = 2
 
-export { NO_PROOFS, Proofs }
-
-export const PeerRole = enumeration('PeerRole', uint8, { gateway: 1, container: 2, signer: 3 })
-export type PeerRole = TypeOf<typeof PeerRole>
-
-/** What a process is. Its public key is what envelopes for it are sealed to. */
-export const Peer = struct('Peer', {
-  id: uint32,
-  role: PeerRole,
-  /** As `echo-1`. */
-  name: text(1, 255),
-  /** The function that it serves; empty for the gateway and the signer. */
-  functionName: text(0, 63),
-  /** X25519. */
-  publicKey: fixed(32),
-})
-export type Peer = TypeOf<typeof Peer>
+export { isFar, NO_PROOFS, Peer, PeerRole, Proofs, SALT_LENGTH }
 
 /** Why a parcel was not taken. Nothing has been done with its session then. */
 export const RefusalReason = enumeration('RefusalReason', uint8, {
@@ -190,6 +176,11 @@ export const ControlMessage = select(
     proofs: 60,
     watch: 70,
     sights: 71,
+    introduceFar: 80,
+    bridge: 81,
+    reaches: 82,
+    parted: 83,
+    retires: 84,
   }),
   {
     /**
@@ -327,6 +318,11 @@ export const ControlMessage = select(
     watch: struct('Watch', { milliseconds: uint16 }),
     /** To the supervisor, while it watches. */
     sights: Sights,
+    introduceFar: IntroduceFar,
+    bridge: Bridge,
+    reaches: Reaches,
+    parted: Parted,
+    retires: Retires,
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
@@ -363,6 +359,8 @@ const ORDERS = kinds(
   'certify',
   'proofs',
   'watch',
+  'introduceFar',
+  'bridge',
 )
 /** Messages of any such process to the supervisor, and those of one role alone. */
 const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved')
@@ -370,6 +368,7 @@ const MORE_REPORTS: Readonly<Record<PeerRole, ReadonlySet<ControlMessage['kind']
   gateway: kinds('leaving', 'unreachable', 'wake'),
   container: kinds('present', 'wake', 'sights'),
   signer: kinds('unreachable'),
+  link: kinds('unreachable', 'reaches', 'parted', 'retires'),
 }
 /** Messages among such processes, and those that only a container or a gateway sends. */
 const AMONG_PEERS = kinds(

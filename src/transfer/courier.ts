@@ -111,7 +111,7 @@ export class Courier {
   }
 
   readonly introductions = new Introductions({
-    introduce: (peer, ends) => this.introduce(peer, ends),
+    introduce: (peer, ends, salt) => this.introduce(peer, ends, salt),
     introduced: (peer, how) => this.#handlers[how === 'expect' ? 'expected' : 'introduced']?.(peer),
     senseless: (from, reason) => this.#senseless(from, reason),
   })
@@ -346,6 +346,7 @@ export class Courier {
         this.#sharing.slotsCame(from, message.sealed, descriptors)
         return
       case 'introduce':
+      case 'introduceFar':
       case 'expect':
         this.introductions.take(from, message, descriptors)
         return
@@ -361,10 +362,11 @@ export class Courier {
   }
 
   /**
-   * Makes a peer known. @param ends of our pair with it @throws RangeError it is known, or its key is none
+   * Makes a peer known. @param ends of our pair with it @param salt of one of another host
+   * @throws RangeError it is known, or its key is none
    */
-  introduce(peer: Peer, ends: readonly Descriptor[]): void {
-    this.#sealer.addPeer(peer.id, peer.publicKey)
+  introduce(peer: Peer, ends: readonly Descriptor[], salt?: Uint8Array): void {
+    this.#sealer.addPeer(peer.id, peer.publicKey, salt)
     this.#channel.addPeer(peer.id, ends)
     this.#speakers.set(peer.id, peer.role)
   }

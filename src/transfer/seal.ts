@@ -2,6 +2,7 @@ import { NamedGroup } from '../tls13/codepoints.ts'
 import type { Aead, CipherSuite, CryptoProvider, KeyExchangeGroup } from '../tls13/crypto/provider.ts'
 import { hkdfExpand, hkdfExtract } from '../tls13/key-schedule.ts'
 import {
+  concat,
   EMPTY,
   Encoder,
   encode,
@@ -60,6 +61,9 @@ export const SealingKeyInfo = struct('SealingKeyInfo', {
   targetPublicKey: opaque(1, 255),
   epoch: uint64,
 })
+
+/** In the place of ids, where two hosts have each given the other's process one of their own. */
+const NO_ID = 0
 
 const SALT = utf8('hotpotato seal v1')
 const CONTEXT = new Encoder(SealedContext)
@@ -142,9 +146,11 @@ export class Sealer {
   /**
    * Introduces a process. Doing so again changes nothing, and brings back one that was forgotten with its
    * counters.
+   * @param salt of a process of another host: random bytes that both know, new each time that the two hosts
+   * meet. Its id is ours alone, so ids are left out of what is sealed; and counters begin anew under new keys
    * @throws RangeError the key is no X25519 key, or not the one that this id had; or the id is our own
    */
-  addPeer(id: number, publicKey: Uint8Array): void {
+  addPeer(id: number, publicKey: Uint8Array, salt: Uint8Array = EMPTY): void {
     if (id === this.#self.id) throw new RangeError(`${id} is this process`)
     const known = this.#peers.get(id)
     // A new key would start the counters anew; and the key of a living peer never changes.
@@ -155,14 +161,15 @@ export class Sealer {
     if (sharedSecret === undefined) throw new RangeError(`the public key of the peer ${id} is not valid`)
     const secret = hkdfExtract(this.#suite.hash, SALT, sharedSecret)
     sharedSecret.fill(0)
-    const own = { id: this.#self.id, publicKey: this.#self.publicKey }
-    const other = { id, publicKey: Uint8Array.from(publicKey) }
+    const far = salt.length > 0
+    const own = { id: far ? NO_ID : this.#self.id, publicKey: this.#self.publicKey }
+    const other = { id: far ? NO_ID : id, publicKey: Uint8Array.from(publicKey) }
     const directions = {
-      out: new Direction(this.#suite, secret, own, other),
-      in: new Direction(this.#suite, secret, other, own),
+      out: new Direction(this.#suite, secret, own, other, salt),
+      in: new Direction(this.#suite, secret, other, own, salt),
     }
     if (known === undefined)
-      this.#peers.set(id, { publicKey: other.publicKey, sent: 0, received: 0, directions })
+      this.#peers.set(id, { publicKey: other.publicKey, far, sent: 0, received: 0, directions })
     else known.directions = directions
   }
 
@@ -181,7 +188,7 @@ export class Sealer {
     const { peer, directions } = this.#peer(target)
     const counter = peer.sent + 1
     const key = directions.out.keyOf(counter)
-    const context = this.#context(associated, this.#self.id, target, counter)
+    const context = this.#context(associated, peer, this.#self.id, target, counter)
     // Spent before it is used: whatever fails after this, the nonce is not used again.
     peer.sent = counter
     directions.out.keep(key)
@@ -207,7 +214,7 @@ export class Sealer {
       throw new SealError('stale', `the message ${counter} of ${source} is not newer than ${peer.received}`)
     }
     const key = directions.in.keyOf(counter)
-    const context = this.#context(associated, source, this.#self.id, counter)
+    const context = this.#context(associated, peer, source, this.#self.id, counter)
     const ciphertext = viewOf(sealed, HEADER_LENGTH, sealed.length)
     const place = memory?.first(ciphertext.length - this.#suite.aead.tagLength)
     const plaintext = key.aead.open(nonceOf(key, counter), context, ciphertext, place)
@@ -244,8 +251,14 @@ export class Sealer {
     return counterOf(sealed)
   }
 
-  #context(associated: SealAssociated, source: number, target: number, counter: number): Uint8Array {
-    const { sessionId, generation } = associated
+  #context(
+    { sessionId, generation }: SealAssociated,
+    { far }: Peer,
+    from: number,
+    to: number,
+    counter: number,
+  ): Uint8Array {
+    const [source, target] = far ? [NO_ID, NO_ID] : [from, to]
     const version = SEAL_VERSION
     const cipherSuite = this.#suite.id
     return CONTEXT.encode({ version, cipherSuite, sessionId, generation, source, target, counter })
@@ -254,6 +267,8 @@ export class Sealer {
 
 interface Peer {
   readonly publicKey: Uint8Array
+  /** Of another host. */
+  readonly far: boolean
   /** The counter of the last message sealed to it. */
   sent: number
   /** The highest counter of a message of its that was opened. */
@@ -283,13 +298,15 @@ class Direction {
   readonly #secret: Uint8Array
   readonly #source: Party
   readonly #target: Party
+  readonly #salt: Uint8Array
   #current: EpochKey
 
-  constructor(suite: CipherSuite, secret: Uint8Array, source: Party, target: Party) {
+  constructor(suite: CipherSuite, secret: Uint8Array, source: Party, target: Party, salt: Uint8Array) {
     this.#suite = suite
     this.#secret = secret
     this.#source = source
     this.#target = target
+    this.#salt = salt.slice()
     this.#current = this.#derive(0)
   }
 
@@ -310,7 +327,7 @@ class Direction {
     const { id, aead, hash } = this.#suite
     const output = (label: string, length: number): Uint8Array => {
       const info = encode(SealingKeyInfo, {
-        label: utf8(label),
+        label: concat(utf8(label), this.#salt),
         version: SEAL_VERSION,
         cipherSuite: id,
         source: this.#source.id,

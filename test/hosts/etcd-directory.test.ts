@@ -36,7 +36,11 @@ describe.skipIf(version === undefined)(`in etcd (${noteOf(version, 'etcd', 'etcd
     const options = { seconds, clock: SYSTEM_CLOCK, onLost: () => {} }
     const [lease, memory] = [await Lease.grant(etcd, options), await Lease.grant(etcd, options)]
     opened.push({ etcd, leases: [lease, memory] })
-    return { directory: new EtcdDirectory({ etcd, lease, memory, clock: SYSTEM_CLOCK, prefix }), lease, memory }
+    return {
+      directory: new EtcdDirectory({ etcd, lease, memory, clock: SYSTEM_CLOCK, prefix }),
+      lease,
+      memory,
+    }
   }
   const place = (): string => `/test-${places++}`
 

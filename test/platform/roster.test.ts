@@ -35,6 +35,15 @@ describe('a roster', () => {
     expect(choose(2)).toEqual([1, 1])
   })
 
+  it('chooses one of another host only where there is none of this one', () => {
+    roster.add({ ...peer(4), name: 'b/echo-1' })
+    for (const id of [1, 2, 3]) roster.report(id, 1000)
+    expect(choose(3)).toEqual([1, 2, 3])
+    for (const id of [1, 2, 3]) roster.draining(id)
+    expect(choose(2)).toEqual([4, 4])
+    expect(roster.has('echo')).toBe(true)
+  })
+
   it('chooses the one that is preferred, if it is of the function and does not drain', () => {
     expect([1, 2, 3].map(id => roster.choose('echo', undefined, id)?.id)).toEqual([1, 2, 3])
     expect(roster.choose('nobody', undefined, 2)).toBeUndefined()

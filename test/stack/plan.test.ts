@@ -93,3 +93,24 @@ functions: { a: {}, b: {}, c: {}, d: {} }`,
       expect(existsSync(fileURLToPath(entry).replace(/\.js$/, '.ts'))).toBe(true)
   })
 })
+
+describe('other hosts', () => {
+  const of = (hosts: string) =>
+    plan(parseConfig(`version: 1\n${hosts}\nfunctions: { echo: {} }\n`, '/somewhere').config, OPTIONS)
+
+  it('are reached by a link, and without them there is none', () => {
+    expect(of('').link).toBeUndefined()
+    expect(of('hosts: { name: a, etcd: ["http://127.0.0.1:2379"], leaseSeconds: 5 }').link).toMatchObject({
+      name: 'link',
+      role: 'link',
+      settings: { hostName: 'a', port: 7443, leaseSeconds: 5, etcd: { prefix: '/hotpotato' } },
+    })
+  })
+
+  it('need a name and an etcd', () => {
+    expect(() => of('hosts: { etcd: ["http://127.0.0.1:2379"] }')).toThrow(/hosts must have name/)
+    expect(() => of('hosts: { name: a }')).toThrow(/hosts must have etcd/)
+    expect(() => of('hosts: { name: a/b, etcd: ["http://127.0.0.1:2379"] }')).toThrow(/hosts.name must be/)
+    expect(() => of('hosts: { name: a, etcd: [there] }')).toThrow(/hosts.etcd must be a list/)
+  })
+})

@@ -249,3 +249,33 @@ describe('Sealer', () => {
     expect(shown).not.toMatch(/privateKey|secret|directions/)
   })
 })
+
+describe('with a process of another host', () => {
+  /** Each host has given the other's process an id of its own. */
+  function far(salt: Uint8Array, a = createIdentity(node, 1), b = createIdentity(node, 2)) {
+    const [from, to] = [new Sealer(node, a), new Sealer(node, b)]
+    from.addPeer(77, b.publicKey, salt)
+    to.addPeer(78, a.publicKey, salt)
+    return { a, b, from, to }
+  }
+  const [one, other] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)]
+
+  it('ids do not matter, and the salt does', () => {
+    const { a, b, from, to } = far(one)
+    expect(to.open(78, SESSION, from.seal(77, SESSION, TEXT))).toEqual(TEXT)
+    expect(from.open(77, SESSION, to.seal(78, SESSION, TEXT))).toEqual(TEXT)
+    const later = far(other, a, b)
+    const sealed = from.seal(77, SESSION, TEXT)
+    expect(refusal(() => later.to.open(78, SESSION, sealed))).toBe('forged')
+    // What went one way is not taken for what came the other way.
+    expect(refusal(() => from.open(77, SESSION, from.seal(77, SESSION, TEXT)))).toBe('forged')
+  })
+
+  it('the same keys and counter seal differently when two hosts meet again', () => {
+    const { a, b, from } = far(one)
+    const again = far(other, a, b)
+    const [first, second] = [from, again.from].map(sealer => sealer.seal(77, SESSION, TEXT))
+    expect(first!.subarray(0, HEADER)).toEqual(second!.subarray(0, HEADER))
+    expect(first).not.toEqual(second)
+  })
+})

@@ -1,6 +1,8 @@
 /** Names of functions have at most 63 characters, those of containers a number more. */
 const FUNCTION = ' [a-z0-9-]{1,63}'
 const CONTAINER = ' [a-z0-9-]{1,80}'
+/** One of this host, or HOST/CONTAINER. */
+const ANYWHERE = ' ([a-z0-9-]{1,63}/)?[a-z0-9-]{1,80}'
 /** Of a challenge (RFC 8555 §8.3). */
 const TOKEN = ' [A-Za-z0-9_-]{1,512}'
 
@@ -16,7 +18,7 @@ export const ORDERS = {
   drain: `(${CONTAINER}){1,64}`,
   deploy: FUNCTION,
   scale: `${FUNCTION} (0|[1-9]\\d?)`,
-  move: ` [0-9a-f]{1,32}${CONTAINER}`,
+  move: ` [0-9a-f]{1,32}${ANYWHERE}`,
   reload: '',
   restart: ' gateway',
   renew: `(${FUNCTION})?`,
@@ -48,7 +50,7 @@ export function readOrder(line: string): Order | undefined {
 export function misnamed(command: Command): string | undefined {
   if (readOrder(command) !== undefined) return undefined
   const [, ...words] = command.split(' ')
-  return words.find(word => !/^[a-z0-9-]{1,80}$/.test(word)) ?? words.join(' ')
+  return words.find(word => !/^([a-z0-9-]{1,63}\/)?[a-z0-9-]{1,80}$/.test(word)) ?? words.join(' ')
 }
 
 function isVerb(word: string): word is Verb {

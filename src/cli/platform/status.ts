@@ -1,3 +1,4 @@
+import { hostsOf } from '../../platform/counters/hosts.ts'
 import { restsOf } from '../../platform/counters/rests.ts'
 import type { ScaleBounds } from '../../stack/spec.ts'
 import type { Change } from '../../supervisor/diary.ts'
@@ -88,6 +89,16 @@ export function readyCell({ asleep, broken, ready }: FunctionStatus): string | n
   return broken === undefined ? (asleep ? 'asleep' : ready) : 'broken'
 }
 
+/** What the link knows of other hosts, and of etcd. */
+function hostsText({ ready, counters }: MemberStatus): string {
+  if (!ready) return 'hosts: the link does not run: every connection stays on this host'
+  const hosts = [...hostsOf(counters)].map(([name, processes]) => `${name} (${processes} processes)`)
+  const guests = counters.guests === 0 ? '' : `; clients of theirs here: ${counters.guests}`
+  const etcd = counters.etcdAway === 0 ? [] : ['etcd is away: no connection of another host is taken here']
+  const name = counters.nameTaken === 0 ? [] : ['the name of this host is taken in etcd']
+  return [`hosts: ${hosts.join(', ') || 'none is reached'}${guests}`, ...etcd, ...name].join('\n')
+}
+
 /** The status as tables for a person. */
 export function statusText({ functions, members, connections, certificates }: PlatformStatus): string {
   const tables = [
@@ -126,6 +137,7 @@ export function statusText({ functions, members, connections, certificates }: Pl
       ]),
     ),
   ]
+  tables.push(...members.filter(({ role }) => role === 'link').map(hostsText))
   const broken = functions.filter(one => one.broken !== undefined)
   if (broken.length > 0) tables.push(broken.map(one => `broken: ${one.name}: ${one.broken}`).join('\n'))
   const each = (title: string, count: 'rooted' | 'hibernating'): void => {

@@ -14,7 +14,7 @@ import type { Answer, Question, ServerConfig } from '../../tls13/index.ts'
 import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
 import type { Arrival } from '../../transfer/consignments/consignments.ts'
 import type { Return } from '../../transfer/consignments/return.ts'
-import type { ConnectionDescription, Loads, Peer } from '../../transfer/control.ts'
+import { type ConnectionDescription, isFar, type Loads, type Peer } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import type { Release } from '../../transfer/custody.ts'
 import type { Hibernated } from '../../transfer/hibernated.ts'
@@ -181,7 +181,7 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   introduced(peer: Peer): void {
-    if (peer.role === 'gateway') this.resting.introduced(peer.id)
+    if (peer.role === 'gateway' && !isFar(peer)) this.resting.introduced(peer.id)
     this.#neighbours.introduced(peer)
   }
 
@@ -341,7 +341,7 @@ export class Host implements ConnectionHost<Connection> {
         settled(release, target)
         this.#leavers.more()
       },
-    }).begin(freezing(this.trusts(first.functionName) && !this.#draining), first)
+    }).begin(freezing(this.trusts(first.functionName) && !this.#draining && !isFar(first)), first)
     return true
   }
 

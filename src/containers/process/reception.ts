@@ -4,7 +4,7 @@ import type { ByteStream } from '../../transfer/byte-stream.ts'
 import type { Arrival } from '../../transfer/consignments/consignments.ts'
 import { contradiction, misplaced } from '../../transfer/consignments/responses.ts'
 import type { Return } from '../../transfer/consignments/return.ts'
-import type { RefusalReason } from '../../transfer/control.ts'
+import { isFar, type RefusalReason } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import { type Envelope, FORMAT_VERSION, LAST_GENERATION } from '../../transfer/envelope.ts'
 import { extensionOf } from '../../transfer/extensions.ts'
@@ -119,7 +119,9 @@ export class Reception {
 
   /** The container that it comes from, if that keeps a seat for it. */
   #homeOf(from: number): number | undefined {
-    return this.#host.trusts(this.#others.find(from)?.functionName) ? from : undefined
+    const source = this.#others.find(from)
+    if (source === undefined || isFar(source)) return undefined
+    return this.#host.trusts(source.functionName) ? from : undefined
   }
 
   #isHere(session: SealAssociated, from: number): boolean {

@@ -208,6 +208,7 @@ export class Reloads {
 /** What a replica is to be from now on; undefined if its function is no more. */
 function specOf({ spec: { role }, functionName }: Replica, next: Plan): MemberSpec | undefined {
   if (role === 'container') return next.specs.get(functionName)
+  if (role === 'link') return next.link
   return role === 'gateway' ? next.gateway : next.signer
 }
 

@@ -1,12 +1,12 @@
 import type { ControlMessage, Peer, PeerRole } from '../control.ts'
 import type { Descriptor } from '../stream.ts'
 
-type Introduction = Extract<ControlMessage, { kind: 'introduce' | 'expect' }>
+type Introduction = Extract<ControlMessage, { kind: 'introduce' | 'expect' | 'introduceFar' }>
 
 /** What becomes of an introduction. */
 export interface Introduced {
   /** Makes a peer known. @throws RangeError it is known, or its key is none: its ends are the caller's */
-  introduce(peer: Peer, ends: readonly Descriptor[]): void
+  introduce(peer: Peer, ends: readonly Descriptor[], salt?: Uint8Array): void
   introduced(peer: Peer, how: Introduction['kind']): void
   /** What the supervisor said makes no sense. */
   senseless(from: number, reason: string): void
@@ -53,7 +53,8 @@ export class Introductions {
     else {
       // The key is borrowed from the message.
       const own = { ...peer, publicKey: peer.publicKey.slice() }
-      this.#waiting.set(peer.id, { from, message: { ...message, peer: own }, ends })
+      const kept = message.kind === 'introduceFar' ? { ...message, salt: message.salt.slice() } : message
+      this.#waiting.set(peer.id, { from, message: { ...kept, peer: own }, ends })
     }
   }
 
@@ -64,10 +65,11 @@ export class Introductions {
     return this.#waiting.delete(id)
   }
 
-  #make({ from, message: { peer, kind }, ends }: Waiting): void {
+  #make({ from, message, ends }: Waiting): void {
+    const { peer, kind } = message
     const { introduce, introduced, senseless } = this.#options
     try {
-      introduce(peer, ends)
+      introduce(peer, ends, message.kind === 'introduceFar' ? message.salt : undefined)
     } catch (error) {
       for (const end of ends) end.close()
       if (!(error instanceof RangeError)) throw error

@@ -1,0 +1,202 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock, Timer } from '../time/clock.ts'
+import type { Peer } from '../transfer/control.ts'
+import type { Descriptor } from '../transfer/stream.ts'
+import type { Transport } from '../transport/transport.ts'
+import { concat, DecodeError } from '../wire/index.ts'
+import { type Frame, FrameReader, frameBytes, RANDOM_LENGTH, TRUNK_VERSION } from './frames.ts'
+import { Span, type SpanOwner } from './span.ts'
+
+/** Signs of life within the time after which a silent host is given up. */
+const BEATS = 4
+
+type Of<K extends Frame['kind']> = Extract<Frame, { kind: K }>
+
+/** What becomes of what the other host says. */
+export interface MeetingOwner {
+  readonly clock: Clock
+  /** The other host has said hello. */
+  met(meeting: Meeting): void
+  reached(meeting: Meeting, peer: Peer): void
+  parted(meeting: Meeting, id: number): void
+  retires(meeting: Meeting, id: number): void
+  message(meeting: Meeting, frame: Of<'message'>): void
+  parcel(meeting: Meeting, frame: Of<'parcel'>): void
+  /** @returns whether that is no late word */
+  claimed(meeting: Meeting, span: Span, revision: number): boolean
+  ended(meeting: Meeting, span: Span): void
+  /** The other host cannot be spoken to any more; every span has been closed. */
+  over(meeting: Meeting, reason: string): void
+}
+
+/** Two links that speak to each other, over one connection: it ends when that does, or when one is silent. */
+export class Meeting implements SpanOwner {
+  /** Of the other host. */
+  readonly host: string
+  readonly clock: Clock
+  readonly #owner: MeetingOwner
+  readonly #transport: Transport
+  readonly #dialled: boolean
+  readonly #reader = new FrameReader()
+  readonly #random = new Uint8Array(randomBytes(RANDOM_LENGTH))
+  readonly #spans = new Map<number, Span>()
+  readonly #beat: Timer
+  #nextSpan: number
+  #silent = 0
+  #salt: Uint8Array | undefined
+  #over = false
+
+  /**
+   * @param transport whose other end is that host for certain @param dialled by us
+   * @param silence milliseconds after which a host that says nothing is given up
+   */
+  constructor(host: string, transport: Transport, dialled: boolean, silence: number, owner: MeetingOwner) {
+    this.host = host
+    this.clock = owner.clock
+    this.#owner = owner
+    this.#transport = transport
+    this.#dialled = dialled
+    // So that both can begin spans at once.
+    this.#nextSpan = dialled ? 1 : 2
+    transport.onDrain = () => {
+      for (const span of [...this.#spans.values()]) span.resume()
+    }
+    transport.read({
+      bytes: view => this.#take(view),
+      end: () => this.end('it has closed the connection'),
+      error: error => this.end(error.message),
+    })
+    // Not by what the clock says: a process that was stopped has the other's words still to read.
+    this.#beat = this.clock
+      .every(silence / BEATS, () => {
+        if (++this.#silent > BEATS) this.end('it is silent')
+        else this.send({ kind: 'beat' })
+      })
+      .unref()
+    this.send({ kind: 'hello', version: TRUNK_VERSION, random: this.#random })
+  }
+
+  get blocked(): boolean {
+    return this.#transport.queued
+  }
+
+  /** Whether the other host has said hello. */
+  get isMet(): boolean {
+    return this.#salt !== undefined
+  }
+
+  /** What tells this meeting from all others; the same for both. */
+  get salt(): Uint8Array {
+    if (this.#salt === undefined) throw new Error('a meeting before its hello')
+    return this.#salt
+  }
+
+  /** Connections whose bytes run between the two. */
+  get size(): number {
+    return this.#spans.size
+  }
+
+  send(frame: Frame): void {
+    if (!this.#over) this.#transport.write([frameBytes(frame)])
+  }
+
+  /** A span that begins here. */
+  begin(descriptor: Descriptor): Span {
+    const span = new Span(this.#nextSpan, this, descriptor)
+    this.#nextSpan += 2
+    this.#spans.set(span.number, span)
+    return span
+  }
+
+  /** A span that the other host has begun. @throws RangeError there is one of that number */
+  accept(number: number, descriptor: Descriptor): Span {
+    if (this.#spans.has(number)) throw new RangeError(`a second span ${number}`)
+    const span = new Span(number, this, descriptor)
+    this.#spans.set(number, span)
+    return span
+  }
+
+  ended(span: Span): void {
+    this.#spans.delete(span.number)
+    this.#owner.ended(this, span)
+  }
+
+  end(reason: string): void {
+    if (this.#over) return
+    this.#over = true
+    this.#beat.stop()
+    this.#transport.destroy()
+    for (const span of [...this.#spans.values()]) span.close()
+    this.#owner.over(this, reason)
+  }
+
+  #take(view: Uint8Array): void {
+    this.#silent = 0
+    try {
+      for (const frame of this.#reader.push(view)) {
+        if (this.#over) return
+        this.#on(frame)
+      }
+    } catch (error) {
+      if (!(error instanceof DecodeError || error instanceof RangeError)) throw error
+      this.end(`it speaks nonsense: ${error.message}`)
+    }
+  }
+
+  #on(frame: Frame): void {
+    if ((frame.kind === 'hello') !== (this.#salt === undefined) && frame.kind !== 'beat')
+      throw new RangeError(`a frame of kind ${frame.kind} out of order`)
+    switch (frame.kind) {
+      case 'hello':
+        this.#hello(frame)
+        return
+      case 'beat':
+        return
+      case 'process':
+        this.#owner.reached(this, frame.peer)
+        return
+      case 'gone':
+        this.#owner.parted(this, frame.id)
+        return
+      case 'retires':
+        this.#owner.retires(this, frame.id)
+        return
+      case 'message':
+        this.#owner.message(this, frame)
+        return
+      case 'parcel':
+        this.#owner.parcel(this, frame)
+        return
+      default:
+        this.#ofSpan(frame)
+    }
+  }
+
+  #hello({ version, random }: Of<'hello'>): void {
+    if (version !== TRUNK_VERSION) throw new RangeError(`version ${version}, not ${TRUNK_VERSION}`)
+    this.#salt = this.#dialled ? concat(this.#random, random) : concat(random, this.#random)
+    this.#owner.met(this)
+  }
+
+  #ofSpan(frame: Of<'claimed' | 'data' | 'credit' | 'end' | 'reset'>): void {
+    // One that has ended here: what the other host said before it heard of that.
+    const span = this.#spans.get(frame.span)
+    if (span === undefined) return
+    switch (frame.kind) {
+      case 'claimed':
+        if (!this.#owner.claimed(this, span, frame.revision)) span.break()
+        return
+      case 'data':
+        span.data(frame.bytes)
+        return
+      case 'credit':
+        span.credit(frame.bytes)
+        return
+      case 'end':
+        span.farEnd()
+        return
+      case 'reset':
+        span.close()
+    }
+  }
+}

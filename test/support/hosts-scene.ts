@@ -1,0 +1,99 @@
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
+import type { PlatformStatus } from '../../src/cli/platform/status.ts'
+import { hostsOf } from '../../src/platform/counters/hosts.ts'
+import type { ConnectionStatus } from '../../src/supervisor/sessions.ts'
+import { Client } from './client.ts'
+import { EtcdServer } from './peers/etcd.ts'
+import { eventually, makeDirectory, Platform } from './platform.ts'
+
+/** What a host's stack file says besides: its functions. */
+export interface HostFunctions {
+  readonly a: string
+  readonly b: string
+}
+
+/** Two hosts, each with a gateway and containers of its own, and the etcd that they find each other in. */
+export class HostsScene {
+  readonly etcd: EtcdServer
+  readonly a: Platform
+  readonly b: Platform
+
+  /** @param files beside both stack files */
+  static async start(
+    functions: HostFunctions,
+    files: Readonly<Record<string, string>> = {},
+  ): Promise<HostsScene> {
+    const etcd = await EtcdServer.start()
+    const config = (name: 'a' | 'b'): string => `
+version: 1
+carrier: relay
+hosts: { name: ${name}, etcd: ["${etcd.endpoint}"], port: 0, leaseSeconds: 60 }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60, holdSeconds: 60 } }
+connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300, container: 60 } }
+liveness: { failureSeconds: 60, startSeconds: 300 }
+functions:
+${functions[name]}
+`
+    const directories = [await makeDirectory(config('a')), await makeDirectory(config('b'))] as const
+    // The same names, and the same certificates for them.
+    cpSync(join(directories[0], 'certs'), join(directories[1], 'certs'), { recursive: true })
+    const [a, b] = await Promise.all(
+      directories.map(directory =>
+        Platform.start({ directory, files, environment: { HOTPOTATO_CARRIER: '' } }),
+      ),
+    )
+    const scene = new HostsScene(etcd, a!, b!)
+    await scene.met()
+    return scene
+  }
+
+  private constructor(etcd: EtcdServer, a: Platform, b: Platform) {
+    this.etcd = etcd
+    this.a = a
+    this.b = b
+  }
+
+  /** Waits until each host knows the processes of the other one. */
+  async met(): Promise<void> {
+    await this.knows(this.a, 'b')
+    await this.knows(this.b, 'a')
+  }
+
+  /** Waits until the processes of a host are known to those of another one. @param processes at least */
+  async knows(platform: Platform, host: string, processes = 3): Promise<void> {
+    await platform.until('link', ({ counters }) => (hostsOf(counters).get(host) ?? 0) >= processes)
+  }
+
+  /** A client of host a, which has had an answer. */
+  async client(path = '/echo', serverName = 'echo.local'): Promise<{ client: Client; status: number }> {
+    const client = await Client.open({
+      port: this.a.https,
+      tls: { ca: this.a.ca, serverName },
+    })
+    const { status } = await client.request(path)
+    return { client, status }
+  }
+
+  /** The connections of a host. */
+  async connections(platform: Platform): Promise<readonly ConnectionStatus[]> {
+    const { connections } = await platform.order<PlatformStatus>('status connections')
+    return connections ?? []
+  }
+
+  /** Waits until no process has a connection. */
+  async idle(): Promise<void> {
+    for (const platform of [this.a, this.b])
+      await eventually(
+        async () => ((await platform.total('connections')) === 0 ? true : undefined),
+        'some process still has a connection',
+      )
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.a, this.b].map(platform => platform.stop()))
+    await this.etcd.close()
+  }
+}
+
+export { eventually }
