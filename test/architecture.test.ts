@@ -128,6 +128,7 @@ const MAINS = [
   'src/cli/up/up.ts',
   'src/containers/process/warm.ts',
   'src/containers/process/worker.ts',
+  'src/hosts/main.ts',
   'src/containers/sealed/main.ts',
   'src/gateway/main.ts',
   'src/keys/main.ts',

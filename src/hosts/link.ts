@@ -1,5 +1,5 @@
-import { hostCounter } from '../platform/counters/hosts.ts'
-import type { LinkSettings } from '../platform/link-settings.ts'
+import { hostCounter } from '../platform/hosts/counters.ts'
+import type { LinkSettings } from '../platform/hosts/link-settings.ts'
 import type { Log } from '../platform/log.ts'
 import type { Clock } from '../time/clock.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
@@ -44,7 +44,7 @@ interface Far {
   readonly id: number
 }
 
-/** Two processes of two hosts that know each other, and the pair of ours through which the near one speaks. */
+/** Two processes of two hosts that know each other, and the pair through which the near one speaks. */
 interface Bridge {
   readonly pair: number
   readonly near: number

@@ -1,5 +1,5 @@
 import { memoryCounters } from '../platform/counters/memory.ts'
-import type { LinkSettings } from '../platform/link-settings.ts'
+import type { LinkSettings } from '../platform/hosts/link-settings.ts'
 import {
   endWithSupervisor,
   giveUp,

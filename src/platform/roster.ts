@@ -17,8 +17,8 @@ type Stage = 'expected' | 'thaws' | 'begun'
 
 /**
  * The containers that a process knows, by function, and how much each has to do. What is chosen is the least
- * loaded one, of this host if there is one; of equals, each in its turn. How many connections a container has is heard from the supervisor
- * now and then; what was offered to it since is counted here.
+ * loaded one, of this host if there is one; of equals, each in its turn. How many connections a container has
+ * is heard from the supervisor now and then; what was offered to it since is counted here.
  */
 export class Roster {
   readonly #byFunction = new Map<string, Entry[]>()

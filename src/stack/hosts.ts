@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { LinkSettings } from '../platform/link-settings.ts'
-import type { PlanOptions } from './plan.ts'
+import type { LinkSettings } from '../platform/hosts/link-settings.ts'
 import {
   below,
   ConfigError,
@@ -77,7 +76,7 @@ export const hosts: Reader<HostsConfig | undefined> = reader(
 /** The process that reaches other hosts. @param whole the configuration @returns undefined: there are none */
 export function linkSpec(
   { hosts }: { readonly hosts: HostsConfig | undefined },
-  { channel, provider, logLevel }: PlanOptions,
+  { channel, provider, logLevel }: Pick<LinkSettings, 'channel' | 'provider' | 'logLevel'>,
 ): MemberSpec | undefined {
   if (hosts === undefined) return undefined
   const { name: hostName, etcd: endpoints, prefix, address, port, leaseSeconds } = hosts

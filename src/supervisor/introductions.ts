@@ -1,7 +1,7 @@
 import type { ControlMessage, Peer } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { equal } from '../wire/index.ts'
-import { FarPeers } from './far-peers.ts'
+import { FarPeers } from './hosts/far-peers.ts'
 import { acquaintance, areKnown, type Member, type Switchboard } from './member.ts'
 import type { Process } from './replica.ts'
 

@@ -1,7 +1,7 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PlatformStatus } from '../../src/cli/platform/status.ts'
-import { hostsOf } from '../../src/platform/counters/hosts.ts'
+import { hostsOf } from '../../src/platform/hosts/counters.ts'
 import type { ConnectionStatus } from '../../src/supervisor/sessions.ts'
 import { Client } from './client.ts'
 import { EtcdServer } from './peers/etcd.ts'

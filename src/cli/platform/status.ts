@@ -1,5 +1,5 @@
-import { hostsOf } from '../../platform/counters/hosts.ts'
 import { restsOf } from '../../platform/counters/rests.ts'
+import { hostsOf } from '../../platform/hosts/counters.ts'
 import type { ScaleBounds } from '../../stack/spec.ts'
 import type { Change } from '../../supervisor/diary.ts'
 import type { ReplicaState } from '../../supervisor/life-cycle.ts'

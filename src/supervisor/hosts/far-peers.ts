@@ -1,7 +1,7 @@
-import { type ControlMessage, isFar, type Peer } from '../transfer/control.ts'
-import type { Descriptor } from '../transfer/stream.ts'
-import type { Member, Switchboard } from './member.ts'
-import type { Process } from './replica.ts'
+import { type ControlMessage, isFar, type Peer } from '../../transfer/control.ts'
+import type { Descriptor } from '../../transfer/stream.ts'
+import type { Member, Switchboard } from '../member.ts'
+import type { Process } from '../replica.ts'
 
 /** What far peers need of the supervisor's processes. */
 export interface FarPeersOptions {

@@ -1,4 +1,4 @@
-import type { MemberSettings } from './own-process.ts'
+import type { MemberSettings } from '../own-process.ts'
 
 /** What the process that reaches other hosts is told at its start. */
 export interface LinkSettings extends MemberSettings {
