@@ -24,8 +24,12 @@ const AXE = (() => {
   }
 })()
 const AXE_NOTE = AXE === undefined ? 'SKIPPED: there is no axe-core; get it with: npm ci' : 'axe-core'
-/** Where pictures go, if they are wanted. */
+/** Where pictures go, if they are wanted (`npm run docs:pictures`), and of which screens. */
 const PICTURES = process.env.HOTPOTATO_PICTURES
+const DRAWN: Readonly<Record<string, { readonly file: string; readonly where: string }>> = {
+  'a desk': { file: 'recording.png', where: '#records' },
+  'the dark': { file: 'key-schedule.png', where: '#schedule' },
+}
 
 describe.skipIf(CHROMIUM === undefined)(`the page of a recording: ${CHROMIUM_NOTE}`, () => {
   let files: Certificates
@@ -265,12 +269,12 @@ describe.skipIf(CHROMIUM === undefined)(`the page of a recording: ${CHROMIUM_NOT
         id + ': ' + nodes.map(({ target, failureSummary }) => target + ' ' + failureSummary).join('; ')))`
       expect(await browser.evaluate(check)).toEqual([])
       expect(await browser.evaluate('document.documentElement.scrollWidth > innerWidth')).toBe(false)
-      if (PICTURES === undefined) return
+      const picture = DRAWN[name]
+      if (PICTURES === undefined || picture === undefined) return
+      const { file, where } = picture
+      await browser.evaluate(`document.querySelector('${where}').scrollIntoView({ behavior: 'instant' })`)
       mkdirSync(PICTURES, { recursive: true })
-      await browser.evaluate('scrollTo(0, 0)')
-      writeFileSync(join(PICTURES, `recording-on-${name.replaceAll(' ', '-')}.png`), await browser.picture())
-      await browser.evaluate(`document.querySelector('#schedule').scrollIntoView({ behavior: 'instant' })`)
-      writeFileSync(join(PICTURES, `schedule-on-${name.replaceAll(' ', '-')}.png`), await browser.picture())
+      writeFileSync(join(PICTURES, file), await browser.picture())
     })
   })
 

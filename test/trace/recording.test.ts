@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { Session } from '../../src/tls13/session.ts'
@@ -13,10 +17,13 @@ import {
   readRecording,
 } from '../../src/trace/recording.ts'
 import { concat, hex, utf8 } from '../../src/wire/index.ts'
+import { noteOf, versionOf } from '../support/interop/program.ts'
 import { clientConfig, serverConfig } from '../support/pair.ts'
 import { recordedTrace } from '../support/recorded-trace.ts'
 import { field, records, steps, type Trace, traces } from '../support/traces.ts'
 
+const TSHARK = versionOf('tshark')
+const TSHARK_NOTE = noteOf(TSHARK, 'tshark', 'tshark')
 const AT = Date.UTC(2030, 0, 1, 12)
 
 /** A connection of which the client's side is recorded. */
@@ -127,6 +134,18 @@ describe('a recording', () => {
     const log = keyLogOf(recording)
     expect(log).toMatch(/^SERVER_TRAFFIC_SECRET_0 [0-9a-f]{64} [0-9a-f]{64}$/m)
     expect(file).toContain(hex(utf8(log)))
+  })
+
+  it.skipIf(TSHARK === undefined)(`as a capture is opened decrypted: ${TSHARK_NOTE}`, () => {
+    const directory = mkdtempSync(join(tmpdir(), 'hotpotato-recording-'))
+    const file = join(directory, 'recording.pcapng')
+    writeFileSync(file, captureOf(conversation('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')))
+    const fields = ['-Y', 'tls.handshake', '-T', 'fields', '-e', 'tls.handshake.type']
+    const { stdout } = spawnSync('tshark', ['-r', file, ...fields], { encoding: 'utf8' })
+    rmSync(directory, { recursive: true })
+    // EncryptedExtensions, Certificate, CertificateVerify, Finished and KeyUpdate are sealed.
+    const types = stdout.split(/[\s,]+/)
+    for (const type of ['8', '11', '15', '20', '24']) expect(types).toContain(type)
   })
 
   it('keeps 4 MiB, and says how much came beyond', () => {
