@@ -112,7 +112,7 @@ export interface ConnectionArrival {
   /** It has been kept here: its session, whose state the envelope has. */
   readonly taken?: Session | undefined
   /** A gateway has kept it while the function slept. */
-  readonly woken?: boolean
+  readonly woken?: boolean | undefined
   /** Responses of upstreams that have come along. */
   readonly upstreams?: readonly Arrived[] | undefined
 }

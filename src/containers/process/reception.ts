@@ -104,7 +104,14 @@ export class Reception {
       vacate(seat)
       return this.#refuse('stale', reasonOf(error))
     }
-    const refusal = this.#begin(envelope, stream, { taken, home: this.#homeOf(from) })
+    const home = this.#homeOf(from)
+    const refusal = this.#begin(envelope, stream, {
+      recovery: undefined,
+      home,
+      taken,
+      woken: undefined,
+      upstreams: undefined,
+    })
     if (refusal === undefined) this.#host.counters.returned++
     else vacate(seat)
     return refusal
@@ -203,7 +210,7 @@ export class Reception {
   #open(
     envelope: Envelope,
     descriptor: Descriptor,
-    arrival: ConnectionArrival,
+    arrival: Omit<ConnectionArrival, 'taken' | 'upstreams'>,
     companions: readonly Descriptor[] = [],
   ): Arrival {
     let upstreams: readonly Arrived[]
@@ -215,7 +222,10 @@ export class Reception {
     try {
       // The gateway has tuned the socket when it accepted it.
       const stream = openStream(descriptor, { tuned: true, hangsUp: true })
-      return this.#begin(envelope, stream, { ...arrival, upstreams })
+      // Field by field: each copy with `...` and one more field has a shape of its own, which nothing is
+      // compiled for.
+      const { recovery, home, woken } = arrival
+      return this.#begin(envelope, stream, { recovery, home, taken: undefined, woken, upstreams })
     } catch (error) {
       return this.#refuse('descriptor', reasonOf(error))
     }
