@@ -320,8 +320,11 @@ export function struct<const F extends Readonly<Record<string, AnyCodec>>>(
       const record = value as Record<string, unknown>
       for (let i = 0; i < keys.length; i++) visit(codecs[i]!, record[keys[i]!])
     },
-    get wiping() {
-      return straight.compiled ? straight.compiled.wipe : undefined
+    // No accessor: an object with one of its own is a dictionary to the engine, and slow to read.
+    wipe(value) {
+      if (!straight.compiled) return false
+      straight.compiled.wipe(value)
+      return true
     },
   }
 }
@@ -377,8 +380,10 @@ export function select<const Tag extends string, const C extends Cases>(
       return { [tag]: key, ...(change(cases[key]!, value) as object) } as SelectOf<Tag, C>
     },
     each: (value, visit) => visit(cases[(value as Record<string, unknown>)[tag] as keyof C & string]!, value),
-    get wiping() {
-      return straight.compiled ? straight.compiled.wipe : undefined
+    wipe(value) {
+      if (!straight.compiled) return false
+      straight.compiled.wipe(value)
+      return true
     },
   }
 }

@@ -21,8 +21,8 @@ export interface Codec<T> {
   each?(value: T, visit: (codec: AnyCodec, part: unknown) => void): void
   /** The same as source text, for the types that it is a part of; what has none is called. */
   readonly straight?: Straight
-  /** Overwrites the secrets of a value, if that was compiled. */
-  readonly wiping?: ((value: T) => void) | undefined
+  /** Overwrites the secrets of a value, if that was compiled. @returns whether it was */
+  wipe?(value: T): boolean
   write(writer: Writer, value: T): void
   read(reader: Reader): T
 }

@@ -14,9 +14,7 @@ export function redact<T>(codec: Codec<T>, value: T): T {
 
 /** Overwrites the bytes of every secret in a value with zeros, where they lie. */
 export function wipe<T>(codec: Codec<T>, value: T): void {
-  const { wiping } = codec
-  if (wiping === undefined || codec.secret) wipePart(codec, value)
-  else wiping(value)
+  if (codec.secret || codec.wipe?.(value) !== true) wipePart(codec, value)
 }
 
 function wipePart(part: AnyCodec, inner: unknown): void {
