@@ -14,7 +14,7 @@ import type { TrafficView } from './protection.ts'
 import { type Answer, isWaiting } from './question.ts'
 import type { Content } from './record.ts'
 import { RecordLayer, type RecordPosition } from './record-layer.ts'
-import { freshServerState, initialState, SessionState } from './state.ts'
+import { freshServerState, initialState, type ServerState, SessionState } from './state.ts'
 import type { Context, Outcome } from './transition.ts'
 import { type TrifleCount, Trifles } from './trifles.ts'
 import { mayExtend, owesUpdate } from './update-state.ts'
@@ -69,51 +69,52 @@ export class Session {
     return new Session(state, config, trifles)
   }
 
-  get #state(): SessionState {
+  #state(): SessionState {
     return this.#records.state
   }
 
   /** Whether both sides may send application data. */
   get connected(): boolean {
-    return this.#state.handshake.state === 'CONNECTED'
+    return this.#state().handshake.state === 'CONNECTED'
   }
 
   /** Whether {@link send} is possible. */
   get writable(): boolean {
-    return this.connected && !this.#state.writeClosed
+    return this.connected && !this.#state().writeClosed
   }
 
   /** Whether the session has ended with an error or has been closed both ways. */
   get closed(): boolean {
-    return this.#state.handshake.state === 'CLOSED' || (this.#state.readClosed && this.#state.writeClosed)
+    const { handshake, readClosed, writeClosed } = this.#state()
+    return handshake.state === 'CLOSED' || (readClosed && writeClosed)
   }
 
   get role(): 'client' | 'server' {
-    return this.#state.role
+    return this.#state().role
   }
 
   get serverName(): string | undefined {
-    return this.#state.serverName
+    return this.#state().serverName
   }
 
   get alpn(): string | undefined {
-    return this.#state.alpn
+    return this.#state().alpn
   }
 
   /** The suite's RFC name, once it is chosen. */
   get cipherSuite(): string | undefined {
-    const { cipherSuite } = this.#state
+    const { cipherSuite } = this.#state()
     return this.#config.provider.cipherSuites.find(suite => suite.id === cipherSuite)?.name
   }
 
   /** The peer's end-entity certificate, DER, once it has proved that it holds the key. */
   get peerCertificate(): Uint8Array | undefined {
-    return this.#state.peerCertificate
+    return this.#state().peerCertificate
   }
 
   /** Whether a question is open: nothing is read until {@link answer}. Stop reading from the peer then. */
   get waiting(): boolean {
-    return isWaiting(this.#state)
+    return isWaiting(this.#state())
   }
 
   /** What the peer has sent that says nothing, for another owner; also after {@link release}. */
@@ -140,7 +141,7 @@ export class Session {
    */
   feed(bytes: Uint8Array): void {
     this.#assertOwned()
-    if (this.#state.readClosed || this.#state.handshake.state === 'CLOSED') return
+    if (this.#state().readClosed || this.#state().handshake.state === 'CLOSED') return
     this.#records.input.feed(bytes)
     if (this.waiting && this.#records.input.length > (this.#config.waitingLimit ?? WAITING_LIMIT)) {
       const what = 'too much came while a question was open'
@@ -158,7 +159,7 @@ export class Session {
     for (;;) {
       const event = this.#events.shift()
       if (event !== undefined) return event
-      if (this.#state.readClosed || this.#state.handshake.state === 'CLOSED') {
+      if (this.#state().readClosed || this.#state().handshake.state === 'CLOSED') {
         this.#records.input.clear()
         return undefined
       }
@@ -190,8 +191,7 @@ export class Session {
     for (let at = 0; at < data.length; ) {
       this.#renewKey()
       const sealable = this.#records.room()
-      const whole = at === 0 && data.length <= sealable
-      const content = whole ? data : data.subarray(at, at + sealable)
+      const content = at === 0 && data.length <= sealable ? data : data.subarray(at, at + sealable)
       output.content(ContentType.application_data, content)
       at += content.length
     }
@@ -213,11 +213,11 @@ export class Session {
    */
   answer(id: number, answer: Answer): void {
     this.#assertOwned()
-    if (this.#state.handshake.state === 'CLOSED') return
+    if (this.#state().handshake.state === 'CLOSED') return
     const context = this.#context()
-    if (!this.#inquiry.close(id, answer, this.#state, context)) return
+    if (!this.#inquiry.close(id, answer, this.#state(), context)) return
     try {
-      this.#apply(answerStep(this.#state, answer, context))
+      this.#apply(answerStep(this.#state(), answer, context))
     } catch (error) {
       this.#fail(error)
     }
@@ -229,8 +229,9 @@ export class Session {
    */
   requestCertificate(): void {
     this.#assertWritable()
-    if (this.#state.role !== 'server') throw new Error('only a server asks for certificates')
-    this.#apply(requestCertificate(this.#state, this.#context() as Context<ServerConfig>))
+    const state = this.#state()
+    if (state.role !== 'server') throw new Error('only a server asks for certificates')
+    this.#apply(requestCertificate(state, this.#context() as Context<ServerConfig>))
   }
 
   /**
@@ -240,7 +241,7 @@ export class Session {
    */
   updateKeys(requestPeer: boolean): void {
     this.#assertWritable()
-    this.#apply(updateKeys(this.#state, requestPeer, this.#context()))
+    this.#apply(updateKeys(this.#state(), requestPeer, this.#context()))
   }
 
   /**
@@ -249,15 +250,15 @@ export class Session {
    */
   sendTickets(count: number): void {
     this.#assertWritable()
-    if (this.#state.role !== 'server') throw new Error('only a server sends tickets')
+    if (this.role !== 'server') throw new Error('only a server sends tickets')
     this.#renewKey()
-    this.#apply(issueTickets(this.#state, count, this.#context() as Context<ServerConfig>))
+    this.#apply(issueTickets(this.#state() as ServerState, count, this.#context() as Context<ServerConfig>))
   }
 
   /** Sends close_notify: nothing more from us; the peer may go on (RFC 8446 §6.1). Safe to call twice. */
   close(): void {
     this.#assertOwned()
-    if (this.#state.writeClosed || this.#state.handshake.state === 'CLOSED') return
+    if (this.#state().writeClosed || this.#state().handshake.state === 'CLOSED') return
     this.#records.alert('close_notify')
   }
 
@@ -282,14 +283,14 @@ export class Session {
 
   /** Whether our write key has to change: the peer has asked for it (RFC 8446 §4.6.3). */
   get keyUpdateDue(): boolean {
-    return owesUpdate(this.#state) && !this.#state.writeClosed
+    return owesUpdate(this.#state()) && !this.#state().writeClosed
   }
 
   /** Extended key updates so far, and whether none can begin now; undefined: they were not agreed on. */
   get extendedKeyUpdates(): { readonly generation: number; readonly underway: boolean } | undefined {
-    const { keyUpdate } = this.#state
+    const { keyUpdate } = this.#state()
     if (keyUpdate.kind !== 'extended') return undefined
-    return { generation: keyUpdate.generation, underway: !mayExtend(this.#state) }
+    return { generation: keyUpdate.generation, underway: !mayExtend(this.#state()) }
   }
 
   /** Bytes of content that {@link send} seals before it changes the write key; 0 if it changes it first. */
@@ -376,7 +377,7 @@ export class Session {
 
   #assertWritable(): void {
     this.#assertOwned()
-    if (this.#state.writeClosed) throw new Error('this session is closed for writing')
+    if (this.#state().writeClosed) throw new Error('this session is closed for writing')
     if (!this.connected) throw new Error('the handshake is not over')
   }
 
@@ -387,11 +388,11 @@ export class Session {
 
   /** Puts the open question to the configuration or, once, to the owner. @returns whether it is still open */
   #ask(): boolean {
-    while (isWaiting(this.#state)) {
+    while (isWaiting(this.#state())) {
       const context = this.#context()
-      const answer = this.#inquiry.put(this.#state, context, this.#events)
+      const answer = this.#inquiry.put(this.#state(), context, this.#events)
       if (answer === undefined) return true
-      this.#apply(answerStep(this.#state, answer, context))
+      this.#apply(answerStep(this.#state(), answer, context))
     }
     return false
   }
@@ -399,12 +400,12 @@ export class Session {
   /** One handshake message or one record. @returns false if there is no whole one */
   #step(): boolean {
     if (this.#ask()) return this.#events.length > 0
-    const message = takeHandshakeMessage(this.#state, this.#config.handshakeMessageLimit)
+    const message = takeHandshakeMessage(this.#state(), this.#config.handshakeMessageLimit)
     if (message !== undefined) {
       // A handshake has each of its messages once.
       if (!this.connected) this.#trifles.heard()
-      else admitUpdate(this.#state, message, this.#trifles)
-      this.#apply(handshakeStep(this.#state, message, this.#context()))
+      else admitUpdate(this.#state(), message, this.#trifles)
+      this.#apply(handshakeStep(this.#state(), message, this.#context()))
       return true
     }
     const content = this.#records.next()
@@ -413,8 +414,8 @@ export class Session {
   }
 
   #take(content: Content): void {
-    this.#trifles.record(content.content.length, this.#state.inboundHandshake.length)
-    const said = takeContent(this.#state, content)
+    this.#trifles.record(content.content.length, this.#state().inboundHandshake.length)
+    const said = takeContent(this.#state(), content)
     if (said === undefined) return
     if (typeof said === 'string') {
       this.#trifles.empty(said)
@@ -426,7 +427,7 @@ export class Session {
   }
 
   #apply({ next, effects }: Outcome<SessionState>): void {
-    Object.assign(this.#state, next)
+    Object.assign(this.#state(), next)
     this.#records.limitRecords()
     for (const effect of effects) perform(effect, this.#records, this.#config, this.#events)
     // What is answered at once shares its records with what it follows.
@@ -442,7 +443,7 @@ export class Session {
   #fail(error: unknown): void {
     const tlsError = asTlsError(error)
     this.#records.output.dropFlight()
-    if (!this.#state.writeClosed) this.#records.alert(tlsError.alert)
+    if (!this.#state().writeClosed) this.#records.alert(tlsError.alert)
     this.#records.end()
     this.#events.push({ type: 'alert', from: 'local', alert: tlsError.alert, error: tlsError })
   }

@@ -33,7 +33,7 @@ export class Keeper {
     settle: (release: Release) => void,
     bytes: number,
   ): void {
-    this.custody.hold(ticket, target, session, this.#now, settle, bytes)
+    this.custody.hold(ticket, target, session, this.#now(), settle, bytes)
   }
 
   /** What the channel has said to the parcel with that ticket. */
@@ -42,14 +42,14 @@ export class Keeper {
       this.custody.unsent(ticket)
       return
     }
-    if (result === 'queued') this.custody.waits(ticket, this.#now)
+    if (result === 'queued') this.custody.waits(ticket, this.#now())
     this.#watch()
   }
 
   /** A message that waited has left; if it is a parcel, its target can answer now. */
   left(payload: Uint8Array): void {
     const ticket = ticketOf(payload)
-    if (ticket !== undefined) this.custody.left(ticket, this.#now)
+    if (ticket !== undefined) this.custody.left(ticket, this.#now())
   }
 
   /** A message that waited did not leave, or not all of it. @param started a part of it has left */
@@ -65,7 +65,7 @@ export class Keeper {
   }
 
   /** Milliseconds of a clock that stands still while this process is not let run. */
-  get #now(): number {
+  #now(): number {
     return this.#clock.steady() - this.#absent
   }
 
@@ -80,7 +80,7 @@ export class Keeper {
    */
   #look(): void {
     this.#absent += Math.max(0, this.#clock.steady() - this.#due)
-    if (this.custody.expire(this.#now) !== undefined) this.#watch()
+    if (this.custody.expire(this.#now()) !== undefined) this.#watch()
   }
 }
 

@@ -131,3 +131,12 @@ it('is interpreted where no code may be made of text', () => {
   )
   expect(out).toBe('{"x":1,"y":2}\n')
 })
+
+it('no codec has an accessor of its own: the engine would take it for a dictionary', async () => {
+  const found = (await structs()).flatMap(([name, codec]) =>
+    Object.entries(Object.getOwnPropertyDescriptors(codec))
+      .filter(([, { get }]) => get !== undefined)
+      .map(([property]) => `${name}.${property}`),
+  )
+  expect(found).toEqual([])
+})

@@ -131,7 +131,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   snapshot(): Envelope {
-    return pack(this, this.generation, this.#session?.snapshot())
+    return pack(this, this.generation, this.#session()?.snapshot())
   }
 
   refuse(method: string, functionName: string, alone: boolean): Problem | undefined {
@@ -161,7 +161,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   /** What `status` shows. @param now as {@link Clock.steady} */
   describe(now: number): ConnectionDescription {
     const age = now - this.#arrived
-    return describeConnection(this, age, this.phase, this.#session, this.#protocol)
+    return describeConnection(this, age, this.phase, this.#session(), this.#protocol)
   }
 
   /** Ends the connection now, with close_notify. */
@@ -171,7 +171,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   onBytes(view: Uint8Array): void {
     if (this.phase !== 'open') return
-    this.#in.take(view, this.#session, this.#protocol)
+    this.#in.take(view, this.#session(), this.#protocol)
     this.#work()
   }
 
@@ -200,7 +200,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     if (this.#in.turn.over) {
       // What has come stays, in memory of ours.
       this.#protocol.receive(EMPTY)
-      this.#session?.settle()
+      this.#session()?.settle()
     } else this.#serve()
     this.burden.update()
   }
@@ -211,7 +211,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   #serve(): void {
     this.#pumping = true
     try {
-      this.#renewal.begin(this.#session)
+      this.#renewal.begin(this.#session())
       // A stream that broke under a write says so only when we are done here.
       while (this.phase === 'open' && this.#stream.state === 'open' && this.goesOn() && this.#step());
     } finally {
@@ -221,10 +221,10 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     if (this.phase === 'open') this.#protocol.settle()
     if (this.phase !== 'open') return
     if (this.#in.turn.over) this.#protocol.receive(EMPTY)
-    this.#session?.settle()
+    this.#session()?.settle()
     this.out.flush()
     if (this.phase !== 'open') return
-    this.#in.applyBackpressure(this.#session, this.#protocol)
+    this.#in.applyBackpressure(this.#session(), this.#protocol)
     // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the
     // stream.
     this.departure.goOn()
@@ -236,7 +236,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   #step(): boolean {
     if (this.#protocol.step()) return true
-    const session = this.#session
+    const session = this.#session()
     if (this.phase !== 'open' || session === undefined) return false
     // What lies behind the request at hand stays sealed: it may belong to another container.
     const { wantsInput } = this.#protocol
@@ -246,7 +246,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     return secured !== undefined
   }
 
-  get #session(): Session | undefined {
+  #session(): Session | undefined {
     return this.out.session
   }
 
@@ -255,12 +255,12 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     const { container } = this.host
     // The other end of a leg is the gateway; of a socket that is gone nothing is known.
     this.#remoteAddress ??= this.#stream.remoteAddress
-    return infoOf(this.#session, this.#remoteAddress, { hops: this.hops, requestIndex, container })
+    return infoOf(this.#session(), this.#remoteAddress, { hops: this.hops, requestIndex, container })
   }
 
   #onTls(event: SessionEvent): void {
     logSession(this.host.log, this, event)
-    this.#renewal.hears(event, this.#session)
+    this.#renewal.hears(event, this.#session())
     if (event.type === 'application_data') this.#protocol.receive(event.data)
     else if (event.type === 'close_notify') this.onEnd()
     else if (event.type === 'question') inquire(this, this.host, event.id, event.question)
@@ -304,7 +304,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     const keeps = warm && this.survival === undefined
     if (!(lifted instanceof Promise)) return this.#pack(lifted, keeps)
     // What came in last lies in the stream's memory, which others read into meanwhile.
-    this.#session?.settle()
+    this.#session()?.settle()
     this.#protocol.receive(EMPTY)
     return lifted.then(one => this.#pack(one, keeps))
   }
@@ -312,10 +312,10 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   #pack({ descriptor, unread }: Lifted, keeps: boolean): Frozen {
     if (this.phase !== 'frozen') throw new Error('the connection ended as it was to leave')
     this.timers.suspend()
-    if (unread.length > 0) this.#in.take(unread, this.#session, this.#protocol)
+    if (unread.length > 0) this.#in.take(unread, this.#session(), this.#protocol)
     this.burden.freeze()
     this.burden.update()
-    const envelope = pack(this, this.generation + 1, this.#seating.leave(this.#session, keeps))
+    const envelope = pack(this, this.generation + 1, this.#seating.leave(this.#session(), keeps))
     this.#protocol.onMoved?.()
     envelope.hops = Math.min(this.hops + 1, 0xffff)
     envelope.upstreams = this.luggage.packed
@@ -357,7 +357,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     // Who refused it has seen it.
     this.#renewal = new KeyRenewal(envelope.tls)
     this.#protocol.settled?.(true)
-    this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
+    this.#protocol = speak(this, envelope.application, this.#session() !== undefined, refusal)
     this.phase = 'open'
     this.timers.start()
     this.#stream.unlift('taken')

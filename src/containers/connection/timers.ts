@@ -92,7 +92,7 @@ export class ConnectionTimers {
    * @param within milliseconds, if that is less than the timer's setting
    */
   wait(timer: AwaitedTimer, within?: number): void {
-    const timers = this.#made
+    const timers = this.#made()
     if (timers.running(timer)) return
     const now = this.#clock.steady()
     timers.start(timer, now, within)
@@ -107,13 +107,13 @@ export class ConnectionTimers {
 
   /** The one request that there is over HTTP/1.1 is taken back, with so many bytes of content. */
   withdraw(counted: number): void {
-    this.rates.keep({ streamId: 0, left: this.#made.rate(this.#clock.steady()), counted })
+    this.rates.keep({ streamId: 0, left: this.#made().rate(this.#clock.steady()), counted })
   }
 
   /** It is accepted, perhaps not for the first time. */
   accept(): void {
     const rate = this.rates.take(0)
-    if (rate !== undefined) this.#made.resume(rate.left, rate.counted)
+    if (rate !== undefined) this.#made().resume(rate.left, rate.counted)
   }
 
   /** It has come, or is of no interest. */
@@ -137,7 +137,7 @@ export class ConnectionTimers {
     return { timers: this.#timers?.export(this.#clock.steady()) ?? NONE, rates: this.rates.export() }
   }
 
-  get #made(): HttpTimers {
+  #made(): HttpTimers {
     this.#timers ??= new HttpTimers(this.#settings)
     return this.#timers
   }

@@ -73,7 +73,7 @@ export class Departure {
     const { protocol, out, open, gone } = this.#owner
     if (gone || protocol.stays !== undefined) return protocol.stays
     // All that was sealed has to leave first: frozen, it waits for nothing else.
-    if (!out.blocked || (open && !this.#wanted)) return undefined
+    if (!out.blocked || (open && !this.#wanted())) return undefined
     return `what its client has yet to take (${out.unsent} bytes)`
   }
 
@@ -100,12 +100,12 @@ export class Departure {
 
   /** A safe point. */
   goOn(): void {
-    if (this.#wanted) this.#depart()
+    if (this.#wanted()) this.#depart()
     else if (this.#held) this.#stay()
   }
 
   /** Whether it is to go at the next moment that loses nothing. */
-  get #wanted(): boolean {
+  #wanted(): boolean {
     return (this.#leaving && !this.#postponed) || this.#order?.open === true
   }
 

@@ -129,12 +129,12 @@ export class Host implements ConnectionHost<Connection> {
     this.#warm = new Set(options.warm)
     this.#retries = options.retries ?? new Map()
     this.#routes = new Routes(options.routes ?? [])
-    const [connections, seats, others] = [this.#connections, this.#seats, this.#others]
+    const [connections, seats, others] = [this.#connections, this.#seats, this.#others()]
     this.#reception = new Reception(this, { connections, seats, others })
   }
 
   /** The other containers, of all functions. */
-  get #others(): Roster {
+  #others(): Roster {
     return this.#neighbours.others
   }
 
@@ -187,7 +187,7 @@ export class Host implements ConnectionHost<Connection> {
 
   /** Connections whose requests wait for a container may have one. */
   available(functionName: string): void {
-    if (functionName === this.functionName || !this.#others.has(functionName)) return
+    if (functionName === this.functionName || !this.#others().has(functionName)) return
     for (const connection of [...this.#connections]) connection.available()
   }
 
@@ -201,12 +201,12 @@ export class Host implements ConnectionHost<Connection> {
 
   /** That container cannot be spoken to: nothing is offered to it any more. It may live. */
   unreachable(id: number): void {
-    this.#others.remove(id)
+    this.#others().remove(id)
   }
 
   /** That container is about to go: nothing is offered to it any more. */
   leaves(id: number): void {
-    this.#others.draining(id)
+    this.#others().draining(id)
   }
 
   /** From now on these are the functions. */
@@ -218,7 +218,7 @@ export class Host implements ConnectionHost<Connection> {
 
   /** How many connections containers have. */
   loads(loads: Loads): void {
-    for (const { id, connections } of loads) this.#others.report(id, connections)
+    for (const { id, connections } of loads) this.#others().report(id, connections)
   }
 
   /** The connections that live here, at most {@link LISTED} of them. */
@@ -267,7 +267,7 @@ export class Host implements ConnectionHost<Connection> {
 
   reaches(functionName: string): boolean {
     if (this.courier === undefined) return false
-    const there = this.#others.has(functionName)
+    const there = this.#others().has(functionName)
     if (!there) this.#neighbours.wishes.wish(functionName)
     return there
   }
@@ -278,7 +278,7 @@ export class Host implements ConnectionHost<Connection> {
     settle: (answer: LoanAnswer | undefined) => void,
     wanted: () => boolean = () => true,
   ): void {
-    const choose = (refusedBy: ReadonlySet<number>) => this.#others.choose(functionName, refusedBy)?.id
+    const choose = (refusedBy: ReadonlySet<number>) => this.#others().choose(functionName, refusedBy)?.id
     const lend = (id: number, settled: typeof settle) => this.courier?.lend(id, request, settled)
     const reaches = () => this.reaches(functionName)
     const patience = { clock: this.clock, milliseconds: this.limits.timers.container, reaches, wanted }
@@ -321,7 +321,7 @@ export class Host implements ConnectionHost<Connection> {
   ): boolean {
     const courier = this.courier
     const first =
-      only === undefined ? this.#others.choose(functionName, undefined, home) : this.#others.find(only)
+      only === undefined ? this.#others().choose(functionName, undefined, home) : this.#others().find(only)
     if (courier === undefined) return false
     const cause = functionName !== this.functionName ? 'request' : only === undefined ? 'drain' : 'order'
     const [freezing, settled] = followed(this.lookout, cause, freeze, settle)
@@ -336,7 +336,7 @@ export class Host implements ConnectionHost<Connection> {
       keep: (frozen, then) =>
         only === undefined && functionName === this.functionName && this.resting.giveFrozen(frozen, then),
       passed: peer => this.#neighbours.passed(peer),
-      another: refusedBy => (only === undefined ? this.#others.choose(functionName, refusedBy) : undefined),
+      another: refusedBy => (only === undefined ? this.#others().choose(functionName, refusedBy) : undefined),
       settle: (release, target) => {
         settled(release, target)
         this.#leavers.more()
@@ -395,7 +395,7 @@ export class Host implements ConnectionHost<Connection> {
 
   /** Whether they could move when it drains. */
   get moves(): boolean {
-    return this.resting.underway || this.#others.has(this.functionName)
+    return this.resting.underway || this.#others().has(this.functionName)
   }
 
   setsOut(connection: Connection): boolean {

@@ -156,7 +156,7 @@ export class CallContext implements Context, Endings {
 
   /** When the call began, in nanoseconds since 1970, as OpenFaaS's gateway tells it. */
   get startTime(): string {
-    this.#startTime ??= `${this.began ?? this.#callee.clock.wall()}000000`
+    this.#startTime ??= nanoseconds(this.began ?? this.#callee.clock.wall())
     return this.#startTime
   }
 
@@ -271,4 +271,12 @@ function marked(log: Log & { child?(fields: object): Log }, fields: object): Log
 /** What a function gave as fields, one by one. */
 export function fieldsOf(source: FieldSource): readonly Field[] {
   return Array.from(source, ([name, value]) => [String(name), String(value)] as const)
+}
+
+let [millisecond, asNanoseconds] = [Number.NaN, '']
+
+/** Milliseconds as nanoseconds. Calls of one millisecond share the text: such a number takes long to write. */
+function nanoseconds(milliseconds: number): string {
+  if (milliseconds !== millisecond) [millisecond, asNanoseconds] = [milliseconds, `${milliseconds}000000`]
+  return asNanoseconds
 }

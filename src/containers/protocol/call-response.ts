@@ -325,7 +325,7 @@ export class CallResponse {
   }
 
   /** Where content goes, with checkpoints where there are any. */
-  get #covered(): Pick<ResponseSink, 'write'> {
+  #covered(): Pick<ResponseSink, 'write'> {
     const cover = this.#cover
     const sink = this.#sink
     if (cover === undefined) return sink
@@ -340,7 +340,7 @@ export class CallResponse {
   }
 
   #flowOf(content: Uint8Array, behind: ConstructorParameters<typeof ResponseFlow>[2], carried = false) {
-    return new ResponseFlow(this.#covered, content, behind, carried, () => this.#context.upstreams)
+    return new ResponseFlow(this.#covered(), content, behind, carried, () => this.#context.upstreams)
   }
 
   /** Gives out content that the function has yet to make. */

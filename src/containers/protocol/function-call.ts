@@ -109,7 +109,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   /** The same; until the request is whole or its response begins, with {@link RequestBody.gathered}. */
   get held(): number {
-    if (this.#cancelled) return 0
+    if (this.#cancelled()) return 0
     if (!this.bodyEnded && !this.#response.begun)
       return this.unread + this.#body.gathered(this.#context.freezer !== undefined)
     return this.unread + this.#response.held + (this.#context.upstreams?.unread ?? 0)
@@ -117,13 +117,13 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   /** A piece of the body. A function that reads a stream gets it with what comes behind: see {@link wait}. */
   data(bytes: Uint8Array): void {
-    if (!this.#cancelled) this.#body.add(bytes)
+    if (!this.#cancelled()) this.#body.add(bytes)
   }
 
   /** The body has come whole. */
   end(): void {
     this.#body.end()
-    if (this.#cancelled) return
+    if (this.#cancelled()) return
     if (this.#started) this.#body.give()
     else this.#run(this.#body.takeWhole())
   }
@@ -133,7 +133,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
    */
   wait(): void {
     this.#body.give()
-    if (this.#started || this.bodyEnded || this.#cancelled || this.#callee.module.kind !== 'fetch') return
+    if (this.#started || this.bodyEnded || this.#cancelled() || this.#callee.module.kind !== 'fetch') return
     this.#run(this.#body.stream())
   }
 
@@ -141,7 +141,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   broken(): void {}
 
   inform(status: number, headers: readonly Field[]): void {
-    if (!this.#response.answered && !this.#cancelled) this.#response.inform(status, headers)
+    if (!this.#response.answered && !this.#cancelled()) this.#response.inform(status, headers)
   }
 
   /**
@@ -162,7 +162,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   blame(error: unknown): void {
     const { answered, streaming } = this.#response
-    if ((answered && !streaming) || this.#cancelled) return
+    if ((answered && !streaming) || this.#cancelled()) return
     this.#failed(error)
     this.cancel(new Error('the function failed'))
   }
@@ -184,7 +184,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   /** Its function gets nothing of its request any more, and may have done with what it got. */
   #stand(): void {
     const then = this.#wanted
-    if (then === undefined || !this.#settled) return
+    if (then === undefined || !this.#settled()) return
     if (this.#response.begun) this.#response.freezeSoon(then)
     else if (!this.#told) {
       this.#told = true
@@ -193,7 +193,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   /** The function has done with what it got of its request. */
-  get #settled(): boolean {
+  #settled(): boolean {
     return this.#body.settled || this.#response.idle
   }
 
@@ -231,11 +231,11 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   /** The same, if it can go now. A function that has not answered is asked where it stands. */
   get still(): number | undefined {
     if (this.#response.begun || !this.reads) {
-      if (this.reads && (this.#wanted === undefined || !this.#settled)) return undefined
+      if (this.reads && (this.#wanted === undefined || !this.#settled())) return undefined
       const { frozen } = this.#response
       return frozen && weightOf(frozen) + this.unread
     }
-    if (this.#wanted === undefined || !this.#settled || this.left === undefined) return undefined
+    if (this.#wanted === undefined || !this.#settled() || this.left === undefined) return undefined
     try {
       this.#state = frozenState(this.#context.freezer?.())
       return this.unread + this.#state.length
@@ -271,7 +271,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   /** Its name, as long as it cannot go elsewhere; undefined: it can, or there is nothing of it. */
   get stays(): string | undefined {
-    return !this.#started || this.#cancelled || this.left !== undefined ? undefined : this.name
+    return !this.#started || this.#cancelled() || this.left !== undefined ? undefined : this.name
   }
 
   /** It stays here after all. */
@@ -331,7 +331,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     this.#await(given, response => this.#respond(response))
   }
 
-  get #cancelled(): boolean {
+  #cancelled(): boolean {
     return this.#response.cancelled
   }
 
@@ -347,7 +347,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     const { module } = this.#callee
     try {
       if (module.kind === 'raw') {
-        const response = module.handle(viewOf(this.#asTold, body as Uint8Array), this.#context)
+        const response = module.handle(viewOf(this.#asTold(), body as Uint8Array), this.#context)
         if (response instanceof Promise) {
           // While it is there: the client may be gone when the function asks.
           void this.#context.connection
@@ -362,7 +362,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   /** The request as the function gets it. */
-  get #asTold(): RequestHead {
+  #asTold(): RequestHead {
     return !this.#response.metered ? this.#head : withCallFields(this.#head, this.#context)
   }
 
@@ -372,7 +372,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   #answer(view: RawResponse): void {
-    if (this.#cancelled) return
+    if (this.#cancelled()) return
     if (view.trailers !== undefined) this.#context.trailers(view.trailers)
     const trailed = this.#context.trailerSource !== undefined
     const { status, headers, body, length } = fromResponseView(view, this.#head.method, trailed)
@@ -391,7 +391,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   #requestWith(body: Uint8Array | ReadableStream<Uint8Array> | undefined): Request {
     const { tls, serverName } = this.#context.connection
     const origin = { scheme: tls ? 'https' : 'http', authority: serverName ?? 'localhost' } as const
-    return toWebRequest(this.#asTold, body, { ...origin, caller: this.#context })
+    return toWebRequest(this.#asTold(), body, { ...origin, caller: this.#context })
   }
 
   /** Gives out at once what is there as a whole. */
@@ -403,7 +403,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
         this.#drain(response as Response, trailed).catch(error => this.#failed(error))
         return
       }
-      if (this.#cancelled) return
+      if (this.#cancelled()) return
       const { status, headers, body } = whole
       if (body === undefined) this.#response.withoutBody(whole)
       else this.#response.give({ status, headers, body })
@@ -414,7 +414,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   async #drain(response: Response, trailed: boolean): Promise<void> {
     const out = await fromWebResponse(response, this.#head.method, trailed)
-    if (!this.#cancelled) await this.#response.respond(out)
+    if (!this.#cancelled()) await this.#response.respond(out)
     else if (out.body instanceof ReadableStream) await out.body.cancel()
   }
 
@@ -432,7 +432,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   /** The function has thrown, or what it gave cannot be sent. */
   #refuse(error: unknown): void {
-    if (this.#cancelled) return
+    if (this.#cancelled()) return
     // What is thrown when all has been said is no function's, but for content that is missing.
     if (this.#response.over && !(error instanceof RangeError)) throw error
     if (!this.#response.begun && isOne(error, RequestError)) {

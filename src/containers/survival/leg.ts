@@ -48,7 +48,7 @@ export class Leg implements Survival {
       session.updateKeys(false)
       output.push(...session.takeSealed(), ...this.#checkpoint())
       this.renewing = false
-    } else if (session.writable && this.#owner.quiet && this.#due) {
+    } else if (session.writable && this.#owner.quiet && this.#due()) {
       // The end of a response and the checkpoint behind it: the client gets both or neither, and what it has
       // not got may be tried again.
       // Of a piece in its middle no byte may go without it: it is not known where the client would be.
@@ -78,7 +78,7 @@ export class Leg implements Survival {
     return [markRecord(mark)]
   }
 
-  get #due(): boolean {
+  #due(): boolean {
     return this.#uncovered || this.#covered < 0 || this.received - this.#covered > COVER
   }
 

@@ -1,4 +1,7 @@
-import { copyInto, EMPTY, fresh } from '../../wire/index.ts'
+import { copyInto, EMPTY, fresh, plain } from '../../wire/index.ts'
+
+/** Bytes up to which V8 keeps an array's memory in its heap. */
+const SHORT = 64
 
 /**
  * Bytes that were received and not yet read. It borrows the last piece it was given instead of copying it,
@@ -61,17 +64,19 @@ export class ByteQueue {
 
   /** A copy of the first `count` bytes, which are dropped. */
   take(count: number): Uint8Array {
-    const copy = new Uint8Array(count)
-    copyInto(copy, this.bytes, this.start, this.start + count)
+    const from = this.start
     this.start += count
-    return copy
+    return plain(this.bytes).slice(from, this.start)
   }
 
   /** A copy of everything queued, for what does not last. */
   copy(): Uint8Array {
-    if (this.start === this.end) return EMPTY
-    const copy = fresh(this.length)
-    copyInto(copy, this.bytes, this.start, this.end)
+    const { bytes, start, end, length } = this
+    if (length === 0) return EMPTY
+    // A short slice lies in the engine's heap, where a key cannot be wiped.
+    if (length > SHORT) return plain(bytes).slice(start, end)
+    const copy = fresh(length)
+    copyInto(copy, bytes, start, end)
     return copy
   }
 

@@ -161,11 +161,11 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
   }
 
   inform(status: number, headers: readonly Field[]): void {
-    if (!this.#mute) this.#owner.send([this.#owner.http.inform(status, headers)])
+    if (!this.#mute()) this.#owner.send([this.#owner.http.inform(status, headers)])
   }
 
   upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
-    if (this.#mute) return CLOSED_TUNNEL
+    if (this.#mute()) return CLOSED_TUNNEL
     const owner = this.#owner
     const { head, rest } = owner.http.upgrade([...headers, ...owner.fields])
     this.over = true
@@ -174,7 +174,7 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
   }
 
   reply(response: ResponseView): void {
-    if (this.#mute) return
+    if (this.#mute()) return
     const owner = this.#owner
     const { http } = owner
     const { headers = [], body = EMPTY } = response
@@ -193,7 +193,7 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
   }
 
   begin(head: Parameters<HttpResponse['begin']>[0]): void {
-    if (this.#mute) return
+    if (this.#mute()) return
     const owner = this.#owner
     const { headers, length } = head
     const status = this.#statusOf(head)
@@ -203,7 +203,7 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
   }
 
   write(data: Uint8Array): Promise<void> | undefined {
-    if (this.#mute) return undefined
+    if (this.#mute()) return undefined
     checkBytes(data)
     const owner = this.#owner
     owner.send(owner.http.write(data))
@@ -211,7 +211,7 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
   }
 
   end(trailers?: readonly Field[]): void {
-    if (this.#mute) return
+    if (this.#mute()) return
     const owner = this.#owner
     let last: Uint8Array
     try {
@@ -226,7 +226,7 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
   }
 
   abort(): void {
-    if (this.#mute) return
+    if (this.#mute()) return
     this.over = true
     this.#break('the response broke off')
     this.#owner.cut('the response broke off')
@@ -260,7 +260,7 @@ export class H1Exchange extends HeadView implements HttpRequest, HttpResponse {
     return this.method === 'CONNECT' ? withoutTunnel(status) : status
   }
 
-  get #mute(): boolean {
+  #mute(): boolean {
     return this.over || this.#owner.gone
   }
 

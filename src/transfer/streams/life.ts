@@ -162,13 +162,13 @@ export abstract class StreamLife implements ByteStream {
   }
 
   /** Nothing that was written, nor a FIN, waits for the kernel. */
-  get #idle(): boolean {
+  #idle(): boolean {
     return !this.queued && !this.#finishing
   }
 
   /** Both sides have ended and nothing waits: there is no use for the descriptor any more. */
   #closeWhenDone(): void {
-    if (this.#state === 'open' && this.#ended && this.#finished && this.#idle) this.destroy()
+    if (this.#state === 'open' && this.#ended && this.#finished && this.#idle()) this.destroy()
   }
 
   destroy(): void {
@@ -187,7 +187,7 @@ export abstract class StreamLife implements ByteStream {
     const native = probe()
     const fd = this.#lifted?.open ? this.#lifted.fd : this.fd
     if (fd >= 0 && native.available) native.libc.shutdown(fd)
-    else if (this.fd >= 0 && this.#idle && !this.#finished) this.finishAlone()
+    else if (this.fd >= 0 && this.#idle() && !this.#finished) this.finishAlone()
     this.destroy()
   }
 
@@ -195,7 +195,7 @@ export abstract class StreamLife implements ByteStream {
     if (this.#state !== 'open') throw new Error(`lift of a stream that is ${this.#state}`)
     this.stopReading()
     this.#state = 'lifting'
-    if (this.#idle) return this.#takeOut()
+    if (this.#idle()) return this.#takeOut()
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject }
     })
@@ -211,7 +211,7 @@ export abstract class StreamLife implements ByteStream {
 
   #settle(): void {
     const waiting = this.#waiting
-    if (waiting === undefined || !this.#idle) return
+    if (waiting === undefined || !this.#idle()) return
     this.#waiting = undefined
     waiting.resolve(this.#takeOut())
   }

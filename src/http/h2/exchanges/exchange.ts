@@ -78,7 +78,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
   }
 
   /** It has not got one, either. */
-  get #asksForTunnel(): boolean {
+  #asksForTunnel(): boolean {
     return !this.#tunnel && (this.protocol !== undefined || this.method === 'CONNECT')
   }
 
@@ -125,12 +125,12 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
     if (this.sink !== undefined) throw new Error('the content has a sink already')
     if (this.over) return
     this.#content.sink = sink
-    if (!this.whole && this.#content.bytes === 0 && this.#expectsContinue) this.inform(100, [])
+    if (!this.whole && this.#content.bytes === 0 && this.#expectsContinue()) this.inform(100, [])
     this.#content.give()
     if (!this.whole) this.#serving.owner.wake()
   }
 
-  get #expectsContinue(): boolean {
+  #expectsContinue(): boolean {
     return !this.begun && expectsContinue(expectationIn(this.announced.headers))
   }
 
@@ -162,7 +162,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
   }
 
   inform(status: number, headers: readonly Field[]): void {
-    if (this.#mute) return
+    if (this.#mute()) return
     if (!(status >= 100 && status < 200))
       throw new TypeError(`${status} is not the status of an interim response`)
     this.#serving.http.respond(this.announced.streamId, { status, headers })
@@ -170,7 +170,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
   }
 
   upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
-    if (this.#mute) return CLOSED_TUNNEL
+    if (this.#mute()) return CLOSED_TUNNEL
     if (this.protocol === undefined && this.method !== 'CONNECT')
       throw new Error('no request waits for an upgrade')
     // RFC 8441 §5: Upgrade and the like have no place here, and 200 is what 101 is elsewhere.
@@ -184,12 +184,12 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
   }
 
   reply(response: ResponseView): void {
-    if (this.#mute) return
+    if (this.#mute()) return
     if (response.body !== undefined && typeof response.body !== 'string') checkBytes(response.body)
     const { http, owner } = this.#serving
     const { streamId } = this.announced
     const { status } = response
-    const said = this.#asksForTunnel ? { ...response, status: withoutTunnel(status) } : response
+    const said = this.#asksForTunnel() ? { ...response, status: withoutTunnel(status) } : response
     const whole = marked(withLength(said, this.method), this.fields)
     const { body } = whole
     if (!(body instanceof Uint8Array) || body.length <= LARGE || this.method === 'HEAD') {
@@ -207,8 +207,8 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
   }
 
   begin({ status, headers, length }: Parameters<HttpResponse['begin']>[0]): void {
-    if (this.#mute) return
-    this.#begin(this.#asksForTunnel ? withoutTunnel(status) : status, headers, length)
+    if (this.#mute()) return
+    this.#begin(this.#asksForTunnel() ? withoutTunnel(status) : status, headers, length)
   }
 
   #begin(status: number, headers: readonly Field[], length: number | undefined): void {
@@ -221,7 +221,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
   }
 
   write(data: Uint8Array): Promise<void> | undefined {
-    if (this.#mute || this.#half !== undefined) return undefined
+    if (this.#mute() || this.#half !== undefined) return undefined
     checkBytes(data)
     this.#unsent ??= new Unsent()
     this.#unsent.add(data)
@@ -230,14 +230,14 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
   }
 
   #endHalf(): void {
-    if (this.#mute || this.#half !== undefined) return
+    if (this.#mute() || this.#half !== undefined) return
     this.#half = 'ends'
     this.#ending = { trailers: undefined }
     this.#go()
   }
 
   end(trailers?: readonly Field[]): void {
-    if (this.#mute) return
+    if (this.#mute()) return
     // Now, and not when what waits before them has gone: the application hears of it here.
     this.#ending = { trailers: trailers && prepareTrailers(trailers) }
     if (this.#half === 'ended') this.#finish()
@@ -246,7 +246,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
   }
 
   abort(): void {
-    if (this.#mute) return
+    if (this.#mute()) return
     this.#serving.http.reset(this.announced.streamId, ErrorCode.INTERNAL_ERROR)
     this.#finish()
   }
@@ -403,7 +403,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
     if (!fault.answerable)
       http.reset(streamId, ErrorCode[fault.kind === 'memory' ? 'ENHANCE_YOUR_CALM' : 'INTERNAL_ERROR'])
     else
-      replyTo(fault, answer, this.#asksForTunnel, view =>
+      replyTo(fault, answer, this.#asksForTunnel(), view =>
         http.reply(streamId, marked(withLength(view, this.method), this.fields), owner.date()),
       )
     this.#serving.responded(streamId)
@@ -424,7 +424,7 @@ export class H2Exchange extends HeadView implements HttpRequest, HttpResponse, C
     if (this.#half === 'ended' && !this.over) this.#finish()
   }
 
-  get #mute(): boolean {
+  #mute(): boolean {
     return this.over || this.#serving.owner.gone
   }
 
