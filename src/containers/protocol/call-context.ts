@@ -275,7 +275,7 @@ export function fieldsOf(source: FieldSource): readonly Field[] {
 
 let [millisecond, asNanoseconds] = [Number.NaN, '']
 
-/** Milliseconds as nanoseconds. Calls of one millisecond share the text: such a number takes long to write. */
+/** Milliseconds as nanoseconds. Calls of one millisecond share the text: such a number is slow to write. */
 function nanoseconds(milliseconds: number): string {
   if (milliseconds !== millisecond) [millisecond, asNanoseconds] = [milliseconds, `${milliseconds}000000`]
   return asNanoseconds
