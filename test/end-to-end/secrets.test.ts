@@ -209,7 +209,7 @@ describe('secrets', () => {
       HOTPOTATO_RUN_DIR: join(directory, 'other'),
     })
     expect(code).toBe(3)
-    expect(stderr).toMatch(/hotpotato\.yml:7:.*the secret token is not in .*hotpotato secret create token/)
+    expect(stderr).toMatch(/hotpotato\.yml:8:.*the secret token is not in .*hotpotato secret create token/)
   })
 
   it('leave nothing in memory when the platform ends', async () => {
