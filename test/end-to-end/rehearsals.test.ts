@@ -2,11 +2,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Client } from '../support/client.ts'
 import { eventually, hotpotato, Platform } from '../support/platform.ts'
 
-/** More than any machine rehearses in three seconds: what waits for the end of it waits in vain. */
+/** More than any machine rehearses in six seconds: what waits for the end of it waits in vain. */
 const CONFIG = `
 gateway: { defaultFunction: echo }
 liveness: { startSeconds: 60 }
-rehearsalSeconds: 3
+rehearsalSeconds: 6
 connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions:
   echo: {}
