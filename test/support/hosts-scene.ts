@@ -38,11 +38,20 @@ ${functions[name]}
     const directories = [await makeDirectory(config('a')), await makeDirectory(config('b'))] as const
     // The same names, and the same certificates for them.
     cpSync(join(directories[0], 'certs'), join(directories[1], 'certs'), { recursive: true })
-    const [a, b] = await Promise.all(
+    const started = await Promise.allSettled(
       directories.map(directory =>
         Platform.start({ directory, files, environment: { HOTPOTATO_CARRIER: '' } }),
       ),
     )
+    const platforms = started.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []))
+    const [a, b] = platforms
+    const failed = started.find(one => one.status === 'rejected')
+    if (failed !== undefined) {
+      // Nothing of it stays behind.
+      for (const platform of platforms) await platform.stop()
+      await etcd.close()
+      throw failed.reason
+    }
     const scene = new HostsScene(etcd, a!, b!)
     await scene.met()
     return scene
