@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -174,9 +174,10 @@ it('leaves nothing behind, and no recording while it runs', async () => {
 
 it('says in one line that nothing runs', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'hotpotato-teach-none-'))
+  writeFileSync(join(directory, 'hotpotato.yml'), 'functions: { echo: {} }\n')
   const { stdout, stderr, code } = await hotpotato(directory, ['ui', '--teach'])
   rmSync(directory, { recursive: true })
-  expect([code, stdout]).toEqual([3, ''])
+  expect([code, stdout]).toEqual([1, ''])
   expect(stderr).toMatch(/^hotpotato is not running; start it with .*\n$/)
 })
 
