@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { Classroom } from '../../src/cli/teach/classroom.ts'
 import { LESSONS } from '../../src/cli/teach/lessons.ts'
 import type { Taught } from '../../src/cli/teach/school.ts'
 import { type RecordedConnection, readRecording } from '../../src/trace/recording.ts'
-import { hotpotato, Platform } from '../support/platform.ts'
+import { descendantsOf, eventually, hotpotato, Platform } from '../support/platform.ts'
 import { Teaching } from '../support/teach.ts'
 
 /*
@@ -16,7 +16,9 @@ import { Teaching } from '../support/teach.ts'
 
 const CONFIG = `
 version: 1
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
+liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions: { echo: { hosts: [echo.local] }, hello: {} }
 `
 
@@ -170,6 +172,15 @@ it('leaves nothing behind, and no recording while it runs', async () => {
   await other.close()
   const after = readdirSync(platform.directory).filter(name => name.startsWith('hotpotato-teach-'))
   expect(after.length).toBe(1)
+})
+
+it('that is killed leaves no server behind', async () => {
+  const other = await Teaching.open(platform.directory)
+  expect((await other.ask('lessons/early', 'POST')).status).toBe(200)
+  const [server] = descendantsOf(other.pid)
+  expect(readFileSync(`/proc/${server}/cmdline`, 'latin1')).toContain('serve')
+  await other.close('SIGKILL')
+  await eventually(() => !existsSync(`/proc/${server}`) || undefined, 'it still runs')
 })
 
 it('says in one line that nothing runs', async () => {

@@ -13,7 +13,8 @@ import { hotpotato, Platform } from '../support/platform.ts'
 
 const CONFIG = `
 version: 1
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
+liveness: { failureSeconds: 60, startSeconds: 300 }
 duplicate: true
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300 } }
 functions: { echo: { hosts: [echo.local], replicas: 2 }, hello: {} }

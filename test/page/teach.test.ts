@@ -12,7 +12,9 @@ import { Teaching } from '../support/teach.ts'
 
 const CONFIG = `
 version: 1
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
+liveness: { failureSeconds: 60, startSeconds: 300 }
+connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
 functions: { echo: { hosts: [echo.local] }, hello: {} }
 `
 

@@ -39,9 +39,13 @@ export class Teaching {
     return fetch(`${origin}${pathname}${path}`, { method, headers })
   }
 
-  async close(): Promise<void> {
-    const ended = once(this.#child, 'close')
-    this.#child.kill()
+  get pid(): number {
+    return this.#child.pid!
+  }
+
+  async close(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const ended = once(this.#child, 'exit')
+    this.#child.kill(signal)
     await ended
   }
 }

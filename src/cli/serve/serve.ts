@@ -68,9 +68,9 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
     request: (request, response, { session }) => APPLICATIONS.get(session!)?.request(request, response),
   })
   outlastOutput()
-  // That is how it is meant to end.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => {
+  // That is how it is meant to end: by hand, or with the program that started it with a channel.
+  for (const event of ['SIGINT', 'SIGTERM', 'disconnect'] as const)
+    process.once(event, () => {
       file?.end()
       process.exit(0)
     })

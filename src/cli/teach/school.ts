@@ -117,10 +117,11 @@ export class School {
         ...['--cert', this.#file('localhost.crt'), '--key', this.#file('localhost.key')],
         ...['--client-ca', this.#file('clients/ca.crt')],
       ],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
+      // It ends with us, however we end: the channel breaks.
+      { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] },
     )
     let said = ''
-    for await (const text of child.stdout.setEncoding('utf8')) {
+    for await (const text of child.stdout!.setEncoding('utf8')) {
       said += text as string
       const port = /listening on https:\/\/\S+:(\d+)\//.exec(said)?.[1]
       if (port === undefined) continue
