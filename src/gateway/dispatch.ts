@@ -37,6 +37,8 @@ export interface Consignment {
   readonly orphaned?: boolean
   /** It was kept while its function slept: a container takes it as soon as it can. */
   readonly kept?: boolean
+  /** It cannot leave this host: it is as if there were no containers of other ones. */
+  readonly near?: boolean
   /** Bytes of it that are kept for nothing else. */
   readonly bytes: number
   /** Offers it to one container. `settle` is called exactly once. */
@@ -208,8 +210,8 @@ export class Dispatch {
     const { consignment, refusedBy } = delivery
     const guard = this.#guardOf(delivery)
     guard.run(() => {
-      const { functionName, kept } = consignment
-      const target = this.#containers.choose(functionName, refusedBy, undefined, kept)
+      const { functionName } = consignment
+      const target = this.#containers.choose(functionName, refusedBy, undefined, consignment)
       if (target === undefined) this.#hold(delivery)
       else
         consignment.send(
@@ -274,9 +276,9 @@ export class Dispatch {
         this.#unwanted(delivery, `the containers of the function ${functionName} end as they start`)
   }
 
-  /** Something waits for a container of that function. */
-  wish(functionName: string): void {
-    if (!this.#containers.has(functionName)) this.#patience.wish(functionName)
+  /** Something waits for a container of that function. @param near one of this host */
+  wish(functionName: string, near = false): void {
+    if (!this.#containers.has(functionName, near)) this.#patience.wish(functionName)
   }
 
   /** Waits for a container to become ready. @param most milliseconds; then the same ones are asked */
@@ -285,7 +287,7 @@ export class Dispatch {
     const { functionName } = consignment
     // Its function may have fallen asleep since it began.
     const left = Math.max(until, began + this.#wait(consignment, false)) - this.#clock.steady()
-    this.wish(functionName)
+    this.wish(functionName, consignment.near)
     if (left <= 0) {
       this.#unwanted(delivery, `no container of the function ${functionName} is ready`)
       return

@@ -370,6 +370,7 @@ export class Duplicates {
     this.#dispatch.deliver({
       functionName,
       orphaned: true,
+      near: true,
       bytes: takeOver.checkpoint.length + takeOver.retained.length,
       send: ({ id }, settle) => {
         entry.generation++

@@ -66,6 +66,8 @@ export class Given implements Carrier {
     const envelope = { ...(tls ? freshTls(fresh) : freshHttp(fresh)), extensions }
     this.#dispatch.deliver({
       functionName,
+      // Of what is known of the socket itself another host has nothing.
+      near: duplicate !== undefined,
       bytes: fresh.inbound.length,
       send: ({ id }, settle) => {
         duplicate?.offer(id)

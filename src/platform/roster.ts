@@ -15,6 +15,12 @@ interface Entry {
 
 type Stage = 'expected' | 'thaws' | 'begun'
 
+/** For what a container is chosen. */
+export interface Whom {
+  readonly kept?: boolean | undefined
+  readonly near?: boolean | undefined
+}
+
 /**
  * The containers that a process knows, by function, and how much each has to do. What is chosen is the least
  * loaded one, of this host if there is one; of equals, each in its turn. How many connections a container has
@@ -80,10 +86,10 @@ export class Roster {
     return this.#byId.get(id)?.peer.functionName === functionName
   }
 
-  /** Whether a container of that function could be chosen. */
-  has(functionName: string): boolean {
-    const entries = this.#byFunction.get(functionName)
-    return entries?.some(one => !one.draining && !one.pausing && one.stage === 'begun') ?? false
+  /** Whether a container of that function could be chosen. @param near of this host */
+  has(functionName: string, near = false): boolean {
+    const entries = this.#byFunction.get(functionName) ?? []
+    return entries.some(one => !one.draining && !one.pausing && one.stage === 'begun' && !(near && one.far))
   }
 
   /** A container by its id, unless it is draining. */
@@ -94,7 +100,8 @@ export class Roster {
 
   /**
    * @param preferred that one, if it is of the function
-   * @param kept for a connection that was kept: it goes to one, too, that takes no others yet
+   * @param whom `kept`: for a connection that was kept, which goes to one, too, that takes no others yet;
+   * `near`: for one that cannot leave this host
    * @returns the least loaded container of a function, which is going to be offered a connection; undefined
    * if there is none
    */
@@ -102,16 +109,17 @@ export class Roster {
     functionName: string,
     except?: ReadonlySet<number>,
     preferred?: number,
-    kept = false,
+    { kept = false, near = false }: Whom = {},
   ): Peer | undefined {
     const entries = this.#byFunction.get(functionName)
     if (entries === undefined) return undefined
     const wanted = preferred === undefined ? undefined : this.find(preferred)
-    if (wanted?.functionName === functionName) return wanted
+    if (wanted?.functionName === functionName && !(near && isFar(wanted))) return wanted
     let best: Entry | undefined
     for (const entry of entries) {
       if (entry.draining || entry.pausing || except?.has(entry.peer.id)) continue
       if (entry.stage !== 'begun' && !(kept && entry.stage === 'thaws')) continue
+      if (near && entry.far) continue
       if (best === undefined || isBetter(entry, best)) best = entry
     }
     if (best === undefined) return undefined

@@ -164,3 +164,19 @@ it('gives nothing to one that is to go before it can work, and asks for another'
   dispatch.wish('echo')
   expect(told).toEqual(['wish', 'wish'])
 })
+
+it('wakes a container of this host for what cannot leave it, whatever other hosts have', () => {
+  const wish = (name: string) => said.push(['wish', name])
+  dispatch = new Dispatch({ of: () => HOLD, wish, granted() {} }, new MemoryBudget(), clock)
+  dispatch.introduced({ ...container(1), name: 'b/echo-1' })
+  dispatch.deliver({ ...CONSIGNMENT, near: true })
+  expect([said, dispatch.size]).toEqual([[['wish', 'echo']], 1])
+  dispatch.deliver(CONSIGNMENT)
+  dispatch.introduced(container(2))
+  expect(said.slice(1)).toEqual([
+    ['sent', 'b/echo-1'],
+    ['accepted', 'b/echo-1'],
+    ['sent', 'echo-2'],
+    ['accepted', 'echo-2'],
+  ])
+})

@@ -44,6 +44,15 @@ describe('a roster', () => {
     expect(roster.has('echo')).toBe(true)
   })
 
+  it('chooses none of another host for what cannot leave this one', () => {
+    roster.add({ ...peer(4), name: 'b/echo-1' })
+    const near = { near: true }
+    expect(roster.choose('echo', undefined, 4, near)?.id).toBe(1)
+    for (const id of [1, 2, 3]) roster.draining(id)
+    expect(roster.choose('echo', undefined, undefined, near)).toBeUndefined()
+    expect([roster.has('echo', true), roster.has('echo')]).toEqual([false, true])
+  })
+
   it('chooses the one that is preferred, if it is of the function and does not drain', () => {
     expect([1, 2, 3].map(id => roster.choose('echo', undefined, id)?.id)).toEqual([1, 2, 3])
     expect(roster.choose('nobody', undefined, 2)).toBeUndefined()

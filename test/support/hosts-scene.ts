@@ -18,17 +18,22 @@ export class HostsScene {
   readonly etcd: EtcdServer
   readonly a: Platform
   readonly b: Platform
+  readonly #processes: number
 
-  /** @param files beside both stack files */
+  /**
+   * @param files beside both stack files
+   * @param more seconds of silence until a host is lost, and how many processes of each the other one knows
+   */
   static async start(
     functions: HostFunctions,
     files: Readonly<Record<string, string>> = {},
+    { leaseSeconds = 60, processes = 3 } = {},
   ): Promise<HostsScene> {
     const etcd = await EtcdServer.start()
     const config = (name: 'a' | 'b'): string => `
 version: 1
 carrier: relay
-hosts: { name: ${name}, etcd: ["${etcd.endpoint}"], port: 0, leaseSeconds: 60 }
+hosts: { name: ${name}, etcd: ["${etcd.endpoint}"], port: 0, leaseSeconds: ${leaseSeconds} }
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60, holdSeconds: 60 } }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300, container: 60 } }
 liveness: { failureSeconds: 60, startSeconds: 300 }
@@ -52,12 +57,13 @@ ${functions[name]}
       await etcd.close()
       throw failed.reason
     }
-    const scene = new HostsScene(etcd, a!, b!)
+    const scene = new HostsScene(etcd, a!, b!, processes)
     await scene.met()
     return scene
   }
 
-  private constructor(etcd: EtcdServer, a: Platform, b: Platform) {
+  private constructor(etcd: EtcdServer, a: Platform, b: Platform, processes: number) {
+    this.#processes = processes
     this.etcd = etcd
     this.a = a
     this.b = b
@@ -70,7 +76,7 @@ ${functions[name]}
   }
 
   /** Waits until the processes of a host are known to those of another one. @param processes at least */
-  async knows(platform: Platform, host: string, processes = 3): Promise<void> {
+  async knows(platform: Platform, host: string, processes = this.#processes): Promise<void> {
     await platform.until('link', ({ counters }) => (hostsOf(counters).get(host) ?? 0) >= processes)
   }
 

@@ -63,14 +63,15 @@ export interface ConnectionHost<Hosted = unknown> extends Callee, Answering {
    * Offers a frozen connection to a container of that function. `settle` is called exactly once.
    * @param freeze told whether a seat may be kept for it
    * @param settle also told which container has it, if one has it
-   * @param whom `only`: that container, and no other; `home`: that one if it is of the function
+   * @param whom `only`: that container, and no other; `home`: that one if it is of the function; `near`: one
+   * of this host
    * @returns false if there is no such container: nothing has happened
    */
   offer(
     functionName: string,
     freeze: (warm: boolean) => Frozen | Promise<Frozen>,
     settle: (release: Release, target?: number) => void,
-    whom?: { readonly only?: number | undefined; readonly home?: number | undefined },
+    whom?: OfferedTo,
   ): boolean
   /**
    * Asked before a connection leaves because its container drains. @returns false: too many are on their way,
@@ -95,6 +96,13 @@ export interface ConnectionHost<Hosted = unknown> extends Callee, Answering {
   ): void
   /** The connection has ended or has gone to another container. */
   closed(connection: Hosted, why: ConnectionEnd): void
+}
+
+/** To which containers a connection is offered. */
+export interface OfferedTo {
+  readonly only?: number | undefined
+  readonly home?: number | undefined
+  readonly near?: boolean | undefined
 }
 
 /**

@@ -4,6 +4,7 @@ import { wipeEnvelope } from '../../transfer/parcel.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { ConnectionHost, Frozen } from '../connection/connection-host.ts'
 import type { Protocol, Refusal } from '../protocol/protocol.ts'
+import type { Survival } from '../survival/survival.ts'
 import type { MoveOrder } from './move-order.ts'
 import { isPassing } from './offering.ts'
 import { unavailable } from './unavailable.ts'
@@ -26,6 +27,8 @@ export interface Departing {
   flushOutput(): boolean
   /** The container that keeps a seat for it. */
   readonly home: number | undefined
+  /** What makes it outlive its container; where that shares the socket, it cannot leave this host. */
+  readonly survival: Pick<Survival, 'shared'> | undefined
   /**
    * Stops reading and writing, and gives everything up that another container needs.
    * @param warm what this one needs to keep a seat may stay
@@ -171,8 +174,9 @@ export class Departure {
     const settle = guard.entrance((release: Release, target?: number) =>
       this.#settle(release, wanted, target),
     )
-    const { home } = this.#owner
-    return host.offer(functionName, warm => this.#freeze(warm), settle, { only, home })
+    const { home, survival } = this.#owner
+    const near = survival?.shared === true
+    return host.offer(functionName, warm => this.#freeze(warm), settle, { only, home, near })
   }
 
   #freeze(warm: boolean): Frozen | Promise<Frozen> {

@@ -31,6 +31,7 @@ import type {
   ConnectionHost,
   ConnectionLimits,
   Frozen,
+  OfferedTo,
 } from '../connection/connection-host.ts'
 import { objection } from '../move/admission.ts'
 import { MoveOrder, type MoveReport } from '../move/move-order.ts'
@@ -317,11 +318,15 @@ export class Host implements ConnectionHost<Connection> {
     functionName: string,
     freeze: (warm: boolean) => Frozen | Promise<Frozen>,
     settle: (release: Release, target?: number) => void,
-    { only, home }: { readonly only?: number | undefined; readonly home?: number | undefined } = {},
+    { only, home, near: stays = false }: OfferedTo = {},
   ): boolean {
     const courier = this.courier
+    // What goes to sleep does so on its own host.
+    const near = stays || (this.resting.underway && functionName === this.functionName)
     const first =
-      only === undefined ? this.#others().choose(functionName, undefined, home) : this.#others().find(only)
+      only === undefined
+        ? this.#others().choose(functionName, undefined, home, { near })
+        : this.#others().find(only)
     if (courier === undefined) return false
     const cause = functionName !== this.functionName ? 'request' : only === undefined ? 'drain' : 'order'
     const [freezing, settled] = followed(this.lookout, cause, freeze, settle)
@@ -336,7 +341,8 @@ export class Host implements ConnectionHost<Connection> {
       keep: (frozen, then) =>
         only === undefined && functionName === this.functionName && this.resting.giveFrozen(frozen, then),
       passed: peer => this.#neighbours.passed(peer),
-      another: refusedBy => (only === undefined ? this.#others().choose(functionName, refusedBy) : undefined),
+      another: refusedBy =>
+        only === undefined ? this.#others().choose(functionName, refusedBy, undefined, { near }) : undefined,
       settle: (release, target) => {
         settled(release, target)
         this.#leavers.more()

@@ -199,7 +199,7 @@ export class Hibernation {
     const { kept } = rest
     if (!this.#on(rest, 'spoken')) return
     if (this.#wakes.begin(kept.functionName, rest)) this.#offer(rest)
-    else this.#dispatch.wish(kept.functionName)
+    else this.#dispatch.wish(kept.functionName, true)
   }
 
   /** Offers it to a container, which is woken if there is none. */
@@ -211,6 +211,8 @@ export class Hibernation {
     this.#dispatch.deliver({
       functionName,
       kept: true,
+      // Its socket is watched here, and only a process of this machine can be given what is left of it.
+      near: true,
       bytes: 0,
       send: ({ id }, settle) => {
         rest.generation++
