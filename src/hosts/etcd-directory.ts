@@ -158,7 +158,7 @@ export class EtcdDirectory implements SessionDirectory {
 
   #known(sessionId: string, found: ReadonlyMap<string, KeyValue>): Known {
     const [owner, generation] = this.#keys(sessionId).map(key => found.get(key))
-    return new Known(ownershipOf(owner), generation && Number(generation.value))
+    return new Known(ownershipOf(owner), generation && generationOf(generation, generation.value))
   }
 
   #keys(sessionId: string): readonly [owner: string, generation: string] {
@@ -183,5 +183,15 @@ function isSame(one: Ownership | undefined, other: Ownership): boolean {
 }
 
 function ownershipOf(found: KeyValue | undefined): Ownership | undefined {
-  return found && (JSON.parse(found.value) as Ownership)
+  if (found === undefined) return undefined
+  const { owner, generation } = (JSON.parse(found.value) ?? {}) as Partial<Ownership>
+  if (typeof owner !== 'string') throw new Error(`what stands at ${found.key} is no owner`)
+  return { owner, generation: generationOf(found, generation) }
+}
+
+/** @throws Error it is none: what compares it would find everything newer */
+function generationOf({ key }: KeyValue, value: unknown): number {
+  const generation = Number(value)
+  if (!Number.isSafeInteger(generation) || generation < 0) throw new Error(`no generation stands at ${key}`)
+  return generation
 }

@@ -5,6 +5,8 @@ import { lines } from './lines.ts'
 
 /** Bytes of one line of a watch. */
 const MOST_LINE = 2 ** 22
+/** Bytes of any other answer. */
+const MOST_ANSWER = 2 ** 24
 /** Milliseconds before a watch that broke off begins anew; doubled each time, up to the second. */
 const PAUSE = 100
 const LONGEST_PAUSE = 5000
@@ -118,8 +120,7 @@ export class Etcd {
 
   /** The key, if it is there. @throws EtcdAway @throws EtcdError */
   async get(key: string): Promise<KeyValue | undefined> {
-    const { kvs = [] } = await this.#ask('kv/range', { key: base64(key) })
-    return kvs[0] && keyValue(kvs[0])
+    return keyValues(await this.#ask('kv/range', { key: base64(key) }))[0]
   }
 
   /** All keys that begin so, as they were at one moment. @throws EtcdAway @throws EtcdError */
@@ -127,8 +128,7 @@ export class Etcd {
     const end = Buffer.from(prefix)
     end[end.length - 1]!++
     const range_end = end.toString('base64')
-    const { kvs = [] } = await this.#ask('kv/range', { key: base64(prefix), range_end })
-    return kvs.map(keyValue)
+    return keyValues(await this.#ask('kv/range', { key: base64(prefix), range_end }))
   }
 
   /** Those that are there, as they were at one moment. @throws EtcdAway @throws EtcdError */
@@ -162,19 +162,20 @@ export class Etcd {
     }
     const answer = await this.#ask('kv/txn', what, undefined, 1)
     const { succeeded = false, header } = answer
-    return { succeeded, revision: BigInt(header?.revision ?? 0), found: foundIn(answer) }
+    return { succeeded, revision: number(header?.revision), found: foundIn(answer) }
   }
 
   /** A lease: what is put under it goes when it ends. @returns its id, and the seconds that etcd gives it */
   async grant(seconds: number): Promise<{ readonly id: string; readonly seconds: number }> {
-    const { ID: id = '0', TTL = '0' } = await this.#ask('lease/grant', { TTL: String(seconds), ID: '0' })
-    return { id, seconds: Number(TTL) }
+    const { ID: id, TTL } = await this.#ask('lease/grant', { TTL: String(seconds), ID: '0' })
+    if (number(id) === 0n || number(TTL) === 0n) throw new EtcdAway('a lease without an id, or without time')
+    return { id: String(id), seconds: Number(TTL) }
   }
 
   /** It begins anew. @returns seconds until it ends; 0: there is no such lease any more */
   async keepAlive(id: string): Promise<number> {
     const { result } = await this.#ask('lease/keepalive', { ID: id })
-    return Number(result?.TTL ?? 0)
+    return Number(number(result?.TTL))
   }
 
   /** It ends now, with what was put under it. One that has ended is no error. */
@@ -211,10 +212,10 @@ export class Etcd {
     }
     for (let pause = PAUSE; !signal.aborted; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
       try {
-        const { kvs = [], header } = await this.#ask('kv/range', { key: base64(key) }, signal)
-        onFound(kvs[0] && keyValue(kvs[0]))
+        const answer = await this.#ask('kv/range', { key: base64(key) }, signal)
+        onFound(keyValues(answer)[0])
         pause = PAUSE
-        await this.#follow(key, BigInt(header?.revision ?? 0) + 1n, onFound, signal)
+        await this.#follow(key, number(answer.header?.revision) + 1n, onFound, signal)
       } catch {
         // It is asked anew: a watch ends with its member, and when what it follows was compacted.
       }
@@ -291,15 +292,36 @@ function isOfMember({ code }: EtcdError): boolean {
 
 /** @throws EtcdError @throws EtcdAway it is no answer of etcd's */
 async function jsonOf(response: Response): Promise<Json> {
-  const text = await response.text()
+  const text = await textOf(response)
   let answer: Json
   try {
     answer = JSON.parse(text) as Json
   } catch {
     throw new EtcdAway(`status ${response.status} and no JSON: is this an endpoint of etcd for clients?`)
   }
+  if (typeof answer !== 'object' || answer === null) throw new EtcdAway('JSON that is no answer of etcd')
   if (response.status === 200 && answer.error === undefined) return answer
   throw new EtcdError(answer.message ?? `status ${response.status}`, answer.code ?? 14)
+}
+
+/** @throws EtcdAway it is too long for an answer */
+async function textOf(response: Response): Promise<string> {
+  const pieces: Uint8Array[] = []
+  let length = 0
+  for await (const piece of (response.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
+    pieces.push(piece)
+    length += piece.length
+    if (length > MOST_ANSWER) throw new EtcdAway(`an answer of more than ${MOST_ANSWER} bytes`)
+  }
+  return Buffer.concat(pieces).toString()
+}
+
+/** A 64-bit number of etcd's; what is left out is 0. @throws EtcdAway it is none */
+function number(text: unknown): bigint {
+  if (text === undefined) return 0n
+  if (typeof text !== 'string' || !/^-?\d{1,19}$/.test(text))
+    throw new EtcdAway(`${JSON.stringify(text)?.slice(0, 80)} where etcd has a number`)
+  return BigInt(text)
 }
 
 function addressOf(endpoint: string): string {
@@ -313,12 +335,21 @@ function addressOf(endpoint: string): string {
 
 /** What the ranges of a transaction have found. */
 function foundIn({ responses = [] }: Json): ReadonlyMap<string, KeyValue> {
-  const found = responses.flatMap(one => one.response_range?.kvs ?? []).map(keyValue)
+  if (!Array.isArray(responses)) throw new EtcdAway('responses that are no list')
+  const found = responses.flatMap(one => keyValues(one?.response_range ?? {}))
   return new Map(found.map(one => [one.key, one]))
 }
 
-function keyValue({ key, value = '', mod_revision = '0' }: JsonKeyValue): KeyValue {
-  return { key: fromBase64(key), value: fromBase64(value), revision: BigInt(mod_revision) }
+function keyValues({ kvs = [] }: Pick<Json, 'kvs'>): readonly KeyValue[] {
+  if (!Array.isArray(kvs)) throw new EtcdAway('keys that are no list')
+  return kvs.map(keyValue)
+}
+
+function keyValue(one: JsonKeyValue | undefined): KeyValue {
+  const { key, value = '', mod_revision } = one ?? {}
+  if (typeof key !== 'string' || typeof value !== 'string')
+    throw new EtcdAway('a key or a value that is no text')
+  return { key: fromBase64(key), value: fromBase64(value), revision: number(mod_revision) }
 }
 
 function base64(text: string): string {

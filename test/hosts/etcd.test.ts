@@ -164,8 +164,12 @@ describe('what is no etcd', () => {
   let server: Server
   let answer: readonly [status: number, body: string]
   let endpoint: string
+  let asks = 0
   beforeAll(async () => {
-    server = createServer((_, response) => response.writeHead(answer[0]).end(answer[1]))
+    server = createServer((_, response) => {
+      asks++
+      response.writeHead(answer[0]).end(answer[1])
+    })
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
     endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   })
@@ -180,6 +184,54 @@ describe('what is no etcd', () => {
     const etcd = new Etcd({ endpoints: [endpoint], clock: SYSTEM_CLOCK })
     await expect(etcd.get('x')).rejects.toThrow(message)
     await expect(etcd.get('x')).rejects.toThrow(EtcdAway)
+    await etcd.close()
+  })
+
+  it.each([
+    ['a time that is no number', '{"ID":"7","TTL":"soon"}'],
+    ['no time', '{"ID":"7"}'],
+    ['no id', '{"TTL":"10"}'],
+    ['a number', '5'],
+    ['nothing', 'null'],
+  ])('gives no lease with %s', async (_, body) => {
+    answer = [200, body]
+    const etcd = new Etcd({ endpoints: [endpoint], clock: SYSTEM_CLOCK })
+    await expect(etcd.grant(10)).rejects.toThrow(EtcdAway)
+    await etcd.close()
+  })
+
+  it('does not make a lease last by a time that is no number', async () => {
+    const clock = new HandClock()
+    answer = [200, '{"ID":"7","TTL":"9"}']
+    const etcd = new Etcd({ endpoints: [endpoint], clock: SYSTEM_CLOCK })
+    const lease = await Lease.grant(etcd, { seconds: 9, clock, onLost: () => {} })
+    answer = [200, '{"result":{"ID":"7","TTL":"soon"}}']
+    // It is renewed each third of its time.
+    for (let asked = 0; asked < 2; asked++) {
+      const before = asks
+      clock.pass(3000)
+      await eventually(() => asks > before || undefined, 'it is not renewed')
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+    clock.pass(2100)
+    expect(lease.held).toBe(false)
+    await etcd.close()
+  })
+
+  it.each(['{"kvs":5}', '{"kvs":[null]}', '{"kvs":[{"key":"eA==","mod_revision":"x"}]}'])(
+    'says of a key %s: that is as if it were away',
+    async body => {
+      answer = [200, body]
+      const etcd = new Etcd({ endpoints: [endpoint], clock: SYSTEM_CLOCK })
+      await expect(etcd.list('x')).rejects.toThrow(EtcdAway)
+      await etcd.close()
+    },
+  )
+
+  it('answers without an end: it is not kept', async () => {
+    answer = [200, '"'.padEnd(2 ** 24 + 2, 'x')]
+    const etcd = new Etcd({ endpoints: [endpoint], requestMs: 60_000, clock: SYSTEM_CLOCK })
+    await expect(etcd.get('x')).rejects.toThrow(/more than 16777216 bytes/)
     await etcd.close()
   })
 
