@@ -1,3 +1,4 @@
+import { isHostName } from '../platform/hosts/name.ts'
 import type { Log } from '../platform/log.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import type { SessionDirectory } from '../transfer/directory.ts'
@@ -94,11 +95,10 @@ export class Registry {
       const hosts = found.map(
         ({ key, value }) => [key.slice(`${prefix}/host/`.length), entryOf(value)] as const,
       )
-      this.#hosts = new Map(
-        hosts.filter((one): one is [string, HostEntry] => one[0] !== name && one[1] !== undefined),
-      )
+      this.#hosts = new Map(hosts.filter((one): one is [string, HostEntry] => isOther(one, name)))
       this.#tell(false)
-      onHosts(this.#hosts)
+      // One whose name another platform has is no host, and is vouched for by none.
+      onHosts(this.#taken ? new Map() : this.#hosts)
     } catch (error) {
       if (!(error instanceof EtcdAway)) log.warn({ err: error }, 'etcd refuses what the link asks of it')
       this.#tell(true, error as Error)
@@ -140,12 +140,18 @@ export class Registry {
 /** Times as long as a host's lease generations are remembered. */
 const MEMORY = 6
 
+/** Whether that is another host, and none with a name that no host can have. */
+function isOther([host, entry]: readonly [string, HostEntry | undefined], name: string): boolean {
+  return host !== name && isHostName(host) && entry !== undefined
+}
+
 function entryOf(value: string): HostEntry | undefined {
   try {
     const { run, address, port, digest } = JSON.parse(value) as Partial<HostEntry>
     if (typeof run !== 'string' || typeof address !== 'string') return undefined
-    if (typeof port !== 'number' || typeof digest !== 'string') return undefined
-    return { run, address, port, digest }
+    if (!Number.isInteger(port) || port! < 1 || port! > 65_535 || !/^[0-9a-f]{64}$/.test(String(digest)))
+      return undefined
+    return { run, address, port: port!, digest: digest! }
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { LinkSettings } from '../platform/hosts/link-settings.ts'
+import { HOST_NAME } from '../platform/hosts/name.ts'
 import {
   below,
   ConfigError,
@@ -15,7 +16,6 @@ import {
 } from './readers.ts'
 import type { MemberSpec, OfOneProcess } from './spec.ts'
 
-const NAME = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
 const ENDPOINT = '^https?://[A-Za-z0-9.:%_\\[\\]-]+$'
 const ADDRESS = '^[A-Za-z0-9.:%_-]+$'
 const PREFIX = '^(/[A-Za-z0-9._-]+)+$'
@@ -40,7 +40,7 @@ const endpoints: Reader<readonly string[]> = reader(
 )
 
 const KEYS = {
-  name: key('What this host is called among the others.', formed('a name as host-1', NAME, undefined)),
+  name: key('What this host is called among the others.', formed('a name as host-1', HOST_NAME, undefined)),
   etcd: key('Addresses of the etcd that says which hosts there are and who owns what.', endpoints),
   address: key('Where the other hosts reach this one.', formed('an address', ADDRESS, '127.0.0.1')),
   port: key('The port for that; 0: any free one.', port(7443)),
