@@ -148,7 +148,8 @@ export class Sealer {
    * counters.
    * @param salt of a process of another host: random bytes that both know, new each time that the two hosts
    * meet. Its id is ours alone, so ids are left out of what is sealed; and counters begin anew under new keys
-   * @throws RangeError the key is no X25519 key, or not the one that this id had; or the id is our own
+   * @throws RangeError the key is no X25519 key, or not the one that this id had; or the id or the key is our
+   * own
    */
   addPeer(id: number, publicKey: Uint8Array, salt: Uint8Array = EMPTY): void {
     if (id === this.#self.id) throw new RangeError(`${id} is this process`)
@@ -156,6 +157,8 @@ export class Sealer {
     // A new key would start the counters anew; and the key of a living peer never changes.
     if (known !== undefined && !equal(known.publicKey, publicKey))
       throw new RangeError(`the peer ${id} already has a different key`)
+    // Both directions would have one key, and what we seal could be sent back to us.
+    if (equal(publicKey, this.#self.publicKey)) throw new RangeError(`the peer ${id} has our own key`)
     if (known?.directions !== undefined) return
     const sharedSecret = this.#self.agree(publicKey)
     if (sharedSecret === undefined) throw new RangeError(`the public key of the peer ${id} is not valid`)

@@ -271,6 +271,11 @@ describe('with a process of another host', () => {
     expect(refusal(() => from.open(77, SESSION, from.seal(77, SESSION, TEXT)))).toBe('forged')
   })
 
+  it('one that says it has our own key is none: what we seal could come back to us', () => {
+    const a = createIdentity(node, 1)
+    expect(() => new Sealer(node, a).addPeer(77, a.publicKey, one)).toThrow(/has our own key/)
+  })
+
   it('the same keys and counter seal differently when two hosts meet again', () => {
     const { a, b, from } = far(one)
     const again = far(other, a, b)
