@@ -5,8 +5,11 @@ import type { Frame } from './frames.ts'
 import { ReceiveWindow, SendWindow } from './window.ts'
 
 /** Bytes of the longest read of a stream, and so of the longest piece. */
-const LONGEST_READ = 196_608
-/** Milliseconds that a client has to close when the other host has ended, and all is sent. */
+export const LONGEST_READ = 196_608
+/**
+ * Milliseconds that a client has to close when the other host has ended, and all is sent; and to take
+ * something of what waits for it.
+ */
 const LINGER = 30_000
 
 /** What a span needs of the meeting of the two hosts. */
@@ -83,6 +86,7 @@ export class Span {
   /** @throws RangeError more bytes than may be underway */
   data(bytes: Uint8Array): void {
     if (this.#over) return
+    if (this.#farEnded) throw new RangeError('bytes behind the end of a span')
     // The other host serves it already: the word of that is behind.
     this.open()
     this.#receiving.came(bytes.length, LONGEST_READ)
@@ -100,13 +104,23 @@ export class Span {
 
   /** The other side sends no more. */
   farEnd(): void {
-    if (this.#over) return
+    if (this.#over || this.#farEnded) return
     this.open()
     this.#farEnded = true
     const stream = this.#stream
     if (stream?.state === 'open') stream.end()
-    this.#linger = this.#owner.clock.after(LINGER, () => this.break()).unref()
+    this.#wait()
     this.#settle()
+  }
+
+  /** One that takes slowly what there is for it is waited for, and one that takes nothing is not. */
+  #wait(): void {
+    const { queued = false, unsent = 0 } = this.#stream ?? {}
+    const later = (): void => {
+      if (queued && (this.#stream?.unsent ?? 0) < unsent) this.#wait()
+      else this.break()
+    }
+    this.#linger = this.#owner.clock.after(LINGER, later).unref()
   }
 
   /** There is room again. */
