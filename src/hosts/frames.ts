@@ -18,7 +18,7 @@ import {
 } from '../wire/index.ts'
 
 /** What two hosts speak; its version is the first thing that each says. */
-export const TRUNK_VERSION = 1
+export const TRUNK_VERSION = 2
 
 /** Bytes that each says at the beginning; both together are the salt of the meeting. */
 export const RANDOM_LENGTH = 16
@@ -42,6 +42,7 @@ export const Frame = select(
     credit: 10,
     end: 11,
     reset: 12,
+    cut: 13,
   }),
   {
     /** The first one. */
@@ -68,6 +69,8 @@ export const Frame = select(
     end: struct('EndFrame', { span: uint32 }),
     /** The span is broken off. */
     reset: struct('ResetFrame', { span: uint32 }),
+    /** A process of mine has given up its pair with one of yours: the two say nothing to each other any more. */
+    cut: struct('CutFrame', { from: uint32, to: uint32 }),
   },
 )
 export type Frame = TypeOf<typeof Frame>

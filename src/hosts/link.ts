@@ -9,19 +9,24 @@ import {
   decodeControl,
   isConsignment,
   type Peer,
+  type RefusalReason,
   writeControl,
 } from '../transfer/control.ts'
 import type { SessionDirectory } from '../transfer/directory.ts'
-import { openPair } from '../transfer/pair.ts'
+import { openPair, type Pair } from '../transfer/pair.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError, hex } from '../wire/index.ts'
 import { reasonOf } from '../wire/thrown.ts'
 import { Encounters } from './encounters.ts'
+import { type Far, FarProcesses, MOST_OF_A_HOST } from './far-processes.ts'
 import type { Frame } from './frames.ts'
 import type { Identity } from './identity.ts'
+import { Journeys, type Travelling } from './journeys.ts'
 import type { Meeting, MeetingOwner } from './meeting.ts'
 import type { Registry } from './registry.ts'
+import { heard, refusal, type Said, type SaidParcel, travels } from './said.ts'
 import type { Span } from './span.ts'
+import { type Bridge, Ways } from './ways.ts'
 import { Fence } from './window.ts'
 
 /** Milliseconds for the last word to etcd. */
@@ -31,36 +36,15 @@ const FAREWELL = 1000
  * grows longer each time.
  */
 const MOST_SPANS = 8
-/** What may wait for a pair that the supervisor is making. */
-const MOST_WAITING = 1024
+/** Bytes that a message counts for, besides its own. */
+const OF_A_MESSAGE = 256
 
 type Of<K extends Frame['kind']> = Extract<Frame, { kind: K }>
-/** What one process says to another one, as it came. */
-type Said = Of<'message'> | Of<'parcel'>
 
-/** A process of another host: where it is, and its id there. */
-interface Far {
-  readonly meeting: Meeting
-  readonly id: number
-}
-
-/** Two processes of two hosts that know each other, and the pair through which the near one speaks. */
-interface Bridge {
-  readonly pair: number
-  readonly near: number
-  readonly far: number
-  /** What the far one has said comes in order, although each connection waits for the directory. */
-  tail: Promise<void>
-}
-
-/** A connection that waits for its verdict, or has come here. */
-interface Travelling {
-  readonly span: Span
-  readonly sessionId: string
-  readonly generation: number
-  /** Of this host, as the directory has it; undefined: it has left. */
-  readonly directory: SessionDirectory | undefined
-}
+/** What the directory has said of a connection that comes. */
+type Claim =
+  | { readonly against: string }
+  | { readonly against?: never; readonly directory: SessionDirectory; readonly revision: bigint | undefined }
 
 export interface LinkOptions {
   readonly channel: Channel
@@ -84,21 +68,11 @@ export class Link implements MeetingOwner {
   /** Processes of this host. */
   readonly #near = new Map<number, Peer>()
   /** By the number that the supervisor knows. */
-  readonly #far = new Map<number, Far>()
-  readonly #bridges = new Map<number, Bridge>()
-  /** By the far one's number and the near one's id. */
-  readonly #ways = new Map<string, Bridge>()
-  readonly #waiting = new Map<string, Said[]>()
-  /** Connections without a verdict, by their tickets. */
-  readonly #leaving = new Map<string, Travelling>()
-  readonly #arriving = new Map<string, Travelling>()
-  /** Those that are here, or on their way here, whose clients are with other hosts. */
-  readonly #guests = new Map<Span, Travelling>()
-  /** Those that have left, or are leaving, for another host. */
-  readonly #absent = new Map<Span, Travelling>()
+  readonly #far = new FarProcesses()
+  readonly #ways = new Ways()
+  readonly #journeys = new Journeys()
   readonly #fence = new Fence()
   readonly #counters = { sent: 0, received: 0, refused: 0 }
-  #nextFar = 1
 
   constructor(options: LinkOptions) {
     this.clock = options.clock
@@ -116,14 +90,32 @@ export class Link implements MeetingOwner {
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
       this.#options.log.warn({ from, reason: error.message }, 'a malformed message')
+      if (from !== SUPERVISOR) this.#options.channel.cut(from, error.message)
     } finally {
       for (const descriptor of descriptors.slice(kept)) descriptor.close()
     }
   }
 
-  /** A pair cannot be spoken through any more: that process is ending. */
+  /** A message of a process of this host has lost its descriptors on the way. */
+  refused(from: number, payload: Uint8Array, reason: string): void {
+    const bridge = this.#ways.byPair(from - PAIRS)
+    if (bridge === undefined) return
+    try {
+      const message = decodeControl(payload)
+      if (isConsignment(message)) this.#refuse(bridge, message.ticket, 'descriptor', reason)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+    }
+  }
+
+  /** A pair cannot be spoken through any more: that process is ending, or has had enough of the far one. */
   lost(pair: number, _reason: string): void {
-    this.#unbridge(this.#bridges.get(pair))
+    const bridge = this.#ways.byPair(pair - PAIRS)
+    if (bridge === undefined) return
+    const far = this.#far.get(bridge.far)
+    this.#unbridge(bridge)
+    this.#ways.cut(bridge)
+    far?.meeting.send({ kind: 'cut', from: bridge.near, to: far.id })
   }
 
   /** Tells the other hosts that this one goes, and ends. */
@@ -150,8 +142,8 @@ export class Link implements MeetingOwner {
       case 'gone':
         if (!this.#near.delete(message.id)) break
         for (const meeting of this.encounters.met) meeting.send({ kind: 'gone', id: message.id })
-        for (const bridge of [...this.#bridges.values()])
-          if (bridge.near === message.id) this.#unbridge(bridge)
+        for (const bridge of this.#ways.of({ near: message.id })) this.#unbridge(bridge)
+        this.#ways.forget({ near: message.id })
         break
       case 'bridge':
         return this.#bridge(message, descriptors)
@@ -168,33 +160,29 @@ export class Link implements MeetingOwner {
     { pair, near, far }: Extract<ControlMessage, { kind: 'bridge' }>,
     ends: readonly Descriptor[],
   ): number {
-    // It went while the pair was made.
-    if (!this.#far.has(far)) return 0
+    const meeting = this.#far.get(far)?.meeting
+    // It went while the pair was made, or does not want it any more.
+    if (meeting === undefined || this.#ways.isCut({ far, near })) return 0
     const bridge = { pair, near, far, tail: Promise.resolve() }
-    this.#bridges.set(PAIRS + pair, bridge)
-    this.#ways.set(wayOf(bridge), bridge)
+    const waiting = this.#ways.add(bridge)
     this.#options.channel.addPeer(PAIRS + pair, ends)
-    const waiting = this.#waiting.get(wayOf(bridge)) ?? []
-    this.#waiting.delete(wayOf(bridge))
-    const { meeting } = this.#far.get(far)!
     for (const said of waiting) this.#toNear(meeting, said)
     return ends.length
   }
 
   #unbridge(bridge: Bridge | undefined): void {
-    if (bridge === undefined || !this.#bridges.delete(PAIRS + bridge.pair)) return
-    this.#ways.delete(wayOf(bridge))
+    if (bridge === undefined || !this.#ways.delete(bridge)) return
     this.#options.channel.forget(PAIRS + bridge.pair)
   }
 
   #fromNear(from: number, payload: Uint8Array, descriptors: readonly Descriptor[]): number {
-    const bridge = this.#bridges.get(from)
+    const bridge = this.#ways.byPair(from - PAIRS)
     const far = bridge && this.#far.get(bridge.far)
     if (bridge === undefined || far === undefined) return 0
     const message = decodeControl(payload)
     const way = { from: bridge.near, to: far.id, payload }
     if (isConsignment(message)) return this.#depart(bridge, far, message, way, descriptors)
-    this.#judged(this.#arriving, message, ({ span }, accepted) => {
+    this.#journeys.judged('arriving', bridge, message, ({ span }, accepted) => {
       if (!accepted) span.break()
     })
     // Files of slots are memory that this machine's processes share.
@@ -213,50 +201,36 @@ export class Link implements MeetingOwner {
     const { ticket, sessionId, generation } = message
     const why = this.#against(message, more.length, hex(sessionId))
     if (descriptor === undefined || why !== undefined) {
-      this.#refuse(bridge, ticket, why ?? 'a connection without its stream')
+      this.#refuse(bridge, ticket, 'policy', why ?? 'a connection without its stream')
+      return 0
+    }
+    if (meeting.crowded) {
+      this.#refuse(bridge, ticket, 'draining', 'too much waits for that host')
       return 0
     }
     const span = meeting.begin(descriptor)
     const travelling = { span, sessionId: hex(sessionId), generation, directory: undefined }
-    this.#leaving.set(hex(ticket), travelling)
-    this.#absent.set(span, travelling)
+    this.#journeys.begin('leaving', bridge, ticket, travelling)
     this.#counters.sent++
     meeting.send({ kind: 'parcel', ...way, span: span.number })
     return 1
   }
 
   /** Why a connection cannot leave this host. */
-  #against({ kind }: Consignment, companions: number, sessionId: string): string | undefined {
-    if (kind !== 'parcel' && kind !== 'takeOver') return `a ${kind} stays on its host`
+  #against(message: Consignment, companions: number, sessionId: string): string | undefined {
+    if (!travels(message)) return `a ${message.kind} stays on its host`
     if (companions > 0) return 'connections of its upstreams cannot leave their host'
-    const carried = [...this.#guests.values(), ...this.#absent.values()]
-    return carried.filter(one => one.sessionId === sessionId).length < MOST_SPANS
+    return this.#journeys.spansOf(sessionId) < MOST_SPANS
       ? undefined
       : 'it has gone to and fro between hosts too often'
   }
 
-  #refuse({ pair }: Bridge, ticket: Uint8Array, detail: string): void {
+  #refuse({ pair }: Bridge, ticket: Uint8Array, reason: RefusalReason, detail: string): void {
     this.#counters.refused++
-    this.#options.channel.send(PAIRS + pair, refusal(ticket, 'policy', detail))
+    this.#options.channel.send(PAIRS + pair, refusal(ticket, reason, detail))
   }
 
-  /** What is said of connections on their way. */
-  #judged(
-    travelling: Map<string, Travelling>,
-    message: ControlMessage,
-    each: (travelling: Travelling, accepted: boolean) => void,
-  ): void {
-    const on = (ticket: Uint8Array, accepted: boolean): void => {
-      const found = travelling.get(hex(ticket))
-      if (found === undefined) return
-      travelling.delete(hex(ticket))
-      each(found, accepted)
-    }
-    if (message.kind === 'verdict') on(message.ticket, message.verdict.outcome === 'accepted')
-    else if (message.kind === 'taken') for (const { ticket } of message.parcels) on(ticket, true)
-  }
-
-  #release({ directory, sessionId, generation }: Travelling): void {
+  #release({ directory, sessionId, generation }: Omit<Travelling, 'span'>): void {
     const ownership = { owner: this.#self, generation }
     // If etcd is away, it ends there with our lease.
     void directory?.release(sessionId, ownership).catch(() => undefined)
@@ -274,141 +248,173 @@ export class Link implements MeetingOwner {
   }
 
   reached(meeting: Meeting, peer: Peer): void {
-    if (peer.role !== 'container' && peer.role !== 'gateway')
-      throw new RangeError(`a ${peer.role} is none of ours`)
-    const far = this.#nextFar++
-    this.#far.set(far, { meeting, id: peer.id })
+    const far = this.#far.add(meeting, peer, this.#near.values())
+    if (far === undefined) {
+      const { host } = meeting
+      this.#options.log.warn(
+        { host, process: peer.name, most: MOST_OF_A_HOST },
+        'a host has too many processes',
+      )
+      return
+    }
     const name = `${meeting.host}/${peer.name}`
     this.#tell({ kind: 'reaches', peer: { ...peer, id: far, name }, salt: meeting.salt })
   }
 
   parted(meeting: Meeting, id: number): void {
-    const far = this.#numberOf(meeting, id)
+    const far = this.#far.numberOf(meeting, id)
     if (far === undefined) return
-    for (const bridge of [...this.#bridges.values()]) if (bridge.far === far) this.#unbridge(bridge)
-    for (const way of [...this.#waiting.keys()]) if (way.startsWith(`${far}/`)) this.#waiting.delete(way)
+    for (const bridge of this.#ways.of({ far })) this.#unbridge(bridge)
+    this.#ways.forget({ far })
     this.#far.delete(far)
     this.#tell({ kind: 'parted', far })
   }
 
   retires(meeting: Meeting, id: number): void {
-    const far = this.#numberOf(meeting, id)
+    const far = this.#far.numberOf(meeting, id)
     if (far !== undefined) this.#tell({ kind: 'retires', far })
   }
 
-  message(meeting: Meeting, frame: Of<'message'>): void {
-    this.#toNear(meeting, frame)
+  cut(meeting: Meeting, from: number, to: number): void {
+    const far = this.#far.numberOf(meeting, from)
+    if (far === undefined || !this.#near.has(to)) return
+    this.#unbridge(this.#ways.between({ far, near: to }))
+    this.#ways.cut({ far, near: to })
   }
 
-  parcel(meeting: Meeting, frame: Of<'parcel'>): void {
-    this.#toNear(meeting, frame)
+  said(meeting: Meeting, frame: Of<'message'> | Of<'parcel'>): void {
+    this.#toNear(meeting, heard(frame))
   }
 
   claimed(_meeting: Meeting, span: Span, revision: number): boolean {
-    for (const travelling of this.#leaving.values())
-      if (travelling.span === span) return this.#fence.admits(travelling.sessionId, revision)
-    return false
+    const travelling = this.#journeys.leavingBy(span)
+    return travelling !== undefined && this.#fence.admits(travelling.sessionId, revision)
   }
 
   ended(_meeting: Meeting, span: Span): void {
-    this.#absent.delete(span)
-    const guest = this.#guests.get(span)
-    if (guest === undefined) return
-    this.#guests.delete(span)
-    this.#release(guest)
-    for (const [ticket, one] of this.#arriving) if (one.span === span) this.#arriving.delete(ticket)
+    const guest = this.#journeys.ended(span)
+    if (guest !== undefined) this.#release(guest)
   }
 
   over(meeting: Meeting, reason: string): void {
     const { log } = this.#options
     log.warn({ host: meeting.host, reason }, 'a host is lost')
     this.encounters.lost(meeting)
-    for (const far of [...this.#far.values()]) if (far.meeting === meeting) this.parted(meeting, far.id)
-    for (const [ticket, { span }] of this.#leaving) if (span.isOver) this.#leaving.delete(ticket)
-  }
-
-  #numberOf(meeting: Meeting, id: number): number | undefined {
-    for (const [number, far] of this.#far) if (far.meeting === meeting && far.id === id) return number
-    return undefined
+    for (const [, { id }] of this.#far.of(meeting)) this.parted(meeting, id)
   }
 
   /** What a process of another host says to one of ours, in order. */
   #toNear(meeting: Meeting, said: Said): void {
-    const far = this.#numberOf(meeting, said.from)
+    const far = this.#far.numberOf(meeting, said.from)
     if (far === undefined || !this.#near.has(said.to)) return
-    const way = wayOf({ far, near: said.to })
-    const bridge = this.#ways.get(way)
+    const bridge = this.#ways.between({ far, near: said.to })
     if (bridge === undefined) {
-      const waiting = this.#waiting.get(way) ?? []
-      if (waiting.length < MOST_WAITING) this.#waiting.set(way, [...waiting, said])
+      this.#wait(meeting, { far, near: said.to }, said)
       return
     }
+    const bytes = said.payload.length + OF_A_MESSAGE
+    meeting.hold(bytes)
+    // The directory is asked for all at once, but what they said comes in its order.
+    const claim = said.kind === 'parcel' ? this.#claim(said) : undefined
     bridge.tail = bridge.tail
-      .then(() => (said.kind === 'parcel' ? this.#arrive(meeting, bridge, said) : this.#say(bridge, said)))
+      .then(async () => {
+        if (said.kind === 'parcel') await this.#arrive(meeting, bridge, said, await claim!)
+        else this.#say(bridge, said)
+      })
       .catch((error: unknown) => this.#options.log.error({ err: error }, 'a message could not be passed on'))
+      .finally(() => meeting.free(bytes))
   }
 
-  #say({ pair }: Bridge, { payload }: Of<'message'>): void {
-    this.#judged(this.#leaving, decodeControl(payload), ({ span }, accepted) => {
+  /** The supervisor is making the pair, or has not been able to. */
+  #wait(meeting: Meeting, ends: Pick<Bridge, 'near' | 'far'>, said: Said): void {
+    if (this.#ways.isCut(ends)) {
+      if (said.kind === 'parcel') this.#refuseFar(meeting, said, 'they do not speak to each other any more')
+    } else if (!this.#ways.wait(ends, said)) {
+      this.#ways.cut(ends)
+      meeting.send({ kind: 'cut', from: said.to, to: said.from })
+    }
+  }
+
+  /** In the name of the process that it was offered to. */
+  #refuseFar(meeting: Meeting, { from, to, said: { ticket } }: SaidParcel, detail: string): void {
+    this.#counters.refused++
+    meeting.send({ kind: 'message', from: to, to: from, payload: refusal(ticket, 'draining', detail) })
+  }
+
+  #say(bridge: Bridge, { payload, said }: Said): void {
+    const { channel } = this.#options
+    const pair = PAIRS + bridge.pair
+    this.#journeys.judged('leaving', bridge, said, ({ span }, accepted) => {
       if (accepted) span.open()
       else span.close()
     })
-    this.#options.channel.send(PAIRS + pair, payload)
+    // One that is lost would be waited for.
+    if (channel.send(pair, payload) === 'full') channel.cut(pair, 'it does not read')
   }
 
-  /** A connection of another host: first the directory has to say that it is ours. */
-  async #arrive(
-    meeting: Meeting,
-    { pair }: Bridge,
-    { from, to, span: number, payload }: Of<'parcel'>,
-  ): Promise<void> {
-    const message = decodeControl(payload)
-    if (!isConsignment(message)) return
-    const { ticket, generation } = message
-    const sessionId = hex(message.sessionId)
-    const refuse = (detail: string): void => {
-      this.#counters.refused++
-      meeting.send({ kind: 'message', from: to, to: from, payload: refusal(ticket, 'draining', detail) })
-    }
+  /** The directory has to say that a connection of another host is ours. Never rejects. */
+  async #claim({ said: { sessionId, generation } }: SaidParcel): Promise<Claim> {
     const directory = this.#options.registry()?.directory
-    if (directory === undefined) return refuse('etcd is away, and nothing is claimed')
-    let revision: bigint | undefined
+    if (directory === undefined) return { against: 'etcd is away, and nothing is claimed' }
     try {
-      const entry = await directory.claim(sessionId, { owner: this.#self, generation })
-      if (!entry.granted) return refuse(`the directory refuses it: ${entry.reason}`)
-      revision = entry.revision
+      const entry = await directory.claim(hex(sessionId), { owner: this.#self, generation })
+      if (!entry.granted) return { against: `the directory refuses it: ${entry.reason}` }
+      return { directory, revision: entry.revision }
     } catch (error) {
-      return refuse(`nothing is claimed: ${reasonOf(error)}`)
+      return { against: `nothing is claimed: ${reasonOf(error)}` }
     }
-    const [ours, theirs] = await openPair()
-    const span = meeting.accept(number, ours)
-    const travelling = { span, sessionId, generation, directory }
+  }
+
+  /** A connection of another host. */
+  async #arrive(meeting: Meeting, bridge: Bridge, parcel: SaidParcel, claim: Claim): Promise<void> {
+    if (claim.against !== undefined) return this.#refuseFar(meeting, parcel, claim.against)
+    const { span: number, payload, said } = parcel
+    const { directory, revision } = claim
+    const session = { directory, sessionId: hex(said.sessionId), generation: said.generation }
+    const opened = await this.#open(meeting, number)
+    if ('against' in opened) {
+      this.#release(session)
+      return this.#refuseFar(meeting, parcel, opened.against)
+    }
+    const { span, theirs } = opened
     if (revision !== undefined) meeting.send({ kind: 'claimed', span: number, revision: Number(revision) })
-    this.#arriving.set(hex(ticket), travelling)
-    this.#guests.set(span, travelling)
+    this.#journeys.begin('arriving', bridge, said.ticket, { ...session, span })
     this.#counters.received++
-    const sent = this.#options.channel.send(PAIRS + pair, payload, [theirs])
+    const sent = this.#options.channel.send(PAIRS + bridge.pair, payload, [theirs])
     theirs.close()
     if (sent === 'sent' || sent === 'queued') span.open()
     else {
       span.break()
-      refuse('that container is gone')
+      this.#refuseFar(meeting, parcel, 'that container is gone')
+    }
+  }
+
+  /** A span with a new stream, or why there is none. */
+  async #open(
+    meeting: Meeting,
+    number: number,
+  ): Promise<{ readonly span: Span; readonly theirs: Descriptor } | { readonly against: string }> {
+    let pair: Pair | undefined
+    try {
+      pair = await openPair()
+      return { span: meeting.accept(number, pair[0]), theirs: pair[1] }
+    } catch (error) {
+      for (const end of pair ?? []) end.close()
+      if (error instanceof RangeError) meeting.end(`it speaks nonsense: ${error.message}`)
+      return { against: `no stream can be made: ${reasonOf(error)}` }
     }
   }
 
   #status(): { readonly name: string; readonly value: number }[] {
     const registry = this.#options.registry()
     const spans = this.encounters.met.reduce((sum, { size }) => sum + size, 0)
-    const processes = new Map(this.encounters.met.map(({ host }) => [hostCounter(host), 0]))
-    for (const { meeting } of this.#far.values())
-      processes.set(hostCounter(meeting.host), (processes.get(hostCounter(meeting.host)) ?? 0) + 1)
+    const { counts } = this.#far
+    const processes = this.encounters.met.map(
+      ({ host }) => [hostCounter(host), counts.get(host) ?? 0] as const,
+    )
     const counters = {
-      ...{
-        connections: spans,
-        guests: this.#guests.size,
-        absent: this.#absent.size,
-        inCustody: this.#leaving.size,
-      },
+      connections: spans,
+      ...this.#journeys.counts,
       ...this.#counters,
       etcdAway: registry?.away === false ? 0 : 1,
       nameTaken: registry?.taken === true ? 1 : 0,
@@ -425,12 +431,3 @@ export class Link implements MeetingOwner {
 
 /** Pairs are numbered from here on, so that none is taken for the supervisor. */
 const PAIRS = 1
-
-function wayOf({ far, near }: Pick<Bridge, 'far' | 'near'>): string {
-  return `${far}/${near}`
-}
-
-function refusal(ticket: Uint8Array, reason: 'policy' | 'draining', detail: string): Uint8Array {
-  const verdict = { outcome: 'refused', reason, detail: detail.slice(0, 255) } as const
-  return writeControl({ kind: 'verdict', ticket, verdict }).slice()
-}

@@ -45,6 +45,7 @@ async function main(): Promise<void> {
     memory: memoryCounters,
   })
   channel.onMessage = (from, payload, descriptors) => link.receive(from, payload, descriptors)
+  channel.onRefused = (from, payload, reason) => link.refused(from, payload, reason)
   channel.onLost = (peer, reason) => {
     if (peer === SUPERVISOR) endWithSupervisor(log)
     link.lost(peer, reason)

@@ -5,10 +5,21 @@ import type { Descriptor } from '../transfer/stream.ts'
 import type { Transport } from '../transport/transport.ts'
 import { concat, DecodeError } from '../wire/index.ts'
 import { type Frame, FrameReader, frameBytes, RANDOM_LENGTH, TRUNK_VERSION } from './frames.ts'
-import { Span, type SpanOwner } from './span.ts'
+import { LONGEST_READ, Span, type SpanOwner } from './span.ts'
+import { WINDOW } from './window.ts'
 
 /** Signs of life within the time after which a silent host is given up. */
 const BEATS = 4
+/** Bytes of what the other host has said that may lie here unheard; with more it is not read. */
+const MOST_HELD = 2 ** 24
+/** Bytes that may wait for the other host besides those of spans, which have windows. */
+const MOST_WAITING = 2 ** 26
+/** The same, from which on no connection is sent to it. */
+const CROWDED = 2 ** 24
+/** Bytes that a span may have underway. */
+const OF_A_SPAN = WINDOW + LONGEST_READ
+/** Bytes after which it is looked how many wait. */
+const LOOK = 2 ** 20
 
 type Of<K extends Frame['kind']> = Extract<Frame, { kind: K }>
 
@@ -20,8 +31,10 @@ export interface MeetingOwner {
   reached(meeting: Meeting, peer: Peer): void
   parted(meeting: Meeting, id: number): void
   retires(meeting: Meeting, id: number): void
-  message(meeting: Meeting, frame: Of<'message'>): void
-  parcel(meeting: Meeting, frame: Of<'parcel'>): void
+  /** @throws DecodeError it is none that a host passes on */
+  said(meeting: Meeting, frame: Of<'message'> | Of<'parcel'>): void
+  /** A process of that host speaks to one of ours no more. */
+  cut(meeting: Meeting, from: number, to: number): void
   /** @returns whether that is no late word */
   claimed(meeting: Meeting, span: Span, revision: number): boolean
   ended(meeting: Meeting, span: Span): void
@@ -45,6 +58,8 @@ export class Meeting implements SpanOwner {
   #silent = 0
   #salt: Uint8Array | undefined
   #over = false
+  #held = 0
+  #sent = 0
 
   /**
    * @param transport whose other end is that host for certain @param dialled by us
@@ -69,7 +84,8 @@ export class Meeting implements SpanOwner {
     // Not by what the clock says: a process that was stopped has the other's words still to read.
     this.#beat = this.clock
       .every(silence / BEATS, () => {
-        if (++this.#silent > BEATS) this.end('it is silent')
+        // One that is not read says nothing.
+        if (!this.#deaf && ++this.#silent > BEATS) this.end('it is silent')
         else this.send({ kind: 'beat' })
       })
       .unref()
@@ -96,8 +112,43 @@ export class Meeting implements SpanOwner {
     return this.#spans.size
   }
 
+  /** So much waits for the other host that no connection is sent to it. */
+  get crowded(): boolean {
+    return this.#waiting > CROWDED
+  }
+
   send(frame: Frame): void {
-    if (!this.#over) this.#transport.write([frameBytes(frame)])
+    if (this.#over) return
+    const bytes = frameBytes(frame)
+    this.#transport.write([bytes])
+    this.#sent += bytes.length
+    if (this.#sent < LOOK) return
+    this.#sent = 0
+    if (this.#waiting > MOST_WAITING) this.end('it does not take what it is sent')
+  }
+
+  /** Bytes that wait for the other host, but for those that windows bound. */
+  get #waiting(): number {
+    return this.#transport.unsent - this.#spans.size * OF_A_SPAN
+  }
+
+  /** Something that the other host has said waits here. With too much of it no more is read. */
+  hold(bytes: number): void {
+    this.#held += bytes
+    if (this.#deaf && !this.#over) this.#transport.pause()
+  }
+
+  /** It waits no more. */
+  free(bytes: number): void {
+    const deaf = this.#deaf
+    this.#held -= bytes
+    if (!deaf || this.#deaf || this.#over) return
+    this.#silent = 0
+    this.#transport.resume()
+  }
+
+  get #deaf(): boolean {
+    return this.#held > MOST_HELD
   }
 
   /** A span that begins here. */
@@ -108,9 +159,10 @@ export class Meeting implements SpanOwner {
     return span
   }
 
-  /** A span that the other host has begun. @throws RangeError there is one of that number */
+  /** A span that the other host has begun. @throws RangeError there is one of that number, or it is ours */
   accept(number: number, descriptor: Descriptor): Span {
-    if (this.#spans.has(number)) throw new RangeError(`a second span ${number}`)
+    if (this.#spans.has(number) || number % 2 === this.#nextSpan % 2)
+      throw new RangeError(`a second span ${number}`)
     const span = new Span(number, this, descriptor)
     this.#spans.set(number, span)
     return span
@@ -162,10 +214,11 @@ export class Meeting implements SpanOwner {
         this.#owner.retires(this, frame.id)
         return
       case 'message':
-        this.#owner.message(this, frame)
-        return
       case 'parcel':
-        this.#owner.parcel(this, frame)
+        this.#owner.said(this, frame)
+        return
+      case 'cut':
+        this.#owner.cut(this, frame.from, frame.to)
         return
       default:
         this.#ofSpan(frame)
