@@ -92,6 +92,7 @@ export function readyCell({ asleep, broken, ready }: FunctionStatus): string | n
 /** What the link knows of other hosts, and of etcd. */
 function hostsText({ ready, counters }: MemberStatus): string {
   if (!ready) return 'hosts: the link does not run: every connection stays on this host'
+  if (counters.etcdAway === undefined) return 'hosts: the link does not answer'
   const hosts = [...hostsOf(counters)].map(([name, processes]) => `${name} (${processes} processes)`)
   const guests = counters.guests === 0 ? '' : `; clients of theirs here: ${counters.guests}`
   const etcd = counters.etcdAway === 0 ? [] : ['etcd is away: no connection of another host is taken here']
