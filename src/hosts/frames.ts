@@ -69,7 +69,7 @@ export const Frame = select(
     end: struct('EndFrame', { span: uint32 }),
     /** The span is broken off. */
     reset: struct('ResetFrame', { span: uint32 }),
-    /** A process of mine has given up its pair with one of yours: the two say nothing to each other any more. */
+    /** A process of mine has given up its pair with one of yours: neither hears the other any more. */
     cut: struct('CutFrame', { from: uint32, to: uint32 }),
   },
 )

@@ -38,7 +38,7 @@ export function heard(frame: Passed): Said {
   return { ...frame, said }
 }
 
-/** The message by which a connection is refused. @param detail for the user; as much of it as there is room */
+/** The message that refuses a connection. @param detail for the user; as much of it as fits */
 export function refusal(ticket: Uint8Array, reason: RefusalReason, detail: string): Uint8Array {
   // One character is to be one byte: an error of another program may say anything.
   const text = detail.replace(/[^ -~]/g, '?').slice(0, 255)

@@ -60,7 +60,7 @@ export class Ways {
     return this.#cut.has(keyOf(ends))
   }
 
-  /** Keeps what is said before the pair is there. @returns false if that is too much: nothing of it is kept */
+  /** Keeps what is said before the pair is there. @returns false: that is too much, and nothing is kept */
   wait(ends: Ends, said: Said): boolean {
     const key = keyOf(ends)
     const waiting = this.#waiting.get(key) ?? []

@@ -73,7 +73,7 @@ describe.skipIf(version === undefined)(
       await scene.met()
     }
 
-    it('nothing is heard: a POST that was begun there is not begun again, and its session goes on', async () => {
+    it('nothing is heard: a POST that was begun is not begun again, and its session goes on', async () => {
       const { client, there, answer } = await cutOff('post', utf8('effects'))
       expect((await answer).status).toBe(503)
       const here = textOf(await client.request('/echo'))
