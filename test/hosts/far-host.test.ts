@@ -15,6 +15,9 @@ import { consignment, FarHost, LinkScene, NEAR, peer, verdict } from '../support
 
 /* What a link stands: connections of any program, and a host that is broken or turned. */
 
+/** Milliseconds for what comes by itself, on a busy machine. */
+const PATIENCE = 20_000
+
 describe.runIf(probe().available)('a link', () => {
   let scene: LinkScene
   beforeEach(async () => {
@@ -136,7 +139,7 @@ describe.runIf(probe().available)('a link', () => {
       { kind: 'message', from: 1, to: 77, payload: verdict(1, true) },
       { kind: 'message', from: 1, to: NEAR, payload: verdict(2, true) },
     )
-    await vi.waitUntil(() => scene.received.length > 0)
+    await vi.waitUntil(() => scene.received.length > 0, PATIENCE)
     expect(scene.received.map(({ message }) => message.kind)).toEqual(['verdict'])
     expect(host.over).toBeUndefined()
   })
@@ -157,7 +160,7 @@ describe.runIf(probe().available)('a link', () => {
       scene.near.send(far + 100, consignment(3), [pair[1]])
       const [parcel] = await host.hears('parcel')
       host.say({ kind: 'message', from: 2, to: NEAR, payload: verdict(3, false) })
-      await vi.waitUntil(() => scene.received.length > 0)
+      await vi.waitUntil(() => scene.received.length > 0, PATIENCE)
       expect(host.heard.filter(({ kind }) => kind === 'reset')).toEqual([])
       const status = async (count: number): Promise<Record<string, number>> => {
         scene.tell({ kind: 'statusRequest' })
@@ -166,7 +169,7 @@ describe.runIf(probe().available)('a link', () => {
       }
       expect(await status(1)).toMatchObject({ inCustody: 1, connections: 1 })
       host.say({ kind: 'message', from: 1, to: NEAR, payload: verdict(3, true) })
-      await vi.waitUntil(() => scene.received.length > 1)
+      await vi.waitUntil(() => scene.received.length > 1, PATIENCE)
       expect(await status(2)).toMatchObject({ inCustody: 0, connections: 1 })
       expect(parcel).toMatchObject({ from: NEAR, to: 1 })
     })
@@ -174,7 +177,7 @@ describe.runIf(probe().available)('a link', () => {
     it('is sent more than a window of it: that host is left', async () => {
       const { host } = await scene.met()
       host.say({ kind: 'parcel', from: 1, to: NEAR, span: 1, payload: consignment(1) })
-      await vi.waitUntil(() => scene.received.length > 0)
+      await vi.waitUntil(() => scene.received.length > 0, PATIENCE)
       // The container reads nothing of it, and the kernel takes less than a window more.
       for (let sent = 0; sent < 8 * WINDOW; sent += 65_536)
         host.say({ kind: 'data', span: 1, bytes: new Uint8Array(65_536) })
@@ -210,9 +213,9 @@ describe.runIf(probe().available)('a link', () => {
     const { host } = await scene.met()
     for (let i = 1; i <= 5; i++)
       host.say({ kind: 'parcel', from: 1, to: NEAR, span: 2 * i - 1, payload: consignment(i) })
-    await vi.waitUntil(() => asked.length === 5)
+    await vi.waitUntil(() => asked.length === 5, PATIENCE)
     for (const answer of answers.reverse()) answer()
-    await vi.waitUntil(() => scene.received.length === 5)
+    await vi.waitUntil(() => scene.received.length === 5, PATIENCE)
     const tickets = scene.received.map(({ message }) => (message as { ticket: Uint8Array }).ticket[0])
     expect(tickets).toEqual([1, 2, 3, 4, 5])
   })
@@ -230,7 +233,7 @@ describe.runIf(probe().available)('a link', () => {
     const MIB = 2 ** 20
     for (let i = 1; i <= 60; i++)
       host.say({ kind: 'parcel', from: 1, to: NEAR, span: 2 * i - 1, payload: consignment(i, 'parcel', MIB) })
-    await vi.waitUntil(() => answers.length >= 16)
+    await vi.waitUntil(() => answers.length >= 16, PATIENCE)
     await new Promise(resolve => setTimeout(resolve, 300))
     expect(answers.length).toBeLessThan(24)
     expect(host.unsent).toBeGreaterThan(20 * MIB)
@@ -265,9 +268,9 @@ describe.runIf(probe().available)('a link', () => {
     scene.near.onLost = id => lost.push(id)
     // The pair is there when something has come through it.
     host.say({ kind: 'message', from: 2, to: NEAR, payload: verdict(1, true) })
-    await vi.waitUntil(() => scene.received.length > 0)
+    await vi.waitUntil(() => scene.received.length > 0, PATIENCE)
     host.say({ kind: 'cut', from: 2, to: NEAR })
-    await vi.waitUntil(() => lost.includes(other + 100))
+    await vi.waitUntil(() => lost.includes(other + 100), PATIENCE)
     expect(host.over).toBeUndefined()
   })
 

@@ -65,7 +65,7 @@ describe.runIf(probe().available)('a span', () => {
     while (taken < all) {
       const before = taken
       near.resume()
-      await vi.waitUntil(() => taken > before)
+      await vi.waitUntil(() => taken > before, 20_000)
       clock.pass(LINGER - 1000)
       if (taken < all) expect(over).toBe(false)
     }

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectNode } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hostsOf } from '../../src/platform/hosts/counters.ts'
 import type { Client } from '../support/client.ts'
 import { eventually, HostsScene } from '../support/hosts-scene.ts'
 import { noteOf, versionOf } from '../support/interop/program.ts'
@@ -168,6 +169,8 @@ describe.skipIf(version === undefined)(`two hosts (${noteOf(version, 'etcd', 'et
     await move(scene.a, 'b/echo-1')
     await echoes(client)
     await scene.b.end('SIGKILL')
+    // What ends a little later than its supervisor could begin a request, which is not begun again then.
+    await scene.a.until('link', ({ counters }) => !hostsOf(counters).has('b'))
     await echoes(client)
     expect(await scene.connections(scene.a)).toHaveLength(1)
     await client.close()
