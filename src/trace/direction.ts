@@ -87,9 +87,12 @@ export class Direction {
     return undefined
   }
 
-  /** The next key is in use from here on: after Finished, and after EndOfEarlyData. */
+  /**
+   * The next key is in use from here on: after Finished, and after EndOfEarlyData. One that comes when there
+   * is no next key is for the session to refuse.
+   */
   advance(): void {
-    this.#epochs.shift()
+    if (this.#epochs.length > 1) this.#epochs.shift()
   }
 
   /** The next key of an extended key update is in use from here on: behind a response, and a finish. */
