@@ -20,17 +20,25 @@ import { EXTRACTED } from './schedule.ts'
 import { valueText } from './text.ts'
 import { Tracer } from './tracer.ts'
 
-/** Bytes of the wire that a recording has at most, of all its connections. */
-const MOST = 4 * 2 ** 20
+/** What a recording has at most, of all its connections. */
+export interface Room {
+  /** Bytes of the wire. */
+  readonly bytes: number
+  /** Characters of its events: a ticket of twenty bytes is explained in two thousand. */
+  readonly text: number
+}
+
+const MOST: Room = { bytes: 4 * 2 ** 20, text: 64 * 2 ** 20 }
 
 /** Makes a {@link Recording} of connections that are read along. */
 export class Recorder {
   readonly #title: string
   readonly #connections: Recorded[] = []
-  readonly #room = { left: MOST }
+  readonly #room: { bytes: number; text: number }
 
-  constructor(title: string) {
+  constructor(title: string, most: Room = MOST) {
     this.#title = title
+    this.#room = { ...most }
   }
 
   /** Another connection begins. @param side the one whose secrets are told */
@@ -38,6 +46,11 @@ export class Recorder {
     const recorded = new Recorded(title, side, new Tracer(provider), this.#room)
     this.#connections.push(recorded)
     return recorded
+  }
+
+  /** All of it is over. */
+  end(at: number): void {
+    for (const one of this.#connections) one.end(at)
   }
 
   /** What has been recorded so far. */
@@ -56,13 +69,13 @@ export class Recorded {
   readonly #title: string
   readonly #side: Side
   readonly #tracer: Tracer
-  readonly #room: { left: number }
+  readonly #room: { bytes: number; text: number }
   readonly #keyLog: string[] = []
   readonly #events: RecordedEvent[] = []
-  readonly #states: RecordedState[] = []
+  readonly #states: Taken[] = []
   #leftOut = 0
 
-  constructor(title: string, side: Side, tracer: Tracer, room: { left: number }) {
+  constructor(title: string, side: Side, tracer: Tracer, room: { bytes: number; text: number }) {
     this.#title = title
     this.#side = side
     this.#tracer = tracer
@@ -71,11 +84,11 @@ export class Recorded {
 
   /** What a side has sent. Once something had no room, nothing more of this connection is kept. */
   bytes(side: Side, bytes: Uint8Array, at: number): void {
-    if (this.#leftOut > 0 || bytes.length > this.#room.left) {
+    if (this.#leftOut > 0 || bytes.length > this.#room.bytes || this.#room.text <= 0) {
       this.#leftOut += bytes.length
       return
     }
-    this.#room.left -= bytes.length
+    this.#room.bytes -= bytes.length
     this.#tracer.bytes(side, bytes)
     this.#take(at)
   }
@@ -89,9 +102,8 @@ export class Recorded {
 
   /** The session as it is. One of the same moment takes the place of the one before. @param when in words */
   state(state: SessionState, when: string, at: number): void {
-    const bytes = encode(SessionState, state)
     if (this.#states.at(-1)?.when === when) this.#states.pop()
-    this.#states.push({ at, when, bytes: hex(bytes), ...fieldsIn(annotate(SessionState, bytes, 'shown')) })
+    this.#states.push({ at, when, bytes: encode(SessionState, state) })
   }
 
   /** It is over. */
@@ -103,16 +115,29 @@ export class Recorded {
   connection(): RecordedConnection {
     return {
       ...{ title: this.#title, side: this.#side, leftOut: this.#leftOut, keyLog: [...this.#keyLog] },
-      ...{ events: [...this.#events], states: [...this.#states] },
+      ...{ events: [...this.#events], states: this.#states.map(recordedState) },
     }
   }
 
   #take(at: number): void {
     for (const event of this.#tracer.take()) {
       const recorded = recordedEvent(event)
-      if (recorded !== undefined) this.#events.push({ ...recorded, at })
+      if (recorded === undefined) continue
+      this.#events.push({ ...recorded, at })
+      this.#room.text -= JSON.stringify(recorded).length
     }
   }
+}
+
+/** A state as it was taken down: most are replaced before they are looked at. */
+interface Taken {
+  readonly at: number
+  readonly when: string
+  readonly bytes: Uint8Array
+}
+
+function recordedState({ at, when, bytes }: Taken): RecordedState {
+  return { at, when, bytes: hex(bytes), ...fieldsIn(annotate(SessionState, bytes, 'shown')) }
 }
 
 type Timeless<T> = T extends unknown ? Omit<T, 'at'> : never

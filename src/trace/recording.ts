@@ -180,6 +180,7 @@ export function readRecording(text: string): Recording {
 type Shape = string | readonly [Shape] | Readonly<{ [name: string]: Shape }> | ((value: object) => Shape)
 
 const BYTES = 'hex'
+const AT = { at: 'number' } as const
 const FIELDS = {
   fields: [{ offset: 'number', length: 'number', depth: 'number', name: 'string', notation: 'string' }],
 } as const
@@ -194,15 +195,16 @@ const STEPS: Readonly<Record<string, Shape>> = {
   },
 }
 const EVENTS: Readonly<Record<string, Shape>> = {
-  record: { side: 'side', index: 'number', bytes: BYTES, type: 'string', content: BYTES },
-  message: { side: 'side', type: 'string', bytes: BYTES, ...FIELDS },
-  alert: { side: 'side', bytes: BYTES, text: 'string' },
+  record: { ...AT, side: 'side', index: 'number', bytes: BYTES, type: 'string', content: BYTES },
+  message: { ...AT, side: 'side', type: 'string', bytes: BYTES, ...FIELDS },
+  alert: { ...AT, side: 'side', bytes: BYTES, text: 'string' },
   secret: {
+    ...AT,
     ...{ name: 'string', secret: BYTES },
     step: (step: object) => STEPS[(step as { operation: string }).operation] ?? 'an operation of HKDF',
   },
-  keys: { side: 'side', secret: 'string', aead: 'string', key: BYTES, iv: BYTES },
-  gap: { side: 'side', length: 'number', reason: 'string', bytes: 'hex?' },
+  keys: { ...AT, side: 'side', secret: 'string', aead: 'string', key: BYTES, iv: BYTES },
+  gap: { ...AT, side: 'side', length: 'number', reason: 'string', bytes: 'hex?' },
 }
 const RECORDING: Shape = {
   title: 'string',

@@ -159,6 +159,37 @@ describe('a recording', () => {
     expect(eventsOf(connection!, 'gap').length).toBe(255)
   })
 
+  it('keeps no more than a text can hold, of tickets that are explained at a hundred times their size', () => {
+    const recorder = new Recorder('a flood', { bytes: 4 * 2 ** 20, text: 1_000_000 })
+    const recorded = recorder.open('a handshake', 'client', node)
+    const client = Session.client(
+      clientConfig({
+        ...{ provider: node, random: node.random },
+        onSecret: (exposed, clientRandom) => recorded.secret(exposed, clientRandom, AT),
+      }),
+    )
+    const sealer = { seal: () => Uint8Array.of(1), open: () => undefined }
+    const server = Session.server(
+      serverConfig({ provider: node, random: node.random, tickets: { sealer, count: 6000 } }),
+    )
+    for (let rounds = 0; rounds < 4; rounds++) {
+      const up = concat(...client.takeOutput())
+      recorded.bytes('client', up, AT)
+      server.receive(up)
+      const down = concat(...server.takeOutput())
+      for (let at = 0; at < down.length; at += 1000)
+        recorded.bytes('server', down.subarray(at, at + 1000), AT)
+      client.receive(down)
+    }
+    recorded.end(AT)
+    const [connection] = recorder.recording().connections
+    const tickets = eventsOf(connection!, 'message').filter(({ type }) => type === 'new_session_ticket')
+    // The last record that had room is explained to its end.
+    expect(tickets.length).toBeGreaterThan(500)
+    expect(connection!.leftOut).toBeGreaterThan(50_000)
+    expect(JSON.stringify(connection!.events).length).toBeLessThan(3_000_000)
+  })
+
   type Loose = { connections: { events: { [name: string]: unknown }[]; states: unknown }[] }
   const fault = (change: (recording: Loose) => unknown) => {
     const changed = JSON.parse(JSON.stringify(conversation())) as Loose
@@ -183,6 +214,11 @@ describe('a recording', () => {
       'bytes that are none',
       fault(one => Object.assign(one.connections[0]!.events[0]!, { bytes: 'xy' })),
       /^the recording: connections\[0\]: events\[0\]: bytes is not hex$/,
+    ],
+    [
+      'no time',
+      fault(one => Object.assign(one.connections[0]!.events[0]!, { at: undefined })),
+      /^the recording: connections\[0\]: events\[0\]: at is not number$/,
     ],
     ['no states', fault(one => Object.assign(one.connections[0]!, { states: {} })), /states is no list$/],
   ])('that is none is refused with one line that says what and where: %s', (_, read, line) => {
