@@ -22,6 +22,7 @@ import { dial } from '../../transport/dial.ts'
 import { encode } from '../../wire/index.ts'
 import type { FlagValues } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
+import { atEnd } from '../terminal/at-end.ts'
 import { printable } from '../terminal/output.ts'
 import { CaptureFile, captured } from '../tls/capture-file.ts'
 import { textOf } from '../tls/file.ts'
@@ -53,12 +54,18 @@ export async function connect(address: string, values: Values): Promise<void> {
   const recording = values.record === undefined ? undefined : new RecordingFile(values.record)
   const recorder = recording === undefined ? undefined : new Recorder(address)
   const client = new Client(target, values, config, { capture: file?.capture, recorder })
+  const keep = (): void => {
+    file?.end()
+    recorder?.end(SYSTEM_CLOCK.wall())
+    if (recorder !== undefined) recording?.end(recorder.recording())
+  }
+  // What was seen until Ctrl-C is kept, too.
+  const finish = file === undefined && recording === undefined ? undefined : atEnd(keep)
   try {
     if (!values.resume && earlyData === undefined) return await client.talk()
     return await client.talk(await client.ticket(), earlyData)
   } finally {
-    file?.end()
-    if (recorder !== undefined) recording?.end(recorder.recording())
+    finish?.()
   }
 }
 
@@ -108,15 +115,15 @@ class Client {
         connection.once('close', () => resolve(undefined))
         connection.on('error', reject)
       })
+      if (!connection.destroyed) {
+        connection.end()
+        // Whatever ends it now: it has given what it was for.
+        await once(connection, 'close').catch(() => {})
+      }
     } catch (error) {
       throw described(error)
     } finally {
       timer.stop()
-    }
-    if (!connection.destroyed) {
-      connection.end()
-      // Whatever ends it now: it has given what it was for.
-      await once(connection, 'close').catch(() => {})
     }
     if (ticket === undefined) throw new CommandError('the server sent no ticket to resume with')
     this.#note('received a ticket: connecting again')
@@ -130,6 +137,8 @@ class Client {
       ...(earlyData === undefined ? {} : { earlyData: true }),
       send: earlyData,
     })
+    const harm = BREAKAGES.find(one => one === this.#values.break)
+    if (harm !== undefined) breakNext(connection.stream as Socket, harm)
     if (this.#values['key-update']) this.#changeKeys(connection)
     connection.on('extendedKeyUpdate', generation =>
       this.#note(`both sides have new keys: extended key update ${generation}`),
@@ -181,9 +190,6 @@ class Client {
     for (const line of certificateLines(this.#chain)) this.#note(line)
     this.#dump(connection)
     if (record !== undefined) noteStates(connection, record)
-    const harm = BREAKAGES.find(one => one === this.#values.break)
-    // Of two connections the last is the one to look at.
-    if (harm !== undefined && (config.resume !== undefined || !this.#values.resume)) breakNext(socket, harm)
     return connection
   }
 
@@ -222,7 +228,7 @@ class Client {
   }
 
   #note(line: string): void {
-    if (!this.#values.quiet) process.stderr.write(`${line}\n`)
+    if (!this.#values.quiet) process.stderr.write(`${printable(line)}\n`)
   }
 }
 

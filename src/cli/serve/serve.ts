@@ -72,7 +72,7 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
   for (const event of ['SIGINT', 'SIGTERM', 'disconnect'] as const)
     process.once(event, () => {
       file?.end()
-      process.exit(0)
+      process.exit()
     })
   const shown = address.address?.includes(':') ? `[${address.address}]` : address.address
   say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)

@@ -1,6 +1,7 @@
 import type { Clock } from '../../time/clock.ts'
 import { Capture } from '../../trace/capture.ts'
 import type { Side } from '../../trace/event.ts'
+import { STATUS } from '../line/usage-error.ts'
 import { warn } from '../terminal/output.ts'
 import { openPrivate, writePrivate } from './private-file.ts'
 import type { Tap } from './trace.ts'
@@ -18,7 +19,7 @@ export class CaptureFile {
     this.#descriptor = openPrivate('pcap', path)
   }
 
-  /** Writes what has been captured, once. */
+  /** Writes what has been captured, once. Where that cannot be, the command fails. */
   end(): void {
     if (this.#ended) return
     this.#ended = true
@@ -28,6 +29,7 @@ export class CaptureFile {
       writePrivate('pcap', this.#path, this.#descriptor, this.capture.file())
     } catch (error) {
       warn((error as Error).message)
+      process.exitCode = STATUS.failed
     }
   }
 }

@@ -1,4 +1,14 @@
-import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  type Stats,
+  writeSync,
+} from 'node:fs'
 import { CommandError } from '../line/usage-error.ts'
 
 /** What is there stays until it is known whose it is. */
@@ -6,17 +16,19 @@ const FLAGS = constants.O_WRONLY | constants.O_CREAT
 
 /**
  * Opens a file for what opens connections: empty, and readable by its owner alone, also where it was there
- * before with other rights. What is no regular file, as a pipe, is taken as it is.
+ * before with other rights. What is no regular file, as a pipe, is taken as it is, unless another user has
+ * put it there to read what comes.
  * @param flag names it in errors, as `dump` @returns its descriptor
- * @throws CommandError it cannot be written, or belongs to another user
+ * @throws CommandError it cannot be written, or belongs to another user, or is a link of another user
  */
 export function openPrivate(flag: string, path: string): number {
   let descriptor: number | undefined
   try {
     descriptor = openSync(path, FLAGS, 0o600)
     const found = fstatSync(descriptor)
+    const against = objection(found, lstatSync(path))
+    if (against !== undefined) throw new Error(against)
     if (!found.isFile()) return descriptor
-    if (found.uid !== process.geteuid?.()) throw new Error('it belongs to another user')
     fchmodSync(descriptor, 0o600)
     ftruncateSync(descriptor)
     return descriptor
@@ -24,6 +36,17 @@ export function openPrivate(flag: string, path: string): number {
     if (descriptor !== undefined) closeSync(descriptor)
     throw refusal(flag, path, error)
   }
+}
+
+/** @param found what is written to @param named what stands under its name: that, or a link to it */
+function objection(found: Stats, named: Stats): string | undefined {
+  const own = process.geteuid?.()
+  if (!found.isFile() && !found.isFIFO()) return undefined
+  // Root's is /dev/stdout.
+  if (named.isSymbolicLink() && named.uid !== own && named.uid !== 0) return 'it is a link of another user'
+  // What the shell has opened was not chosen by its name.
+  const given = found.isFIFO() && named.isSymbolicLink()
+  return given || found.uid === own ? undefined : 'it belongs to another user'
 }
 
 /** Writes all of it there, and closes it. @throws CommandError */

@@ -6,7 +6,7 @@ import { withRecording } from '../../trace/embedded.ts'
 import type { Recorded, Recorder } from '../../trace/recorder.ts'
 import type { Recording } from '../../trace/recording.ts'
 import { utf8 } from '../../wire/index.ts'
-import { CommandError } from '../line/usage-error.ts'
+import { CommandError, STATUS } from '../line/usage-error.ts'
 import { warn } from '../terminal/output.ts'
 import { openPrivate, writePrivate } from './private-file.ts'
 import type { Tap } from './trace.ts'
@@ -30,7 +30,7 @@ export class RecordingFile {
     this.#descriptor = openPrivate('record', path)
   }
 
-  /** Writes what has been recorded, once. */
+  /** Writes what has been recorded, once. Where that cannot be, the command fails. */
   end(recording: Recording): void {
     const leftOut = recording.connections.reduce((sum, one) => sum + one.leftOut, 0)
     if (leftOut > 0) warn(`--record ${this.#path}: ${leftOut} bytes came too late to be kept`)
@@ -40,6 +40,7 @@ export class RecordingFile {
       writePrivate('record', this.#path, this.#descriptor, utf8(file))
     } catch (error) {
       warn((error as Error).message)
+      process.exitCode = STATUS.failed
     }
   }
 }
