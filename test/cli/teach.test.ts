@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -7,7 +8,7 @@ import { Classroom } from '../../src/cli/teach/classroom.ts'
 import { LESSONS } from '../../src/cli/teach/lessons.ts'
 import type { Taught } from '../../src/cli/teach/school.ts'
 import { type RecordedConnection, readRecording } from '../../src/trace/recording.ts'
-import { descendantsOf, eventually, hotpotato, Platform } from '../support/platform.ts'
+import { descendantsOf, eventually, hotpotato, MAIN, Platform } from '../support/platform.ts'
 import { Teaching } from '../support/teach.ts'
 
 /*
@@ -174,6 +175,62 @@ it('leaves nothing behind, and no recording while it runs', async () => {
   expect(after.length).toBe(1)
 })
 
+it('whose terminal is closed leaves nothing behind either, nor the connection of a lesson', async () => {
+  const other = await Teaching.open(platform.directory)
+  expect((await other.ask('lessons/early', 'POST')).status).toBe(200)
+  const [server] = descendantsOf(other.pid)
+  // It answers no more, and so the lesson goes on.
+  process.kill(server!, 'SIGSTOP')
+  const lesson = other.ask('lessons/early', 'POST').catch(() => {})
+  const connecting = await eventually(
+    () => descendantsOf(other.pid).find(pid => pid !== server && commandOf(pid).includes('connect')),
+    'no connection is made',
+  )
+  await other.close('SIGHUP')
+  await lesson
+  process.kill(server!, 'SIGCONT')
+  for (const pid of [server, connecting])
+    await eventually(() => !existsSync(`/proc/${pid}`) || undefined, `${pid} still runs`)
+  const left = readdirSync(platform.directory).filter(name => name.startsWith('hotpotato-teach-'))
+  expect(left.length).toBe(1)
+})
+
+it('goes on with another server where its own has ended', async () => {
+  expect((await teaching.ask('lessons/early', 'POST')).status).toBe(200)
+  const server = descendantsOf(teaching.pid).find(pid => commandOf(pid).includes('serve'))!
+  process.kill(server, 'SIGKILL')
+  await eventually(() => !existsSync(`/proc/${server}`) || undefined, 'it still runs')
+  expect((await teaching.ask('lessons/certificate', 'POST')).status).toBe(200)
+})
+
+it.each([[['ui']], [['ui', '--teach']]])(
+  '%j says its token to the browser in no command line',
+  async words => {
+    const bin = mkdtempSync(join(tmpdir(), 'hotpotato-opener-'))
+    const said = join(bin, 'said')
+    writeFileSync(join(bin, 'xdg-open'), `#!/bin/sh\nstat -c %a "$1" >${said}\necho "$@" >>${said}\n`, {
+      mode: 0o755,
+    })
+    const child = spawn(process.execPath, [MAIN, ...words], {
+      ...{ cwd: platform.directory, stdio: ['ignore', 'pipe', 'inherit'] },
+      env: { ...process.env, PATH: `${bin}:${process.env.PATH}`, TMPDIR: platform.directory },
+    })
+    let text = ''
+    child.stdout!.setEncoding('utf8').on('data', more => {
+      text += more
+    })
+    const [mode, file] = await eventually(() => {
+      const lines = existsSync(said) ? readFileSync(said, 'utf8').split('\n') : []
+      return lines.length > 2 ? lines : undefined
+    }, 'nothing is opened')
+    const address = await eventually(() => /^http:\S+$/m.exec(text)?.[0], 'no address is told')
+    expect([mode, file]).toEqual(['600', expect.not.stringContaining(address.split('#')[1]!)])
+    expect(readFileSync(file!, 'utf8')).toContain(`url=${address}"`)
+    child.kill()
+    rmSync(bin, { recursive: true })
+  },
+)
+
 it('that is killed leaves no server behind', async () => {
   const other = await Teaching.open(platform.directory)
   expect((await other.ask('lessons/early', 'POST')).status).toBe(200)
@@ -191,6 +248,14 @@ it('says in one line that nothing runs', async () => {
   expect([code, stdout]).toEqual([1, ''])
   expect(stderr).toMatch(/^hotpotato is not running; start it with .*\n$/)
 })
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+  } catch {
+    return ''
+  }
+}
 
 /** The groups of the client's shares. */
 function shares({ events }: RecordedConnection): string[] {

@@ -7,6 +7,9 @@ import { warn } from '../terminal/output.ts'
 /** What every process logs, as JSON lines. */
 export const LOG_FILE = 'hotpotato.log'
 
+/** What `hotpotato ui` gives a browser to open: it leads to the page, with the token. */
+export const OPENED_PAGE = 'page.html'
+
 /** Where the running platform takes commands. */
 export function controlSocket(runDirectory: string): string {
   return join(runDirectory, 'control.sock')

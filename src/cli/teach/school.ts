@@ -40,6 +40,8 @@ export class School {
   readonly #pupil: Pupil
   readonly #directory = mkdtempSync(join(tmpdir(), 'hotpotato-teach-'))
   #serve: { readonly child: ChildProcess; readonly port: number } | undefined
+  /** What makes the connection of the lesson that goes on. */
+  #connect: ChildProcess | undefined
 
   constructor(pupil: Pupil) {
     this.#pupil = pupil
@@ -71,6 +73,7 @@ export class School {
   }
 
   close(): void {
+    this.#connect?.kill()
     this.#serve?.child.kill()
     rmSync(this.#directory, { recursive: true, force: true })
   }
@@ -120,6 +123,10 @@ export class School {
       // It ends with us, however we end: the channel breaks.
       { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] },
     )
+    // Another lesson starts another one.
+    child.once('exit', () => {
+      this.#serve = undefined
+    })
     let said = ''
     for await (const text of child.stdout!.setEncoding('utf8')) {
       said += text as string
@@ -133,6 +140,7 @@ export class School {
   /** @returns what it said on standard error, if it did not succeed */
   async #run(words: readonly string[], input: string): Promise<string> {
     const child = spawn(process.execPath, [PROGRAM, ...words], { stdio: ['pipe', 'ignore', 'pipe'] })
+    this.#connect = child
     let said = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said = `${said}${text}`.slice(-4096)
@@ -142,6 +150,7 @@ export class School {
     const timer = SYSTEM_CLOCK.after(PATIENCE, () => child.kill())
     const [status] = (await once(child, 'close')) as [number | null]
     timer.stop()
+    this.#connect = undefined
     return status === 0 ? '' : said || 'it took too long'
   }
 }

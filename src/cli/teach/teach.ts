@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Config } from '../../stack/config.ts'
+import { leaveNoCore } from '../../transfer/native/inherited.ts'
 import { reachable, targetOf } from '../invoke/target.ts'
 import { CommandError } from '../line/usage-error.ts'
 import { readConfiguration } from '../platform/configuration.ts'
@@ -18,11 +19,12 @@ export async function teach(file: string | undefined, show: (address: string) =>
   const { config } = readConfiguration(file, process.env)
   const { ports } = await ask<PlatformStatus>('status', { config: file })
   if (ports === undefined) throw new CommandError(`${notRunning(file)}: it is still starting`)
+  leaveNoCore()
   const school = new School(pupilOf(config, ports.https))
+  process.once('exit', () => school.close())
   const room = await Classroom.open(school)
   outlastOutput()
-  process.once('exit', () => school.close())
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => {
       room.close()
       process.exit(0)

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { removeEmpty } from '../../certificates/directory.ts'
@@ -18,7 +19,13 @@ import { STATUS } from '../line/usage-error.ts'
 import { CONFIGURATION, type FoundConfig, readConfiguration } from '../platform/configuration.ts'
 import { serveControl } from '../platform/control-socket.ts'
 import { hint } from '../platform/hint.ts'
-import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from '../platform/run-directory.ts'
+import {
+  controlSocket,
+  LOG_FILE,
+  makeRunDirectory,
+  OPENED_PAGE,
+  unusable,
+} from '../platform/run-directory.ts'
 import { functionStatus, type PlatformStatus } from '../platform/status.ts'
 import { Terminal } from '../terminal/hang-up.ts'
 import { isSystemError, outlastOutput, printable, say, tell, warn } from '../terminal/output.ts'
@@ -92,6 +99,7 @@ export async function up(
     renewals?.stop()
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
       admin?.close()
+      rmSync(join(runDirectory, OPENED_PAGE), { force: true })
       control?.leave()
       // The answer to `npm stop` is on its way.
       SYSTEM_CLOCK.after(50, async () => {
