@@ -1,5 +1,8 @@
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -204,6 +207,22 @@ describe.skipIf(CHROMIUM === undefined)(`the page of a recording: ${CHROMIUM_NOT
     writeFileSync(again, saved['this page with the recording in it']!)
     await open(pathToFileURL(again).href)
     expect(await browser.evaluate(`document.querySelectorAll('#record-list li').length`)).toBeGreaterThan(5)
+  })
+
+  it('that lies on a web server asks for nothing more, and is no page of lessons', async () => {
+    const asked: (string | undefined)[] = []
+    const site = createServer(({ url }, response) => {
+      asked.push(url)
+      response.setHeader('content-type', 'text/html').end(readFileSync(files.file('session.html')))
+    })
+    await once(site.listen(0, '127.0.0.1'), 'listening')
+    const { port } = site.address() as AddressInfo
+    await open(`http://127.0.0.1:${port}/session.html`)
+    expect(await browser.evaluate(`document.querySelector('#teach').hidden`)).toBe(true)
+    expect(await browser.evaluate(`document.querySelector('#banner').innerText`)).toMatch(/^This recording/)
+    expect(asked).toEqual(['/session.html'])
+    site.close()
+    site.closeAllConnections()
   })
 
   it.each(traces)('shows RFC 8448 §$section, $title, with the bytes that the text prints', async one => {

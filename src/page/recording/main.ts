@@ -68,6 +68,8 @@ class RecordingPage {
   }
 }
 
+// With a recording in it, it asks for nothing, wherever it lies.
+const full = byId('recording').textContent.trim() !== ''
 const page = new RecordingPage()
-// Where a server gives it, there are buttons for fresh connections.
-if (location.protocol === 'http:') new Teacher(text => page.open(text))
+// Where hotpotato ui --teach gives it, there are buttons for fresh connections.
+if (location.protocol === 'http:' && !full) new Teacher(text => page.open(text))
