@@ -12,7 +12,7 @@ import { MAIN } from '../support/platform.ts'
 import { Certificates, hotpotato, run, Server } from '../support/tls-programs.ts'
 
 /*
- * What `connect` keeps of its connections in files, when things do not go as they should: `--record`, `--pcap`.
+ * What `connect` keeps in files (`--record`, `--pcap`) when things do not go as they should.
  */
 
 const ROOT = process.getuid?.() === 0

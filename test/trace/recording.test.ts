@@ -159,7 +159,7 @@ describe('a recording', () => {
     expect(eventsOf(connection!, 'gap').length).toBe(255)
   })
 
-  it('keeps no more than a text can hold, of tickets that are explained at a hundred times their size', () => {
+  it('keeps no more than a text can hold, of tickets explained at a hundred times their size', () => {
     const recorder = new Recorder('a flood', { bytes: 4 * 2 ** 20, text: 1_000_000 })
     const recorded = recorder.open('a handshake', 'client', node)
     const client = Session.client(

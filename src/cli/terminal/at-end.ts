@@ -1,4 +1,4 @@
-/** Signals that end a command, and its status then, as a shell says it of a command that has no word in it. */
+/** Signals that end a command, and its status then, as a shell says it of one that has no word in it. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
 /**
