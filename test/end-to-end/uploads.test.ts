@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { request } from 'node:https'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { hotpotato, makeDirectory, Platform } from '../support/platform.ts'
+import { eventually, hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 
 const LONG = process.env.HOTPOTATO_LONG !== undefined
 /** Bytes of each: a request may have 10 MiB. */
@@ -32,7 +32,9 @@ beforeAll(async () => {
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 liveness: { failureSeconds: 60, startSeconds: 300 }
-connection: { timers: { keepAlive: 300, headers: 300, container: 60 } }
+connection:
+  timers: { keepAlive: 300, headers: 300, requestBody: 300, container: 60 }
+  minimumRate: { bytesPerSecond: 0 }
 functions:
   echo: { handler: ./sums.mjs }
 `
@@ -124,14 +126,12 @@ describe('an upload whose function freezes outlives the containers that read it'
     expect((await hotpotato(directory, ['scale', 'echo', '2'])).code).toBe(0)
     const upload = curl('--http2', '-H', 'x-freezes: no')
     await upload.write(block(0))
-    for (;;) {
+    const stays = await eventually(async () => {
       const { stdout } = await hotpotato(directory, ['status', '--connections', '--json'])
-      const found = JSON.parse(stdout).connections.find((one: { stays?: string }) => one.stays)
-      if (found !== undefined) {
-        expect(found.stays).toMatch(/^POST \/ of echo \(call [0-9a-f-]{36}, for \d+ s\)/)
-        break
-      }
-    }
+      const { connections } = JSON.parse(stdout) as { connections: { stays?: string }[] }
+      return connections.find(one => one.stays)?.stays
+    }, 'it is not named')
+    expect(stays).toMatch(/^POST \/ of echo \(call [0-9a-f-]{36}, for \d+ s\)/)
     expect(await upload.end()).toMatchObject({ bytes: BLOCK, moves: 0 })
   })
 })
