@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readRecording } from '../../src/trace/recording.ts'
 import { freePort } from '../support/peers/ports.ts'
 import { refused } from '../support/refusal.ts'
-import { Certificates, has, hotpotato, Server } from '../support/tls-programs.ts'
+import { Certificates, has, hotpotato, run, Server } from '../support/tls-programs.ts'
 
 let files: Certificates
 let server: Server
@@ -264,6 +264,18 @@ it('connect ends when values that each make sense do not fit into one hello, and
 })
 
 describe.skipIf(!has('openssl'))('connect, to openssl s_server (Debian package openssl)', () => {
+  it('shows a certificate whose subject is empty', async () => {
+    const [cert, key] = [files.file('nameless.crt'), files.file('nameless.key')]
+    const made = ['-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, '-subj', '/']
+    await run('openssl', ['req', '-x509', ...made, '-addext', 'subjectAltName=DNS:localhost'])
+    const www = await Server.openssl(await freePort(), ['-cert', cert, '-key', key, '-www', '-tls1_3'])
+    servers.push(www)
+    const words = ['connect', `localhost:${www.port}`, '--insecure']
+    const { status, stderr } = await hotpotato(words, 'GET / HTTP/1.0\r\n\r\n')
+    expect(stderr).toMatch(/^certificate 0 without a name\n {2}names {7}DNS:localhost$/m)
+    expect(status).toBe(0)
+  })
+
   it('gets a page, resumes, and is told by an alert what it did wrong', async () => {
     const identity = ['-cert', files.file('localhost.crt'), '-key', files.file('localhost.key')]
     const www = await Server.openssl(await freePort(), [...identity, '-www', '-tls1_3'])

@@ -40,8 +40,9 @@ export function certificateLines(chain: readonly Uint8Array[]): string[] {
   })
 }
 
-function oneLine(name: string): string {
-  return name.replaceAll('\n', ', ')
+/** Undefined, as Node has it for a name without parts: the names of such a certificate say whose it is. */
+function oneLine(name: string | undefined): string {
+  return name === undefined ? 'without a name' : name.replaceAll('\n', ', ')
 }
 
 /** A secret by the name that RFC 8446 §7.1 has for it. */
