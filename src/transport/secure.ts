@@ -367,7 +367,9 @@ class TlsTransport implements Releasable {
 
   #flush(): void {
     const output = this.session.takeOutput()
-    if (output.length > 0 && !this.#over && this.#below.write(output) === 'flushed') recycle(output)
+    if (output.length === 0 || this.#over || this.#below.write(output) !== 'flushed') return
+    // A stream of Node's may hold some of it still, though it takes more.
+    if (this.#below.unsent === 0) recycle(output)
   }
 
   #drained(): void {

@@ -227,8 +227,16 @@ describe('a run directory', () => {
   it('may become a file while it is used: what runs ends in order', async () => {
     const run = join(directory, 'replaced')
     const platform = await Platform.start({ directory, environment: { HOTPOTATO_RUN_DIR: run } })
-    rmSync(run, { recursive: true })
-    writeFileSync(run, '')
+    // Something may be written there while it is removed.
+    await eventually(() => {
+      try {
+        rmSync(run, { recursive: true, force: true })
+        writeFileSync(run, '')
+        return true
+      } catch {
+        return undefined
+      }
+    }, 'it is made again and again')
     try {
       expect(await platform.end('SIGTERM')).toBe(0)
     } finally {

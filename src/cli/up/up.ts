@@ -99,7 +99,11 @@ export async function up(
     renewals?.stop()
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
       admin?.close()
-      rmSync(join(runDirectory, OPENED_PAGE), { force: true })
+      try {
+        rmSync(join(runDirectory, OPENED_PAGE), { force: true })
+      } catch {
+        // The directory is none any more, or was never ours to write to: then nothing of it is there either.
+      }
       control?.leave()
       // The answer to `npm stop` is on its way.
       SYSTEM_CLOCK.after(50, async () => {
