@@ -1,11 +1,12 @@
+import { Duplex } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { H1Client } from '../../src/http/h1/index.ts'
 import type { HttpHandlers } from '../../src/http/serving.ts'
 import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { Session } from '../../src/tls13/session.ts'
-import { type SecureTransport, secure } from '../../src/transport/secure.ts'
+import { type SecureTransport, secure, secureClient } from '../../src/transport/secure.ts'
 import { serveConnection } from '../../src/transport/serve.ts'
-import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
+import { overDuplex, type Transport, type TransportHandlers } from '../../src/transport/transport.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 import { text } from '../support/h1-messages.ts'
 import { clientConfig, serverConfig } from '../support/pair.ts'
@@ -181,3 +182,44 @@ describe('TLS over a transport', () => {
     )
   })
 })
+
+it('writes over nothing that a stream of Node still holds', async () => {
+  const [one, other] = latePair()
+  const handshakes = [
+    secureClient(overDuplex(one), clientConfig(), CLOCK),
+    secure(overDuplex(other), serverConfig(), CLOCK),
+  ]
+  const [client, server] = await Promise.all(handshakes)
+  let heard = ''
+  const all = new Promise<void>((resolve, reject) => {
+    const bytes = (view: Uint8Array): void => {
+      heard += text(view)
+      if (heard.endsWith('99,')) resolve()
+    }
+    server!.read({ bytes, end: () => {}, error: reject })
+    client!.read({ bytes: () => {}, end: () => {}, error: reject })
+  })
+  for (let n = 0; n < 100; n++) client!.write([utf8(`${n},`)])
+  await all
+  expect(heard).toBe(Array.from({ length: 100 }, (_, n) => `${n},`).join(''))
+  for (const end of [client, server]) end!.destroy()
+})
+
+/** Two ends of a stream that looks at what it was given only a while later, as the kernel may. */
+function latePair(): [Duplex, Duplex] {
+  const ends: Duplex[] = []
+  for (const at of [0, 1])
+    ends.push(
+      new Duplex({
+        writableHighWaterMark: 1 << 20,
+        read() {},
+        write(chunk: Uint8Array, _, then) {
+          setTimeout(() => {
+            ends[1 - at]!.push(Buffer.from(chunk))
+            then()
+          }, 2)
+        },
+      }),
+    )
+  return ends as [Duplex, Duplex]
+}
