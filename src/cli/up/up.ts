@@ -102,7 +102,7 @@ export async function up(
       try {
         rmSync(join(runDirectory, OPENED_PAGE), { force: true })
       } catch {
-        // The directory is none any more, or was never ours to write to: then nothing of it is there either.
+        // The directory is a file by now, or read only. The token in the page is worth nothing any more.
       }
       control?.leave()
       // The answer to `npm stop` is on its way.
