@@ -70,6 +70,8 @@ function put(fields: Field[], name: unknown, value: unknown): boolean {
 export function fieldsFrom(init: unknown): Field[] | undefined {
   if (init === undefined) return []
   if (typeof init !== 'object' || init === null) return undefined
+  // Code may have given the object an iterator of its own: then that says what is in it.
+  if (Object.hasOwn(init, Symbol.iterator) && !Array.isArray(init)) return undefined
   if (LightHeaders.is(init)) return LightHeaders.fieldsOf(init).slice()
   const prototype = Object.getPrototypeOf(init)
   if (prototype === native().Headers.prototype) return [...(init as Headers)]
@@ -270,6 +272,7 @@ class HeadersIterator<T> implements IterableIterator<T> {
 
 const ITERATOR = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))
 Object.setPrototypeOf(HeadersIterator.prototype, ITERATOR)
+Object.defineProperty(HeadersIterator.prototype, 'next', { enumerable: true })
 Object.defineProperty(HeadersIterator.prototype, Symbol.toStringTag, {
   value: 'Headers Iterator',
   configurable: true,

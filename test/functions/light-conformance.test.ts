@@ -1,31 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { toWebRequest } from '../../src/functions/web.ts'
-import { installGlobals, prepare } from '../../src/web/globals.ts'
-import { native } from '../../src/web/native.ts'
 import { utf8 } from '../../src/wire/index.ts'
+import { NODES, OURS, outcome, same, type Web } from '../support/web-classes.ts'
 
 /** What the public tests of fetch ask about, kind by kind: each case is done to our objects and to Node's. */
 
-const NODES = { ...native() }
-installGlobals()
-prepare()
-
-type Web = Pick<typeof NODES, 'Request' | 'Response' | 'Headers'>
-const OURS: Web = { Request, Response, Headers }
 const CLASSES = ['Request', 'Response', 'Headers'] as const
-
-async function outcome(run: () => unknown): Promise<unknown> {
-  try {
-    return { value: await run() }
-  } catch (error) {
-    return { error: error instanceof Error ? error.constructor.name : error }
-  }
-}
-
-/** The same with our classes and with Node's. */
-async function same(run: (web: Web) => unknown): Promise<void> {
-  expect(await outcome(() => run(OURS))).toEqual(await outcome(() => run(NODES)))
-}
 
 type Content = string | undefined
 
