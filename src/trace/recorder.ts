@@ -22,27 +22,40 @@ import { Tracer } from './tracer.ts'
 
 /** What a recording has at most, of all its connections. */
 export interface Room {
+  readonly connections: number
   /** Bytes of the wire. */
   readonly bytes: number
   /** Characters of its events: a ticket of twenty bytes is explained in two thousand. */
   readonly text: number
 }
 
-const MOST: Room = { bytes: 4 * 2 ** 20, text: 64 * 2 ** 20 }
+const MOST: Room = { connections: 256, bytes: 4 * 2 ** 20, text: 64 * 2 ** 20 }
 
 /** Makes a {@link Recording} of connections that are read along. */
 export class Recorder {
   readonly #title: string
   readonly #connections: Recorded[] = []
-  readonly #room: { bytes: number; text: number }
+  readonly #room: Rest
+  #unrecorded = 0
 
   constructor(title: string, most: Room = MOST) {
     this.#title = title
-    this.#room = { ...most }
+    this.#room = { ...most, taken: 0 }
   }
 
-  /** Another connection begins. @param side the one whose secrets are told */
-  open(title: string, side: Side, provider: Pick<CryptoProvider, 'cipherSuites'>): Recorded {
+  /** Goes up with whatever is taken down. */
+  get taken(): number {
+    return this.#room.taken + this.#unrecorded
+  }
+
+  /** Another connection begins. @param side the one whose secrets are told @returns undefined: no room */
+  open(title: string, side: Side, provider: Pick<CryptoProvider, 'cipherSuites'>): Recorded | undefined {
+    if (this.#room.connections === 0) {
+      this.#unrecorded++
+      return undefined
+    }
+    this.#room.connections--
+    this.#room.taken++
     const recorded = new Recorded(title, side, new Tracer(provider), this.#room)
     this.#connections.push(recorded)
     return recorded
@@ -60,8 +73,18 @@ export class Recorder {
       version: RECORDING_VERSION,
       title: this.#title,
       connections: this.#connections.map(one => one.connection()),
+      ...(this.#unrecorded === 0 ? {} : { unrecorded: this.#unrecorded }),
     }
   }
+}
+
+/** What is left of a {@link Room}. */
+interface Rest {
+  connections: number
+  bytes: number
+  text: number
+  /** How often something was taken down. */
+  taken: number
 }
 
 /** One connection that is being recorded. Times are milliseconds since 1970. */
@@ -69,13 +92,13 @@ export class Recorded {
   readonly #title: string
   readonly #side: Side
   readonly #tracer: Tracer
-  readonly #room: { bytes: number; text: number }
+  readonly #room: Rest
   readonly #keyLog: string[] = []
   readonly #events: RecordedEvent[] = []
   readonly #states: Taken[] = []
   #leftOut = 0
 
-  constructor(title: string, side: Side, tracer: Tracer, room: { bytes: number; text: number }) {
+  constructor(title: string, side: Side, tracer: Tracer, room: Rest) {
     this.#title = title
     this.#side = side
     this.#tracer = tracer
@@ -84,8 +107,9 @@ export class Recorded {
 
   /** What a side has sent. Once something had no room, nothing more of this connection is kept. */
   bytes(side: Side, bytes: Uint8Array, at: number): void {
-    if (this.#leftOut > 0 || bytes.length > this.#room.bytes || this.#room.text <= 0) {
+    if (this.#isFull || bytes.length > this.#room.bytes) {
       this.#leftOut += bytes.length
+      this.#room.taken++
       return
     }
     this.#room.bytes -= bytes.length
@@ -93,9 +117,12 @@ export class Recorded {
     this.#take(at)
   }
 
+  /** Those of records that had no room are not kept either: a peer may update its key without end. */
   secret(exposed: ExposedSecret, clientRandom: Uint8Array, at: number): void {
+    if (this.#isFull) return
     const line = keyLogLine(exposed, clientRandom)
     if (line !== undefined) this.#keyLog.push(line)
+    this.#room.text -= line?.length ?? 0
     this.#tracer.secret(exposed)
     this.#take(at)
   }
@@ -104,6 +131,11 @@ export class Recorded {
   state(state: SessionState, when: string, at: number): void {
     if (this.#states.at(-1)?.when === when) this.#states.pop()
     this.#states.push({ at, when, bytes: encode(SessionState, state) })
+    this.#room.taken++
+  }
+
+  get #isFull(): boolean {
+    return this.#leftOut > 0 || this.#room.text <= 0
   }
 
   /** It is over. */
@@ -124,6 +156,7 @@ export class Recorded {
       const recorded = recordedEvent(event)
       if (recorded === undefined) continue
       this.#events.push({ ...recorded, at })
+      this.#room.taken++
       this.#room.text -= JSON.stringify(recorded).length
     }
   }

@@ -19,6 +19,8 @@ export interface Recording {
   readonly version: typeof RECORDING_VERSION
   readonly title: string
   readonly connections: readonly RecordedConnection[]
+  /** How many more connections there were, for which there was no room. */
+  readonly unrecorded?: number
 }
 
 /** One connection, in the order in which it went on. */
@@ -207,7 +209,7 @@ const EVENTS: Readonly<Record<string, Shape>> = {
   gap: { ...AT, side: 'side', length: 'number', reason: 'string', bytes: 'hex?' },
 }
 const RECORDING: Shape = {
-  title: 'string',
+  ...{ title: 'string', unrecorded: 'number?' },
   connections: [
     {
       ...{ title: 'string', side: 'side', leftOut: 'number', keyLog: ['string'] },

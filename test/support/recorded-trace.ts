@@ -25,7 +25,7 @@ export function secretNames({ name }: Trace): SecretName[] {
 /** A trace of RFC 8448 as a recording. */
 export function recordedTrace(one: Trace): Recording {
   const recorder = new Recorder(`RFC 8448 §${one.section}: ${one.title}`)
-  const recorded = recorder.open(one.title, 'client', noble)
+  const recorded = recorder.open(one.title, 'client', noble)!
   for (const name of secretNames(one)) {
     const secret = fromHex(printedSecret(one, name))
     recorded.secret({ name, secret, keyLog: undefined }, new Uint8Array(32), 0)

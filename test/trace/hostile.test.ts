@@ -90,7 +90,7 @@ it('messages in any order, changed, sealed under any key, or cut', () => {
     }
     const tracer = new Tracer(node)
     const recorder = new Recorder(`seed ${seed}`)
-    const recorded = recorder.open('any', 'client', node)
+    const recorded = recorder.open('any', 'client', node)!
     for (let steps = 0; steps < 25; steps++) {
       if (below(random, 3) === 0) {
         const secret = any(secrets)

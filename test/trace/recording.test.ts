@@ -29,7 +29,7 @@ const AT = Date.UTC(2030, 0, 1, 12)
 /** A connection of which the client's side is recorded. */
 function conversation(answer = 'an answer'): Recording {
   const recorder = new Recorder('a test')
-  const recorded = recorder.open('a handshake', 'client', node)
+  const recorded = recorder.open('a handshake', 'client', node)!
   const client = Session.client(
     clientConfig({
       ...{ provider: node, random: node.random },
@@ -150,7 +150,7 @@ describe('a recording', () => {
 
   it('keeps 4 MiB, and says how much came beyond', () => {
     const recorder = new Recorder('much')
-    const recorded = recorder.open('a handshake', 'client', node)
+    const recorded = recorder.open('a handshake', 'client', node)!
     const record = concat(Uint8Array.of(23, 3, 3, 0x40, 0), new Uint8Array(0x4000))
     for (let records = 0; records < 300; records++) recorded.bytes('server', record, AT)
     recorded.end(AT)
@@ -160,8 +160,8 @@ describe('a recording', () => {
   })
 
   it('keeps no more than a text can hold, of tickets explained at a hundred times their size', () => {
-    const recorder = new Recorder('a flood', { bytes: 4 * 2 ** 20, text: 1_000_000 })
-    const recorded = recorder.open('a handshake', 'client', node)
+    const recorder = new Recorder('a flood', { connections: 1, bytes: 4 * 2 ** 20, text: 1_000_000 })
+    const recorded = recorder.open('a handshake', 'client', node)!
     const client = Session.client(
       clientConfig({
         ...{ provider: node, random: node.random },

@@ -195,7 +195,8 @@ class Client {
 
   #recorded(title: string): RecordedTap | undefined {
     const { recorder } = this.#kept
-    return recorder && recorded(recorder, title, this.#config.provider, SYSTEM_CLOCK)
+    const { provider } = this.#config
+    return recorder && recorded(recorder, { title, own: 'client', provider, clock: SYSTEM_CLOCK })
   }
 
   #early(connection: TlsDuplex, data: Uint8Array): void {

@@ -31,6 +31,12 @@ export const SERVE_FLAGS = {
     completes: 'file',
     help: 'write at its end what went to and fro, with secrets, for Wireshark',
   },
+  record: {
+    kind: 'text',
+    value: 'FILE',
+    completes: 'file',
+    help: 'write at its end each record, message, secret and state, as JSON or as a page (.html)',
+  },
   memory: {
     kind: 'text',
     value: 'BYTES',

@@ -16,6 +16,7 @@ import {
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
 import type { HandshakeMessage } from '../../tls13/messages.ts'
+import { Recorder } from '../../trace/recorder.ts'
 import { leaveNoCore } from '../../transfer/native/inherited.ts'
 import { tcp } from '../../transport/kinds/tcp.ts'
 import type { TlsLayer } from '../../transport/layer.ts'
@@ -28,11 +29,13 @@ import { CommandError, UsageError } from '../line/usage-error.ts'
 import { note, outlastOutput, say } from '../terminal/output.ts'
 import { CaptureFile, captured } from '../tls/capture-file.ts'
 import { textOf } from '../tls/file.ts'
+import { RecordingFile } from '../tls/recording-file.ts'
+import { letLookOn } from '../tls/spectator.ts'
 import { commonConfig } from '../tls/tls-flags.ts'
-import { ConnectionTrace, type Tap, Tapped } from '../tls/trace.ts'
 import { application } from './application.ts'
 import type { SERVE_FLAGS } from './flags.ts'
 import { Handshake } from './handshake.ts'
+import { type Below, recording, type TapMaker, tapping, tracing } from './taps.ts'
 
 // What is echoed is not kept, so there is no need to bound it.
 const LIMITS = {
@@ -52,7 +55,10 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
   const config = await serverConfig(values)
   const host = values.host ?? '127.0.0.1'
   const file = values.pcap === undefined ? undefined : new CaptureFile(values.pcap)
-  const taps: (() => Tap)[] = values.trace ? [tracing(config.provider)] : []
+  const record = values.record === undefined ? undefined : new RecordingFile(values.record)
+  const recorder = new Recorder('hotpotato serve')
+  const taps: TapMaker[] = values.trace ? [tracing(config.provider)] : []
+  if (record !== undefined) taps.push(recording(recorder, config.provider))
   if (file !== undefined) taps.push(() => captured(file.capture, SYSTEM_CLOCK, 'server'))
   const { address } = await runServer({
     transport: listening(host, port),
@@ -68,12 +74,17 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
     request: (request, response, { session }) => APPLICATIONS.get(session!)?.request(request, response),
   })
   outlastOutput()
-  // That is how it is meant to end: by hand, or with the program that started it with a channel.
-  for (const event of ['SIGINT', 'SIGTERM', 'disconnect'] as const)
-    process.once(event, () => {
-      file?.end()
-      process.exit()
-    })
+  if (record !== undefined) letLookOn(recorder)
+  // What was seen is kept, however it ends.
+  process.once('exit', () => {
+    file?.end()
+    recorder.end(SYSTEM_CLOCK.wall())
+    record?.end(recorder.recording())
+  })
+  // That is how it is meant to end: by hand, with its terminal, or with the program that started it with a
+  // channel.
+  for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const)
+    process.once(event, () => process.exit())
   const shown = address.address?.includes(':') ? `[${address.address}]` : address.address
   say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)
 }
@@ -91,47 +102,20 @@ async function listening(host: string, port: number): Promise<Listener> {
 /** What is answered on the connections that there are: each tells of its own handshake. */
 const APPLICATIONS = new WeakMap<Session, HttpHandlers>()
 
-/** What carries one connection, and how its session is made. */
-interface Below {
-  readonly transport: Transport
-  readonly config: ServerConfig
-}
-
 /** Our TLS, with notes of its handshakes. */
 function noted(config: ServerConfig, below: (transport: Transport) => Below): TlsLayer {
   return () =>
     async ({ transport }, options) => {
       const handshake = new Handshake()
       const shape = (message: HandshakeMessage) => handshake.see(message)
-      const { transport: carried, config: own } = below(transport)
+      const { transport: carried, config: own, taps } = below(transport)
       const carrier = await secure(carried, { ...own, shape }, options)
       const { session } = carrier
+      for (const tap of taps) tap.secured?.(session)
       const described = { ...handshake.describe(session), provider: config.provider.name }
       APPLICATIONS.set(session, application(described))
       return carrier
     }
-}
-
-/** Each line of a trace begins with the number of its connection, because they go on side by side. */
-function tracing(provider: CryptoProvider): () => Tap {
-  let connections = 0
-  return () => {
-    const number = ++connections
-    return new ConnectionTrace(provider, 'server', line => note(`${number}| ${line}`))
-  }
-}
-
-/** Connections that are read along. @param taps make what reads along on one of them */
-function tapping(config: ServerConfig, taps: readonly (() => Tap)[]): (transport: Transport) => Below {
-  return transport =>
-    taps.reduce<Below>(
-      (below, open) => {
-        const tap = open()
-        const onSecret = tap.onSecret(below.config.onSecret)
-        return { transport: new Tapped(below.transport, tap), config: { ...below.config, onSecret } }
-      },
-      { transport, config },
-    )
 }
 
 async function serverConfig(values: FlagValues<typeof SERVE_FLAGS>): Promise<ServerConfig> {

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../time/clock.ts'
-import type { SessionState } from '../../tls13/index.ts'
+import type { CryptoProvider, SessionState } from '../../tls13/index.ts'
 import { withRecording } from '../../trace/embedded.ts'
-import type { Recorded, Recorder } from '../../trace/recorder.ts'
+import type { Side } from '../../trace/event.ts'
+import type { Recorder } from '../../trace/recorder.ts'
 import type { Recording } from '../../trace/recording.ts'
 import { utf8 } from '../../wire/index.ts'
 import { CommandError, STATUS } from '../line/usage-error.ts'
@@ -32,8 +33,10 @@ export class RecordingFile {
 
   /** Writes what has been recorded, once. Where that cannot be, the command fails. */
   end(recording: Recording): void {
-    const leftOut = recording.connections.reduce((sum, one) => sum + one.leftOut, 0)
+    const { connections, unrecorded = 0 } = recording
+    const leftOut = connections.reduce((sum, one) => sum + one.leftOut, 0)
     if (leftOut > 0) warn(`--record ${this.#path}: ${leftOut} bytes came too late to be kept`)
+    if (unrecorded > 0) warn(`--record ${this.#path}: ${unrecorded} connections had no room`)
     const text = `${JSON.stringify(recording)}\n`
     const file = this.#page === undefined ? text : withRecording(this.#page, text)
     try {
@@ -54,27 +57,36 @@ function pageFor(path: string): string {
   }
 }
 
-/** What records one connection of ours as a client. */
+/** What records one connection of ours. */
 export interface RecordedTap extends Tap {
   /** Takes the state of the session down. @param when in words */
   state(state: SessionState, when: string): void
 }
 
-/** Records one connection of a client. @param title of the connection */
+/** One connection that is to be recorded. */
+export interface ToRecord {
+  readonly title: string
+  /** Which of its sides is ours. */
+  readonly own: Side
+  readonly provider: Pick<CryptoProvider, 'cipherSuites'>
+  readonly clock: Clock
+}
+
+/** Records one connection. @returns undefined: there is no room for another */
 export function recorded(
   recorder: Recorder,
-  title: string,
-  provider: Parameters<Recorder['open']>[2],
-  clock: Clock,
-): RecordedTap {
-  const connection: Recorded = recorder.open(title, 'client', provider)
+  { title, own, provider, clock }: ToRecord,
+): RecordedTap | undefined {
+  const connection = recorder.open(title, own, provider)
+  if (connection === undefined) return undefined
+  const other = own === 'client' ? 'server' : 'client'
   return {
     onSecret: next => (exposed, clientRandom) => {
       connection.secret(exposed, clientRandom, clock.wall())
       next?.(exposed, clientRandom)
     },
-    received: bytes => connection.bytes('server', bytes, clock.wall()),
-    sent: bytes => connection.bytes('client', bytes, clock.wall()),
+    received: bytes => connection.bytes(other, bytes, clock.wall()),
+    sent: bytes => connection.bytes(own, bytes, clock.wall()),
     end: () => connection.end(clock.wall()),
     state: (state, when) => connection.state(state, when, clock.wall()),
   }

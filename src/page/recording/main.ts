@@ -40,8 +40,9 @@ class RecordingPage {
       fault.textContent = (error as Error).message
       return
     }
-    const { title, connections } = this.#recording
-    byId('title').textContent = title
+    const { title, connections, unrecorded = 0 } = this.#recording
+    const left = unrecorded === 0 ? '' : ` (${unrecorded} more connections had no room)`
+    byId('title').textContent = `${title}${left}`
     document.title = `${title}: a recording`
     // In teach mode it says so already.
     if (byId('banner').hidden) byId('banner').textContent = SECRETS
