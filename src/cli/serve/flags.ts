@@ -35,7 +35,7 @@ export const SERVE_FLAGS = {
     kind: 'text',
     value: 'FILE',
     completes: 'file',
-    help: 'write at its end records, messages, secrets and states, as JSON or page (.html)',
+    help: 'write each record, message, secret and state as JSON, or as a page (.html)',
   },
   memory: {
     kind: 'text',
