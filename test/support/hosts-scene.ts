@@ -11,18 +11,24 @@ import { eventually, makeDirectory, Platform } from './platform.ts'
 export interface HostFunctions {
   readonly a: string
   readonly b: string
+  /** If there is a third one. */
+  readonly c?: string
 }
 
-/** Two hosts, each with a gateway and containers of its own, and the etcd that they find each other in. */
+type HostName = keyof HostFunctions
+
+/** Two hosts or three, each with a gateway and containers of its own, and the etcd that they find each other in. */
 export class HostsScene {
   readonly etcd: EtcdServer
   readonly a: Platform
   readonly b: Platform
+  /** All, by their names. */
+  readonly all: ReadonlyMap<string, Platform>
   readonly #processes: number
 
   /**
-   * @param files beside both stack files
-   * @param more seconds of silence until a host is lost, and how many processes of each the other one knows
+   * @param files beside all stack files
+   * @param more seconds of silence until a host is lost, and how many processes of each the others know
    */
   static async start(
     functions: HostFunctions,
@@ -30,7 +36,8 @@ export class HostsScene {
     { leaseSeconds = 60, processes = 3 } = {},
   ): Promise<HostsScene> {
     const etcd = await EtcdServer.start()
-    const config = (name: 'a' | 'b'): string => `
+    const names = (['a', 'b', 'c'] as const).filter(name => functions[name] !== undefined)
+    const config = (name: HostName): string => `
 version: 1
 carrier: relay
 hosts: { name: ${name}, etcd: ["${etcd.endpoint}"], port: 0, leaseSeconds: ${leaseSeconds} }
@@ -40,16 +47,17 @@ liveness: { failureSeconds: 60, startSeconds: 300 }
 functions:
 ${functions[name]}
 `
-    const directories = [await makeDirectory(config('a')), await makeDirectory(config('b'))] as const
+    const directories: string[] = []
+    for (const name of names) directories.push(await makeDirectory(config(name)))
     // The same names, and the same certificates for them.
-    cpSync(join(directories[0], 'certs'), join(directories[1], 'certs'), { recursive: true })
+    const certificates = (index: number): string => join(directories[index]!, 'certs')
+    for (let i = 1; i < names.length; i++) cpSync(certificates(0), certificates(i), { recursive: true })
     const started = await Promise.allSettled(
       directories.map(directory =>
         Platform.start({ directory, files, environment: { HOTPOTATO_CARRIER: '' } }),
       ),
     )
     const platforms = started.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []))
-    const [a, b] = platforms
     const failed = started.find(one => one.status === 'rejected')
     if (failed !== undefined) {
       // Nothing of it stays behind.
@@ -57,22 +65,23 @@ ${functions[name]}
       await etcd.close()
       throw failed.reason
     }
-    const scene = new HostsScene(etcd, a!, b!, processes)
+    const scene = new HostsScene(etcd, new Map(names.map((name, i) => [name, platforms[i]!])), processes)
     await scene.met()
     return scene
   }
 
-  private constructor(etcd: EtcdServer, a: Platform, b: Platform, processes: number) {
+  private constructor(etcd: EtcdServer, all: ReadonlyMap<string, Platform>, processes: number) {
     this.#processes = processes
     this.etcd = etcd
-    this.a = a
-    this.b = b
+    this.all = all
+    this.a = all.get('a')!
+    this.b = all.get('b')!
   }
 
-  /** Waits until each host knows the processes of the other one. */
+  /** Waits until each host knows the processes of the others. */
   async met(): Promise<void> {
-    await this.knows(this.a, 'b')
-    await this.knows(this.b, 'a')
+    for (const [name, platform] of this.all)
+      for (const other of this.all.keys()) if (other !== name) await this.knows(platform, other)
   }
 
   /** Waits until the processes of a host are known to those of another one. @param processes at least */
@@ -98,7 +107,7 @@ ${functions[name]}
 
   /** Waits until no process has a connection. */
   async idle(): Promise<void> {
-    for (const platform of [this.a, this.b])
+    for (const platform of this.all.values())
       await eventually(
         async () => ((await platform.total('connections')) === 0 ? true : undefined),
         'some process still has a connection',
@@ -106,7 +115,7 @@ ${functions[name]}
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.a, this.b].map(platform => platform.stop()))
+    await Promise.all([...this.all.values()].map(platform => platform.stop()))
     await this.etcd.close()
   }
 }
