@@ -17,7 +17,7 @@ export interface HostFunctions {
 
 type HostName = keyof HostFunctions
 
-/** Two hosts or three, each with a gateway and containers of its own, and the etcd that they find each other in. */
+/** Two hosts or three, each with a gateway and containers of its own, and the etcd that joins them. */
 export class HostsScene {
   readonly etcd: EtcdServer
   readonly a: Platform
