@@ -20,6 +20,7 @@ import {
   SlotFileOffer,
   SlotHeader,
 } from '../src/transfer/slot.ts'
+import { QUEUE_LIMIT, TCP_VERSION, TcpState } from '../src/transfer/tcp/state.ts'
 import { describe } from '../src/wire/index.ts'
 import { commandsPage } from './pages/commands.ts'
 import { stackFile } from './pages/stack-file.ts'
@@ -153,6 +154,15 @@ envelopes; what stands for the session id there is a label of its own for each.
 ${code(describe(LoanRequest))}
 
 ${code(describe(LoanAnswer))}
+
+## TCP connections
+
+What one host's kernel says of a connection, so that the kernel of another one can go on with it
+([hosts.md](hosts.md)). It has a version of its own, ${TCP_VERSION}, and is refused under any other. Each
+queue has at most ${QUEUE_LIMIT} bytes. Ports are not 0, a segment has at least 88 bytes, no window is shifted
+by more than 14 bits. Golden states are in \`vectors/transfer/tcp-v1.json\`.
+
+${code(describe(TcpState))}
 `
 }
 

@@ -66,6 +66,18 @@ it('dumps every vector of a file of golden vectors', () => {
   expect(stdout.match(/^\d+ bytes, read as envelope$/gm)).toHaveLength(vectors.length)
 })
 
+it('dumps TCP connections, and masks what their peers have said', () => {
+  const file = fileURLToPath(new URL('../../vectors/transfer/tcp-v1.json', import.meta.url))
+  const { status, stdout } = run(['inspect', file, '--as', 'tcp'])
+  expect(status).toBe(0)
+  expect(stdout).toMatch(/^ +\d+ +2 {2}20fb +uint16 local_port = 8443/m)
+  expect(stdout).toContain('opaque unread<0..2^22-1> = (secret)')
+  expect(stdout).not.toContain(Buffer.from('not read').toString('hex'))
+  expect(run(['inspect', file, '--as', 'tcp', '--secrets']).stdout).toContain(
+    Buffer.from('not read').toString('hex'),
+  )
+})
+
 it('dumps as much as there is, and fails', () => {
   const { status, stdout } = run(['inspect', '-'], envelope.slice(0, 100))
   expect(status).toBe(1)
@@ -85,7 +97,7 @@ it('says in one line what is wrong with the command', () => {
   expect(run(['inspect'])).toMatchObject({ status: 2, stderr: 'inspect needs a FILE\n' })
   expect(run(['inspect', join(directory, 'none')]).stderr).toMatch(/none cannot be read \(ENOENT\)\n$/)
   expect(run(['inspect', '-', '--as', 'poem'], envelope).stderr).toBe(
-    '--as must be one of envelope, session, sealed, control, picotls, bundle, not poem\n',
+    '--as must be one of envelope, session, sealed, control, picotls, bundle, tcp, not poem\n',
   )
   expect(run(['verify', '-', '--as', 'control'], envelope).stderr).toMatch(
     /^--as must be one of envelope, session, picotls, not control/,

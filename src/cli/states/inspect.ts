@@ -9,6 +9,7 @@ import { examineEnvelope, examineSession, type Fault } from '../../transfer/exam
 import { PicotlsExport, PicotlsSession } from '../../transfer/foreign/picotls.ts'
 import { FOREIGN_CODECS, ForeignError } from '../../transfer/foreign.ts'
 import { SealedMessage } from '../../transfer/seal.ts'
+import { TcpState } from '../../transfer/tcp/state.ts'
 import { type AnyCodec, annotate, DecodeError, decode, formatAnnotation, fromHex } from '../../wire/index.ts'
 import { reasonOf } from '../../wire/thrown.ts'
 import { CommandError, STATUS, UsageError } from '../line/usage-error.ts'
@@ -23,6 +24,7 @@ const FORMATS: Readonly<Record<(typeof FORMAT_NAMES)[number], AnyCodec>> = {
   control: CONTROL,
   picotls: PicotlsSession,
   bundle: Bundle,
+  tcp: TcpState,
 }
 
 /** A file that is of no use. */

@@ -7,8 +7,8 @@ export const command = defineCommand({
   summary: "an annotated dump of a connection's state",
   words: { least: 1, most: 1, needs: 'a FILE', completes: ['file'] },
   options: {
-    as: { kind: 'text', among: FORMAT_NAMES, help: 'what the file holds; default: envelope' },
-    secrets: { kind: 'switch', help: 'show the bytes of secrets, which are masked otherwise' },
+    as: { kind: 'text', among: FORMAT_NAMES, help: 'what it is; default: envelope' },
+    secrets: { kind: 'switch', help: 'show the bytes of secrets, masked otherwise' },
   },
   help: `FILE is binary or hexadecimal, or one of golden vectors as vectors/transfer has them; - is standard
 input. For each field the dump has its offset and length in bytes, its first bytes, its notation (RFC 8446
