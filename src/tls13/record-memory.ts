@@ -1,4 +1,4 @@
-import { fresh, Scratch } from '../wire/index.ts'
+import { fresh, SmallMemory } from '../wire/index.ts'
 import { MAXIMUM_CIPHERTEXT, MAXIMUM_PLAINTEXT, RECORD_HEADER_LENGTH } from './record.ts'
 
 /**
@@ -51,52 +51,6 @@ export const inputMemory = new MemoryPool(RECORD_HEADER_LENGTH + MAXIMUM_CIPHERT
 
 /** For one opened record that is large. 256 KiB at most are kept. */
 export const openedMemory = new MemoryPool(MAXIMUM_CIPHERTEXT, 16)
-
-/** Bytes of a small piece, and how often it is missed before it counts as kept for good. */
-const SMALL = 2048
-const PATIENCE = 64
-
-/**
- * One small piece that is used again and again: as a rule a record is with the kernel before the next one is
- * sealed. Meanwhile others get memory of their own.
- */
-export class SmallMemory {
-  #memory = new Scratch(SMALL)
-  #lent = false
-  #missed = 0
-  /** Doubled for each piece that never came back: where nothing does, hardly any are made. */
-  #patience = PATIENCE
-
-  /** `length` bytes, which may hold anything. */
-  take(length: number): Uint8Array {
-    if (length > SMALL) return fresh(length)
-    if (this.#lent) {
-      if (++this.#missed < this.#patience) return fresh(length)
-      this.#patience *= 2
-      this.#renew()
-    }
-    this.#lent = true
-    let bytes = this.#memory.first(length)
-    // Its holder has handed it on, to a worker say.
-    if (bytes.length !== length) bytes = this.#renew().first(length)
-    return bytes
-  }
-
-  /** Takes it back from where it is not used any more; what is not ours is left alone. */
-  give({ buffer }: Uint8Array): void {
-    if (buffer !== this.#memory.bytes.buffer) return
-    this.#lent = false
-    this.#missed = 0
-    this.#patience = PATIENCE
-  }
-
-  /** Leaves the old piece to where it is, as a stream is that waits for its client. */
-  #renew(): Scratch {
-    this.#memory = new Scratch(SMALL)
-    this.#missed = 0
-    return this.#memory
-  }
-}
 
 /** For one small sealed record. */
 export const smallOutput = new SmallMemory()

@@ -5,6 +5,7 @@ import {
   fixed,
   opaque,
   optional,
+  recurring,
   secret,
   select,
   struct,
@@ -313,7 +314,7 @@ const common3 = {
   serverName: optional(text(1, 255)),
   alpn: optional(text(1, 255)),
   /** The front of the hash of our certificate, or of its delegated credential, if one was chosen. */
-  certificate: optional(fixed(4)),
+  certificate: optional(recurring(4)),
   /** The peer's end-entity certificate, DER, once its signature has been checked. */
   peerCertificate: optional(opaque(1, 2 ** 24 - 1)),
   /**

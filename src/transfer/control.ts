@@ -6,6 +6,7 @@ import {
   encode,
   enumeration,
   fixed,
+  lent,
   opaque,
   select,
   struct,
@@ -117,7 +118,7 @@ const RoutedHost = struct('RoutedHost', { host: text(1, 255), functionName: text
 
 /** What carries a connection. */
 const consignment = {
-  ticket: fixed(PARCEL_TICKET_LENGTH),
+  ticket: lent(PARCEL_TICKET_LENGTH),
   sessionId: fixed(SESSION_ID_LENGTH),
   generation: uint32,
   /** Sealed by the sender to the receiver. */
@@ -197,7 +198,7 @@ export const ControlMessage = select(
     parcel: struct('ParcelMessage', consignment),
     /** To the sender of a parcel: what has become of it. */
     verdict: struct('VerdictMessage', {
-      ticket: fixed(PARCEL_TICKET_LENGTH),
+      ticket: lent(PARCEL_TICKET_LENGTH),
       verdict: select('Verdict', 'outcome', enumeration('Outcome', uint8, { accepted: 1, refused: 2 }), {
         accepted: Empty,
         refused: struct('Refused', { reason: RefusalReason, detail: text(0, 255) }),

@@ -8,7 +8,7 @@ import {
   EMPTY,
   Encoder,
   encode,
-  fixed,
+  known,
   opaque,
   optional,
   secret,
@@ -79,7 +79,7 @@ function fieldsWith<T>(session: Codec<T>) {
   return {
     formatVersion: uint16,
     /** Random, given by the gateway at accept. */
-    sessionId: fixed(SESSION_ID_LENGTH),
+    sessionId: known(SESSION_ID_LENGTH),
     /** How often the session has changed its owner or has been offered to one; a higher one wins. */
     generation: uint32,
     /** Moves between containers so far. */
@@ -145,15 +145,16 @@ const SINCE: Readonly<Partial<Record<ApplicationState['protocol'], number>>> = {
 /**
  * @throws EnvelopeError `version` for a format we do not read, `malformed` for anything truncated, too long
  * or out of range
+ * @param sessionId of the session that it was said to be: then the envelope has that array
  */
-export function decodeEnvelope(bytes: Uint8Array): Envelope {
+export function decodeEnvelope(bytes: Uint8Array, sessionId?: Uint8Array): Envelope {
   const version = versionOf(bytes)
   if (version !== undefined && (version < OLDEST_VERSION || version > FORMAT_VERSION)) {
     const readable = `${OLDEST_VERSION} to ${FORMAT_VERSION}`
     throw new EnvelopeError('version', `format version ${version}; this program reads ${readable}`)
   }
   try {
-    const envelope = version! < 7 ? decodeOlder(bytes, version!) : decode(Envelope, bytes)
+    const envelope = version! < 7 ? decodeOlder(bytes, version!) : decode(Envelope, bytes, sessionId)
     if (version === 2 && envelope.application.protocol !== 'http1')
       throw new DecodeError('version 2 has no such protocol', 0)
     if (version! < (SINCE[envelope.application.protocol] ?? 0))

@@ -61,7 +61,7 @@ export function openEnvelope(
 ): Envelope {
   const bytes = sealer.open(source, associated, sealed, OPENED)
   try {
-    return decodeEnvelope(bytes)
+    return decodeEnvelope(bytes, associated.sessionId)
   } finally {
     bytes.fill(0)
   }

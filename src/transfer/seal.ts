@@ -8,6 +8,7 @@ import {
   encode,
   equal,
   fixed,
+  lentView,
   opaque,
   rest,
   type Scratch,
@@ -17,7 +18,6 @@ import {
   uint32,
   uint64,
   utf8,
-  viewOf,
 } from '../wire/index.ts'
 
 /** Bytes of the random number that names a session. */
@@ -218,7 +218,7 @@ export class Sealer {
     }
     const key = directions.in.keyOf(counter)
     const context = this.#context(associated, peer, source, this.#self.id, counter)
-    const ciphertext = viewOf(sealed, HEADER_LENGTH, sealed.length)
+    const ciphertext = lentView(sealed, HEADER_LENGTH, sealed.length)
     const place = memory?.first(ciphertext.length - this.#suite.aead.tagLength)
     const plaintext = key.aead.open(nonceOf(key, counter), context, ciphertext, place)
     if (plaintext === undefined) {

@@ -31,9 +31,12 @@ export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
   }
 }
 
-/** Decodes one value from all of `bytes`. Anything that does not fit is a {@link DecodeError}. */
-export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
-  const reader = new Reader(bytes)
+/**
+ * Decodes one value from all of `bytes`. Anything that does not fit is a {@link DecodeError}.
+ * @param known what a field of that kind is, if the bytes are the same
+ */
+export function decode<T>(codec: Codec<T>, bytes: Uint8Array, known?: Uint8Array): T {
+  const reader = new Reader(bytes, undefined, false, false, false, known)
   const value = codec.read(reader)
   reader.finish()
   return value

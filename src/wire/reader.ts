@@ -1,4 +1,4 @@
-import { EMPTY, viewOf } from './bytes.ts'
+import { EMPTY, lentView } from './bytes.ts'
 
 /** Bytes that do not fit the notation they are read by. */
 export class DecodeError extends Error {
@@ -31,6 +31,7 @@ export interface TraceEntry {
 export class Reader {
   readonly #bytes: Uint8Array
   readonly #lends: boolean
+  readonly #known: Uint8Array | undefined
   #offset: number
   #end: number
   /** Filled in field by field when present. */
@@ -44,6 +45,7 @@ export class Reader {
   /**
    * @param interpreted by the codecs themselves, and not by what was compiled of them
    * @param lends long fields are views: the bytes stay as they are
+   * @param known what {@link known} may give
    */
   constructor(
     bytes: Uint8Array,
@@ -51,7 +53,9 @@ export class Reader {
     showsSecrets = false,
     interpreted = trace !== undefined,
     lends = false,
+    known?: Uint8Array,
   ) {
+    this.#known = known
     this.#lends = lends
     this.interpreted = interpreted
     // A Buffer's slice() shares memory; the fields we hand out must be copies.
@@ -103,10 +107,31 @@ export class Reader {
     const at = this.#take(count)
     if (count === 0) return EMPTY
     if (count > SMALL)
-      return this.#lends ? viewOf(this.#bytes, at, at + count) : this.#bytes.slice(at, at + count)
+      return this.#lends ? lentView(this.#bytes, at, at + count) : this.#bytes.slice(at, at + count)
     const bytes = new Uint8Array(count)
     for (let i = 0; i < count; i++) bytes[i] = this.#bytes[at + i]!
     return bytes
+  }
+
+  /** The next `count` bytes: `last` itself, if they are the same. */
+  same(count: number, last: Uint8Array | undefined): Uint8Array {
+    if (last === undefined || last.length !== count || count > this.remaining) return this.bytes(count)
+    const at = this.#offset
+    for (let i = 0; i < count; i++) if (this.#bytes[at + i] !== last[i]) return this.bytes(count)
+    this.#offset = at + count
+    return last
+  }
+
+  /** The same with what the reader was given. */
+  known(count: number): Uint8Array {
+    return this.same(count, this.#known)
+  }
+
+  /** A view of the next `count` bytes, where the input stays as it is; otherwise a copy. */
+  lent(count: number): Uint8Array {
+    if (!this.#lends) return this.bytes(count)
+    const at = this.#take(count)
+    return lentView(this.#bytes, at, at + count)
   }
 
   /**

@@ -3,10 +3,10 @@ import { ContentType } from '../../src/tls13/codepoints.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { Protection } from '../../src/tls13/protection.ts'
 import { readRecord } from '../../src/tls13/record.ts'
-import { MemoryPool, RECORDS_AT_ONCE, recycle, SmallMemory } from '../../src/tls13/record-memory.ts'
+import { MemoryPool, RECORDS_AT_ONCE, recycle } from '../../src/tls13/record-memory.ts'
 import { RecordOutput } from '../../src/tls13/record-output.ts'
 import { trafficState } from '../../src/tls13/state.ts'
-import { concat, EMPTY } from '../../src/wire/index.ts'
+import { concat, EMPTY, SmallMemory } from '../../src/wire/index.ts'
 
 const PIECE = RECORDS_AT_ONCE * 2 ** 14
 

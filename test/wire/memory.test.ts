@@ -1,7 +1,8 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   concat,
   decode,
+  decodeLent,
   EMPTY,
   encode,
   equal,
@@ -9,8 +10,12 @@ import {
   fresh,
   fromHex,
   hex,
+  known,
+  lent,
+  lentView,
   opaque,
   Reader,
+  recurring,
   rest,
   struct,
   Writer,
@@ -104,4 +109,51 @@ it('a piece of a block that was handed on to a worker takes no later one along',
     structuredClone(piece, { transfer: [piece.buffer as ArrayBuffer] })
     expect(fresh(length)).toEqual(new Uint8Array(length))
   }
+})
+
+describe('fields that need no memory of their own', () => {
+  const Named = struct('Named', { name: known(4), kind: recurring(2), ticket: lent(3), more: rest })
+  const bytes = (name: number): Uint8Array => Uint8Array.of(name, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+
+  it('are what was known, or came last, if the bytes are the same; otherwise copies', () => {
+    const name = Uint8Array.of(1, 2, 3, 4)
+    const [first, second] = [decode(Named, bytes(1), name), decode(Named, bytes(9), name)]
+    expect(first.name).toBe(name)
+    expect(hex(second.name)).toBe('09020304')
+    expect(decode(Named, bytes(1)).name).toEqual(name)
+    expect(decode(Named, bytes(1), name.subarray(1)).name).toEqual(name)
+    expect(second.kind).toBe(first.kind)
+    expect(hex(first.kind)).toBe('0506')
+    const other = bytes(1).fill(0x77, 5, 6)
+    expect(hex(decode(Named, other).kind)).toBe('0577')
+    expect(hex(first.kind)).toBe('0506')
+  })
+
+  it('are views of what is lent, the same ones of the same memory, and copies of all else', () => {
+    const input = bytes(1)
+    const [first, second] = [decodeLent(Named, input), decodeLent(Named, input)]
+    expect(first.ticket.buffer).toBe(input.buffer)
+    expect(second.ticket).toBe(first.ticket)
+    expect(decodeLent(Named, bytes(1)).ticket).not.toBe(first.ticket)
+    expect(decode(Named, input).ticket.buffer).not.toBe(input.buffer)
+    expect(hex(first.ticket)).toBe('070809')
+  })
+
+  it('end where the input ends', () => {
+    for (let length = 0; length < 9; length++)
+      for (const read of [decode<unknown>, decodeLent<unknown>])
+        expect(() => read(Named, bytes(1).subarray(0, length))).toThrow(/needs \d bytes/)
+  })
+
+  it('memory that its holder has handed on has no view here', () => {
+    const memory = new Uint8Array(100)
+    const view = lentView(memory, 10, 20)
+    // Neither takes the other's place, as a sealed message and what is sealed in it would.
+    const later = lentView(memory, 15, 20)
+    expect(lentView(memory, 10, 20)).toBe(view)
+    expect(lentView(memory, 15, 20)).toBe(later)
+    structuredClone(memory, { transfer: [memory.buffer] })
+    expect(view).toHaveLength(0)
+    expect(lentView(new Uint8Array(100), 10, 20)).toHaveLength(10)
+  })
 })

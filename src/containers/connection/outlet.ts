@@ -1,3 +1,4 @@
+import { replyMemory } from '../../http/h1/syntax.ts'
 import { recycle, type Session } from '../../tls13/index.ts'
 import type { ByteStream, WriteResult } from '../../transfer/byte-stream.ts'
 import { concat } from '../../wire/index.ts'
@@ -51,12 +52,14 @@ export class Outlet {
     const filled = parts.filter(part => part.length > 0)
     if (filled.length === 0) return
     if (this.session === undefined) {
-      this.#give(filled)
+      if (this.#give(filled) === 'flushed') for (const part of filled) replyMemory.give(part)
       return
     }
     const content = filled.length === 1 ? filled[0]! : concat(...filled)
     if (this.#survival === undefined) this.session.send(content)
     else this.#sendSurviving(this.session, this.#survival, content)
+    // Sealed is copied.
+    replyMemory.give(content)
     if (this.#survival === undefined || !last) this.flush()
   }
 

@@ -16,7 +16,7 @@ import {
 } from './response-head.ts'
 import { HeadScanner } from './scanner.ts'
 import { type H1State, INBOUND_CEILING } from './state.ts'
-import { latin1Bytes } from './syntax.ts'
+import { latin1Bytes, replyBytes } from './syntax.ts'
 import type { Exchange, H1Progress } from './underway.ts'
 import * as middle from './underway.ts'
 
@@ -242,11 +242,11 @@ export class H1Server {
     return framing === 'chunked' ? last : EMPTY
   }
 
-  /** A whole response in one piece: {@link respond}, {@link write} and {@link end}. */
+  /** {@link respond}, {@link write} and {@link end} in one piece, which `replyMemory` takes back. */
   reply({ status, headers = [], body }: ResponseView, now: number, lines?: string): Uint8Array {
     const content = body === undefined ? EMPTY : typeof body === 'string' ? utf8(body) : body
     const { text, framing, length } = this.#begin({ status, headers, length: content.length }, now, lines)
-    const bytes = latin1Bytes(text, length)
+    const bytes = replyBytes(text, length)
     if (framing === 'length') bytes.set(content, text.length)
     this.#finishResponse()
     return bytes

@@ -1,4 +1,4 @@
-import { fresh } from '../../wire/index.ts'
+import { fresh, SmallMemory } from '../../wire/index.ts'
 
 /**
  * The character classes of RFC 9110 §5.6, and RFC 9112, as tables of 256 bytes, and text as bytes.
@@ -98,6 +98,16 @@ export function writeLatin1(text: string, target: Uint8Array): void {
  */
 export function latin1Bytes(text: string, more = 0): Uint8Array {
   const bytes = fresh(text.length + more)
+  writeLatin1(text, bytes)
+  return bytes
+}
+
+/** For one whole response, until its way out has copied it. */
+export const replyMemory = new SmallMemory()
+
+/** As {@link latin1Bytes}, in memory that {@link replyMemory} takes back; the room may hold anything. */
+export function replyBytes(text: string, more: number): Uint8Array {
+  const bytes = replyMemory.take(text.length + more)
   writeLatin1(text, bytes)
   return bytes
 }

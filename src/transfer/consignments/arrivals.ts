@@ -63,7 +63,9 @@ export class Arrivals {
     arriving.told = true
     if (this.#sender !== arriving.from) this.#flush()
     this.#sender = arriving.from
-    this.#untold.push(arriving.message.ticket)
+    const { ticket } = arriving.message
+    // It is borrowed from its message.
+    this.#untold.push(this.#gathers ? ticket.slice() : ticket)
     if (!this.#gathers) this.#flush()
   }
 
