@@ -55,6 +55,8 @@ export interface WorkerSettings extends MemberSettings {
    * idle time alone.
    */
   readonly rehearsesAtOnce?: number
+  /** Whether the platform teaches: it tells the supervisor secrets of its connections, if it is asked. */
+  readonly teach?: boolean
   /** Its process has been in the warm pool: it is warmed up already. */
   readonly warmed?: boolean
   /** Clients wait for it: it practises nothing before it serves them. */

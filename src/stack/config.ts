@@ -61,6 +61,7 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   HOTPOTATO_CARRIER: 'carrier',
   HOTPOTATO_REHEARSALS: 'rehearsals',
   HOTPOTATO_DUPLICATE: 'duplicate',
+  HOTPOTATO_TEACH: 'teach',
 }
 
 /**

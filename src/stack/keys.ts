@@ -162,6 +162,10 @@ export const ROOT = section({
     }),
   ),
   rehearsals: key('Moves that a container practises with itself; 0: none.', whole(0, 1_000_000, 6000)),
+  teach: key(
+    'Whether secrets of connections are told, to `move --dump` and `ui --teach`: for learning alone.',
+    truth(false),
+  ),
   rehearsalSeconds: key('That `deploy` and `scale` wait for that, at most.', seconds(0, 3600, 10)),
   restart: key(
     'How processes that end are started again.',

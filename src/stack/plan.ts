@@ -175,6 +175,7 @@ function containerSpec(
     streams: connection.streams,
     warm: warmWith(config.trust, one.name),
     signer: wantsSigner(one, config),
+    ...(config.teach ? { teach: true } : {}),
   }
   const { secretsDirectory: store } = config
   return {

@@ -57,6 +57,7 @@ const ANSWERS: Partial<Record<ControlMessage['kind'], ControlMessage['kind']>> =
   statusRequest: 'status',
   connectionsRequest: 'connections',
   move: 'moved',
+  reveal: 'revealed',
 }
 /** What a process says by itself. */
 const UNASKED: ReadonlySet<ControlMessage['kind']> = new Set([

@@ -2,7 +2,7 @@ import type { Clock } from '../time/clock.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
 import { Inquiries } from './inquiries.ts'
-import type { MoveReport } from './sessions.ts'
+import type { MoveReport, Revelation } from './sessions.ts'
 import type { Counters } from './status.ts'
 
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
@@ -15,6 +15,7 @@ export class Questions {
   readonly #counters: Inquiries<Counters>
   readonly #lists: Inquiries<readonly ConnectionDescription[]>
   readonly #moves: Inquiries<MoveReport>
+  readonly #revelations: Inquiries<Revelation>
 
   /** @param tell sends a message to a process */
   constructor(clock: Clock, tell: (id: number, message: ControlMessage) => void) {
@@ -22,6 +23,7 @@ export class Questions {
     this.#counters = new Inquiries(clock, STATUS_TIMEOUT)
     this.#lists = new Inquiries(clock, STATUS_TIMEOUT)
     this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
+    this.#revelations = new Inquiries(clock, MOVE_TIMEOUT)
   }
 
   /** What it has counted; empty if it does not answer in time. */
@@ -39,19 +41,30 @@ export class Questions {
     return this.#moves.ask(id, hex(sessionId), () => this.#tell(id, { kind: 'move', sessionId, target }))
   }
 
+  /** What a container tells of a session; with a target it moves there, too. @returns as {@link list} */
+  reveal(id: number, sessionId: Uint8Array, target?: number): Promise<Revelation | undefined> {
+    const ask = (): void => this.#tell(id, { kind: 'reveal', sessionId, target })
+    return this.#revelations.ask(id, hex(sessionId), ask)
+  }
+
   /** Counters have come. */
   told(from: number, counters: Counters): void {
     this.#counters.answered(from, '', counters)
   }
 
   /** An answer has come to one of the others. */
-  answered(from: number, message: Extract<ControlMessage, { kind: 'connections' | 'moved' }>): void {
+  answered(
+    from: number,
+    message: Extract<ControlMessage, { kind: 'connections' | 'moved' | 'revealed' }>,
+  ): void {
     if (message.kind === 'connections') this.#lists.answered(from, '', message.connections)
+    else if (message.kind === 'revealed') this.#revelations.answered(from, hex(message.sessionId), message)
     else this.#moves.answered(from, hex(message.sessionId), message)
   }
 
   /** That process has ended. */
   forget(id: number): void {
-    for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
+    const all = [this.#counters, this.#lists, this.#moves, this.#revelations]
+    for (const asked of all) asked.forget(id)
   }
 }

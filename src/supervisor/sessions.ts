@@ -1,6 +1,6 @@
 import type { ConnectionDescription, MoveOutcome, Peer } from '../transfer/control.ts'
 import { MemoryDirectory, type Ownership, type SessionDirectory } from '../transfer/directory.ts'
-import { hex } from '../wire/index.ts'
+import { EMPTY, hex } from '../wire/index.ts'
 import type { Replica } from './replica.ts'
 
 /** One connection, as `status --connections` shows it. */
@@ -33,12 +33,42 @@ export interface MoveReport {
   readonly detail: string
 }
 
+/** The same of one that is told of, where the platform teaches. Secrets are in it. */
+export interface Revelation extends MoveReport {
+  /** The container does not teach: nothing is told, and nothing has moved. */
+  readonly refused: boolean
+  /** A `SessionState`, encoded; undefined: it has none, or is not told. */
+  readonly state: Uint8Array | undefined
+  /** The envelope that travelled, encoded. */
+  readonly envelope: Uint8Array | undefined
+}
+
 /** A connection that has moved. */
 export interface Moved {
   readonly connection: string
   readonly from: string
   readonly to: string
   readonly generation: number
+  /** What it was and what travelled, if that was asked for. */
+  readonly dump?: MoveDump
+}
+
+/** What is told of a move where the platform teaches, encoded, in hexadecimal. Secrets are in it. */
+export interface MoveDump {
+  /** The session's state in the container that had it, when the order came there; missing: it has no TLS. */
+  readonly before?: string
+  /** The envelope that travelled. */
+  readonly envelope: string
+  /** The state in the container that has it now; missing: it has gone on meanwhile. */
+  readonly after?: string
+}
+
+/** A session where it is now. */
+export interface RevealedState {
+  readonly connection: string
+  readonly container: string
+  /** As in {@link MoveDump}. */
+  readonly state: string
 }
 
 export interface SessionsOptions {
@@ -50,6 +80,8 @@ export interface SessionsOptions {
   readonly list: (id: number) => Promise<readonly ConnectionDescription[] | undefined>
   /** Orders a process to move a connection; undefined if it does not answer in time. */
   readonly move: (id: number, sessionId: Uint8Array, target: number) => Promise<MoveReport | undefined>
+  /** Asks a process what a connection is, and orders it to move it, if a target is given. */
+  readonly reveal: (id: number, sessionId: Uint8Array, target?: number) => Promise<Revelation | undefined>
 }
 
 /** A connection, with what is needed to speak of it. */
@@ -57,6 +89,10 @@ interface Found extends ConnectionStatus {
   readonly sessionId: Uint8Array
   readonly owner: number
 }
+
+/** What is said of a container that tells no secrets. */
+const NO_TEACHER =
+  'this platform was not started to teach, and tells no secrets: hotpotato up --teach starts one that does'
 
 /** How often a connection that has moved on by itself is looked for. */
 const ATTEMPTS = 3
@@ -89,21 +125,26 @@ export class Sessions {
   /**
    * Moves a connection to another container of the function that serves it.
    * @param prefix of its id, in hexadecimal: as much as tells it from others
+   * @param dumped whether it is told what travels: only a platform that teaches does
    * @throws Error there is no such connection, or container, or it cannot take it; the connection is where it
    * was, unless it says otherwise
    */
-  async move(prefix: string, container: string): Promise<Moved> {
+  async move(prefix: string, container: string, dumped = false): Promise<Moved> {
     for (let attempt = 1; ; attempt++) {
       const connection = choose(await this.#searched(prefix), prefix)
       const target = this.#target(connection, container)
       const { id, owner, generation, container: from } = connection
-      const report = await this.#options.move(owner, connection.sessionId, target)
+      const { sessionId } = connection
+      const told = dumped ? await this.#options.reveal(owner, sessionId, target) : undefined
+      if (told?.refused === true) throw new Error(NO_TEACHER)
+      const report = dumped ? told : await this.#options.move(owner, sessionId, target)
       switch (report?.outcome) {
         case 'moved': {
           const next = { owner: String(target), generation: report.generation }
           const entry = await this.#directory.transfer(id, { owner: String(owner), generation }, next)
           if (entry.granted) this.#known.set(id, next)
-          return { connection: id, from, to: container, generation: report.generation }
+          const moved = { connection: id, from, to: container, generation: report.generation }
+          return told === undefined ? moved : { ...moved, dump: await this.#dump(told, sessionId, target) }
         }
         case 'kept':
           throw new Error(`${container} refused it, and it stays in ${from}: ${report.detail}`)
@@ -118,6 +159,29 @@ export class Sessions {
           // It has gone on, or ended, since we asked.
           if (attempt === ATTEMPTS) throw new Error(`the connection moved again before it could be found`)
       }
+    }
+  }
+
+  /** The state of a connection's session, where it is now. @throws Error as {@link move} */
+  async reveal(prefix: string): Promise<RevealedState> {
+    for (let attempt = 1; ; attempt++) {
+      const { id, owner, sessionId, container } = choose(await this.#searched(prefix), prefix)
+      const told = await this.#options.reveal(owner, sessionId)
+      if (told?.state !== undefined) return { connection: id, container, state: hex(told.state) }
+      if (told === undefined) throw new Error(`${container} does not answer`)
+      if (told.refused) throw new Error(NO_TEACHER)
+      if (told.outcome === 'kept') throw new Error('the connection has no TLS, or is ending')
+      if (attempt === ATTEMPTS) throw new Error(`the connection moved again before it could be found`)
+    }
+  }
+
+  /** What is known of a move that is over. */
+  async #dump({ state, envelope }: Revelation, sessionId: Uint8Array, target: number): Promise<MoveDump> {
+    const after = (await this.#options.reveal(target, sessionId))?.state
+    return {
+      ...(state === undefined ? {} : { before: hex(state) }),
+      envelope: hex(envelope ?? EMPTY),
+      ...(after === undefined ? {} : { after: hex(after) }),
     }
   }
 

@@ -26,7 +26,7 @@ import { Replacements } from './replacements.ts'
 import { freeName, type Process, Replica } from './replica.ts'
 import { Retiring, STOP_TIMEOUT, type Way } from './retiring.ts'
 import { type Crew, RollOuts } from './roll-out.ts'
-import { type ConnectionStatus, type Moved, Sessions } from './sessions.ts'
+import { Sessions } from './sessions.ts'
 import { Sleep } from './sleep/sleep.ts'
 import { Start } from './start.ts'
 import { type Counters, type MemberStatus, statusOf } from './status.ts'
@@ -154,11 +154,12 @@ export class Supervisor {
       far: () => this.#processes.far,
       list: id => this.#questions.list(id),
       move: (id, sessionId, target) => this.#questions.move(id, sessionId, target),
+      reveal: (id, sessionId, target) => this.#questions.reveal(id, sessionId, target),
     })
     this.observatory = new Observatory({
       ...{ clock, tally: this.tally, containers: () => this.#places() },
       tell: (id, message) => this.#processes.tell(id, message),
-      ...{ status: () => this.status(), connections: () => this.connections() },
+      ...{ status: () => this.status(), connections: () => this.#sessions.list() },
     })
   }
 
@@ -225,14 +226,9 @@ export class Supervisor {
     return next
   }
 
-  /** Moves one connection. @throws Error as {@link Sessions.move} */
-  move(connection: string, container: string): Promise<Moved> {
-    return this.#sessions.move(connection, container)
-  }
-
-  /** The connections of all containers. */
-  connections(): Promise<ConnectionStatus[]> {
-    return this.#sessions.list()
+  /** Connections, one by one. */
+  get sessions(): Sessions {
+    return this.#sessions
   }
 
   /** What the kernel holds for containers, by cgroups of ours. */
@@ -377,6 +373,7 @@ export class Supervisor {
         return
       case 'connections':
       case 'moved':
+      case 'revealed':
         this.#questions.answered(from, message)
         return
       case 'sights':

@@ -2,7 +2,7 @@ import type { CryptoProvider } from '../tls13/crypto/provider.ts'
 import { keyLogLine } from '../tls13/key-log.ts'
 import { type ExposedSecret, HkdfLabel } from '../tls13/key-schedule.ts'
 import { SessionState } from '../tls13/state.ts'
-import { type Annotation, annotate, encode, hex, type TraceEntry } from '../wire/index.ts'
+import { type Annotation, type AnyCodec, annotate, encode, hex, type TraceEntry } from '../wire/index.ts'
 import type { Side, Step, TraceEvent } from './event.ts'
 import { alertWords, contentTypeName, SECTIONS } from './names.ts'
 import {
@@ -147,7 +147,7 @@ export class Recorded {
   connection(): RecordedConnection {
     return {
       ...{ title: this.#title, side: this.#side, leftOut: this.#leftOut, keyLog: [...this.#keyLog] },
-      ...{ events: [...this.#events], states: this.#states.map(recordedState) },
+      ...{ events: [...this.#events], states: this.#states.map(one => recordedState(one)) },
     }
   }
 
@@ -169,8 +169,9 @@ interface Taken {
   readonly bytes: Uint8Array
 }
 
-function recordedState({ at, when, bytes }: Taken): RecordedState {
-  return { at, when, bytes: hex(bytes), ...fieldsIn(annotate(SessionState, bytes, 'shown')) }
+/** A state with all that its fields say. @param codec what it is; by default a `SessionState` */
+export function recordedState({ at, when, bytes }: Taken, codec: AnyCodec = SessionState): RecordedState {
+  return { at, when, bytes: hex(bytes), ...fieldsIn(annotate(codec, bytes, 'shown')) }
 }
 
 type Timeless<T> = T extends unknown ? Omit<T, 'at'> : never
@@ -234,7 +235,8 @@ function recordedStep(name: string, step: Step): RecordedStep {
   }
 }
 
-function fieldsIn({ fields, error }: Annotation): RecordedFields {
+/** An annotation as a recording has it. */
+export function fieldsIn({ fields, error }: Annotation): RecordedFields {
   return {
     fields: fields.map(recordedField),
     ...(error === undefined ? {} : { stopped: `at byte ${error.offset}: ${error.message}` }),

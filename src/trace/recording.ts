@@ -35,6 +35,8 @@ export interface RecordedConnection {
   readonly events: readonly RecordedEvent[]
   /** The session of that side, at some moments. */
   readonly states: readonly RecordedState[]
+  /** Envelopes that travelled from one container to another, in clear. */
+  readonly parcels?: readonly RecordedState[]
 }
 
 /** A field of bytes that are annotated: its place among them, and what it says. */
@@ -148,7 +150,7 @@ export interface RecordedGap extends Recorded {
   readonly bytes?: Hex
 }
 
-/** A session as it was at one moment: all its bytes, annotated. */
+/** A session, or an envelope, as it was at one moment: all its bytes, annotated. */
 export interface RecordedState extends Recorded, RecordedFields {
   /** When that was, in words. */
   readonly when: string

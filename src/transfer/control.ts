@@ -19,6 +19,7 @@ import {
 } from '../wire/index.ts'
 import { Certificates, Certify, Delegate, Delegated, Sign, Signed } from './keys/messages.ts'
 import { Bridge, IntroduceFar, Parted, Reaches, Retires } from './messages/far.ts'
+import { Move, Moved, MoveOutcome, Reveal, Revealed } from './messages/moves.ts'
 import { isFar, Peer, PeerRole, SALT_LENGTH } from './messages/peer.ts'
 import { NO_PROOFS, Proofs } from './messages/proofs.ts'
 import { Sights } from './messages/sights.ts'
@@ -27,7 +28,7 @@ import { SESSION_ID_LENGTH } from './seal.ts'
 /** The control protocol: what all processes say to each other. Its version is each message's first byte. */
 export const CONTROL_VERSION = 2
 
-export { isFar, NO_PROOFS, Peer, PeerRole, Proofs, SALT_LENGTH }
+export { isFar, MoveOutcome, NO_PROOFS, Peer, PeerRole, Proofs, SALT_LENGTH }
 
 /** Why a parcel was not taken. Nothing has been done with its session then. */
 export const RefusalReason = enumeration('RefusalReason', uint8, {
@@ -63,10 +64,6 @@ const Empty = struct('Empty', {})
 /** The name may have that of a function in it. */
 const Counter = struct('Counter', { name: text(1, 80), value: uint32 })
 const Load = struct('Load', { id: uint32, connections: uint32 })
-
-/** `kept`: the target did not take it, and it goes on where it was. `ended`: no container has it any more. */
-export const MoveOutcome = enumeration('MoveOutcome', uint8, { moved: 1, unknown: 2, kept: 3, ended: 4 })
-export type MoveOutcome = TypeOf<typeof MoveOutcome>
 
 /**
  * What a function without a container is at. `asleep`: it starts when there is work. `waking`: it starts.
@@ -177,6 +174,8 @@ export const ControlMessage = select(
     proofs: 60,
     watch: 70,
     sights: 71,
+    reveal: 72,
+    revealed: 73,
     introduceFar: 80,
     bridge: 81,
     reaches: 82,
@@ -230,16 +229,11 @@ export const ControlMessage = select(
     /** From the supervisor: which connections do you have? */
     connectionsRequest: Empty,
     connections: struct('Connections', { connections: vector(ConnectionDescription, 0, 2 ** 24 - 1) }),
-    /** From the supervisor: give that connection to that container, at the next moment that loses nothing. */
-    move: struct('Move', { sessionId: fixed(SESSION_ID_LENGTH), target: uint32 }),
-    /** To the supervisor: what became of it. */
-    moved: struct('Moved', {
-      sessionId: fixed(SESSION_ID_LENGTH),
-      outcome: MoveOutcome,
-      /** Of the new owner; 0 unless moved. */
-      generation: uint32,
-      detail: text(0, 255),
-    }),
+    /** From the supervisor, and to it. */
+    move: Move,
+    moved: Moved,
+    reveal: Reveal,
+    revealed: Revealed,
     /** To the supervisor: a signal has told this gateway to end; it waits for another one in its place. */
     leaving: Empty,
     /** A request to be served without its connection: a LoanRequest, sealed by the sender to the receiver. */
@@ -354,6 +348,7 @@ const ORDERS = kinds(
   'loads',
   'connectionsRequest',
   'move',
+  'reveal',
   'sleep',
   'slumber',
   'routes',
@@ -367,7 +362,7 @@ const ORDERS = kinds(
 const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved')
 const MORE_REPORTS: Readonly<Record<PeerRole, ReadonlySet<ControlMessage['kind']>>> = {
   gateway: kinds('leaving', 'unreachable', 'wake'),
-  container: kinds('present', 'wake', 'sights'),
+  container: kinds('present', 'wake', 'sights', 'revealed'),
   signer: kinds('unreachable'),
   link: kinds('unreachable', 'reaches', 'parted', 'retires'),
 }

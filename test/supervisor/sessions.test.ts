@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Replica } from '../../src/supervisor/replica.ts'
-import { type MoveReport, Sessions } from '../../src/supervisor/sessions.ts'
+import { type MoveReport, type Revelation, Sessions } from '../../src/supervisor/sessions.ts'
 import type { ConnectionDescription } from '../../src/transfer/control.ts'
 import { MemoryDirectory } from '../../src/transfer/directory.ts'
 import { fromHex } from '../../src/wire/index.ts'
@@ -9,6 +9,8 @@ import { replica } from '../support/replicas.ts'
 let replicas: Replica[]
 /** What each process says it has; undefined: it does not answer. */
 let lists: Map<number, ConnectionDescription[] | undefined>
+/** What a process tells that teaches: undefined: it does not answer. */
+let revelation: (id: number, target?: number) => Revelation | undefined
 /** What a process answers to an order, and the orders that it got. */
 let report: (id: number, target: number) => MoveReport | undefined
 let orders: [id: number, target: number][]
@@ -42,6 +44,7 @@ beforeEach(() => {
   ])
   orders = []
   report = () => moved(1)
+  revelation = () => undefined
   directory = new MemoryDirectory()
   sessions = new Sessions({
     directory,
@@ -50,6 +53,10 @@ beforeEach(() => {
     move: async (id, _sessionId, target) => {
       orders.push([id, target])
       return report(id, target)
+    },
+    reveal: async (id, _sessionId, target) => {
+      if (target !== undefined) orders.push([id, target])
+      return revelation(id, target)
     },
   })
 })
@@ -139,6 +146,7 @@ describe('a move', () => {
         late = false
         return moved(1)
       },
+      reveal: async () => undefined,
     })
     let listed: Promise<unknown> | undefined
     await sessions.move('ab', 'echo-2')
@@ -229,5 +237,53 @@ describe('a move', () => {
   ])('of %s to %s is not ordered', async (prefix, container, message) => {
     await expect(sessions.move(prefix, container)).rejects.toThrow(message)
     expect(orders).toEqual([])
+  })
+})
+
+describe('what is told of a connection, where the platform teaches', () => {
+  const told = (more: Partial<Revelation>): Revelation => ({
+    ...{ outcome: 'kept', generation: 0, detail: '', refused: false, state: undefined, envelope: undefined },
+    ...more,
+  })
+
+  it('is the state before the move, what travelled, and the state after it', async () => {
+    revelation = (id, target) =>
+      target === undefined
+        ? told({ state: new Uint8Array([id]) })
+        : told({ ...moved(1), state: new Uint8Array([id]), envelope: new Uint8Array([7]) })
+    expect(await sessions.move('aa', 'echo-2', true)).toEqual({
+      ...{ connection: ID('aa'), from: 'echo-1', to: 'echo-2', generation: 1 },
+      dump: { before: '01', envelope: '07', after: '02' },
+    })
+    expect(orders).toEqual([[1, 2]])
+  })
+
+  it('lacks what is not there: a session without TLS, a connection that has gone on', async () => {
+    revelation = (_, target) =>
+      target === undefined ? undefined : told({ ...moved(1), envelope: new Uint8Array([7]) })
+    expect((await sessions.move('aa', 'echo-2', true)).dump).toEqual({ envelope: '07' })
+  })
+
+  it('is nothing where a container refuses: nothing moves, either', async () => {
+    revelation = () => told({ refused: true })
+    await expect(sessions.move('aa', 'echo-2', true)).rejects.toThrow(
+      /^this platform was not started to teach/,
+    )
+    await expect(sessions.reveal('aa')).rejects.toThrow(/^this platform was not started to teach/)
+    report = () => {
+      throw new Error('it was ordered to move')
+    }
+    await expect(sessions.move('aa', 'echo-2', true)).rejects.toThrow(/not started to teach/)
+  })
+
+  it('is nothing of a connection that stays, or whose container is silent or dies', async () => {
+    revelation = () => told({ detail: 'busy' })
+    await expect(sessions.move('aa', 'echo-2', true)).rejects.toThrow('echo-2 refused it')
+    revelation = () => undefined
+    await expect(sessions.move('aa', 'echo-2', true)).rejects.toThrow('echo-1 is busy with it')
+    await expect(sessions.reveal('aa')).rejects.toThrow('echo-1 does not answer')
+    await expect(sessions.reveal('a')).rejects.toThrow('a is the beginning of 2 connections')
+    await expect(sessions.reveal('f')).rejects.toThrow('there is no connection f')
+    await expect(sessions.move('a', 'echo-2', true)).rejects.toThrow('is the beginning of 2 connections')
   })
 })

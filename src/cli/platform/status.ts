@@ -38,6 +38,8 @@ export interface PlatformStatus {
   readonly ports: (Ports & { readonly admin?: number }) | undefined
   readonly functions: readonly FunctionStatus[]
   readonly members: readonly MemberStatus[]
+  /** It tells secrets of its connections to its user: for learning alone. */
+  readonly teaches?: true
   /** What has become of the replicas lately, the oldest first. */
   readonly changes: readonly Change[]
   /** Those of an authority of the web, if the stack file wants some. */
@@ -45,6 +47,9 @@ export interface PlatformStatus {
   /** Only if they were asked for. */
   readonly connections?: readonly ConnectionStatus[]
 }
+
+/** What is said wherever a platform that teaches shows itself. */
+export const TEACHES = 'TEACH MODE: hotpotato tells the secrets of connections here; it is for learning alone'
 
 /** States in which a replica stays. */
 const STAYING: ReadonlySet<ReplicaState> = new Set([
@@ -101,8 +106,10 @@ function hostsText({ ready, counters }: MemberStatus): string {
 }
 
 /** The status as tables for a person. */
-export function statusText({ functions, members, connections, certificates }: PlatformStatus): string {
+export function statusText(status: PlatformStatus): string {
+  const { functions, members, connections, certificates, teaches } = status
   const tables = [
+    ...(teaches === true ? [TEACHES] : []),
     table(
       ['FUNCTION', 'REPLICAS', 'READY', 'MIN', 'MAX', 'CONNECTIONS'],
       functions.map(one => [one.name, one.replicas, readyCell(one), one.min, one.max, one.connections]),

@@ -17,30 +17,33 @@ export const RECORDING_PAGE = fileURLToPath(new URL('../../page/recording.html',
 
 /** A file of `--record`: readable by its owner alone, for its secrets are in it. */
 export class RecordingFile {
+  readonly #flag: string
   readonly #path: string
   readonly #page: string | undefined
   readonly #descriptor: number
 
   /**
    * @param path one that ends in `.html` becomes a page that shows the recording
+   * @param flag names it in errors
    * @throws CommandError it cannot be written, or there is no page: that is known before anything is sent
    */
-  constructor(path: string) {
+  constructor(path: string, flag = 'record') {
+    this.#flag = flag
     this.#path = path
-    this.#page = path.endsWith('.html') ? pageFor(path) : undefined
-    this.#descriptor = openPrivate('record', path)
+    this.#page = path.endsWith('.html') ? pageFor(flag, path) : undefined
+    this.#descriptor = openPrivate(flag, path)
   }
 
   /** Writes what has been recorded, once. Where that cannot be, the command fails. */
   end(recording: Recording): void {
     const { connections, unrecorded = 0 } = recording
     const leftOut = connections.reduce((sum, one) => sum + one.leftOut, 0)
-    if (leftOut > 0) warn(`--record ${this.#path}: ${leftOut} bytes came too late to be kept`)
-    if (unrecorded > 0) warn(`--record ${this.#path}: ${unrecorded} connections had no room`)
+    if (leftOut > 0) warn(`--${this.#flag} ${this.#path}: ${leftOut} bytes came too late to be kept`)
+    if (unrecorded > 0) warn(`--${this.#flag} ${this.#path}: ${unrecorded} connections had no room`)
     const text = `${JSON.stringify(recording)}\n`
     const file = this.#page === undefined ? text : withRecording(this.#page, text)
     try {
-      writePrivate('record', this.#path, this.#descriptor, utf8(file))
+      writePrivate(this.#flag, this.#path, this.#descriptor, utf8(file))
     } catch (error) {
       warn((error as Error).message)
       process.exitCode = STATUS.failed
@@ -48,12 +51,12 @@ export class RecordingFile {
   }
 }
 
-function pageFor(path: string): string {
+function pageFor(flag: string, path: string): string {
   try {
     return readFileSync(RECORDING_PAGE, 'utf8')
   } catch {
     const advice = 'npm run build makes it, where all packages are; a name that ends in .json needs none'
-    throw new CommandError(`--record ${path}: the page was not built: ${advice}`)
+    throw new CommandError(`--${flag} ${path}: the page was not built: ${advice}`)
   }
 }
 

@@ -55,9 +55,10 @@ export function ordersFor(
     scale: running(({ supervisor }, [name = '', count], report) =>
       supervisor.rollOuts.scale(name, Number(count), report),
     ),
-    move: running(({ supervisor }, [connection = '', container = '']) =>
-      supervisor.move(connection, container),
+    move: running(({ supervisor }, [connection = '', container = '', dump]) =>
+      supervisor.sessions.move(connection, container, dump === 'dump'),
     ),
+    reveal: running(({ supervisor }, [connection = '']) => supervisor.sessions.reveal(connection)),
     reload: running(({ running }, _, report) => running.reload(report)),
     restart: running(({ supervisor }) => supervisor.reloads.relieveGateway()),
     renew: running(async ({ renewals }, [name]) => ({ renewed: await renewals.renew(name) })),

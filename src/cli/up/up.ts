@@ -26,7 +26,7 @@ import {
   OPENED_PAGE,
   unusable,
 } from '../platform/run-directory.ts'
-import { functionStatus, type PlatformStatus } from '../platform/status.ts'
+import { functionStatus, type PlatformStatus, TEACHES } from '../platform/status.ts'
 import { Terminal } from '../terminal/hang-up.ts'
 import { isSystemError, outlastOutput, printable, say, tell, warn } from '../terminal/output.ts'
 import { Notices } from './notices.ts'
@@ -67,6 +67,7 @@ export async function up(
   outlastOutput()
   if (shipped) say(`note: there is no ${CONFIGURATION} here: the one that comes with hotpotato is used`)
   for (const warning of warnings) say(`note: ${warning}`)
+  if (config.teach) say(TEACHES)
   const cgroups = survey()
   const missing = [...config.functions.values()].flatMap(one => unheld(one, cgroups))
   for (const note of missing) say(`note: ${note}`)
@@ -200,14 +201,14 @@ async function brokenOf(
 }
 
 async function status(
-  { functions, certificates, tls }: Config,
+  { functions, certificates, tls, teach }: Config,
   supervisor: Supervisor | undefined,
   ports: PlatformStatus['ports'],
   withConnections: boolean,
 ): Promise<PlatformStatus> {
   const [members = [], connections = []] = await Promise.all([
     supervisor?.status(),
-    withConnections ? supervisor?.connections() : undefined,
+    withConnections ? supervisor?.sessions.list() : undefined,
   ])
   const bounds = new Map([...functions.values()].map(({ name, replicas }) => [name, replicas]))
   return {
@@ -216,6 +217,7 @@ async function status(
     functions: functionStatus(bounds, members),
     members,
     changes: supervisor?.changes ?? [],
+    ...(teach ? { teaches: true as const } : {}),
     ...(tls.acme === undefined ? {} : { certificates: certificatesIn(certificates) }),
     ...(withConnections ? { connections } : {}),
   }

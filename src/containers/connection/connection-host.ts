@@ -103,6 +103,8 @@ export interface OfferedTo {
   readonly only?: number | undefined
   readonly home?: number | undefined
   readonly near?: boolean | undefined
+  /** See {@link MoveOrder.travels}. */
+  readonly travels?: ((envelope: Envelope) => void) | undefined
 }
 
 /**

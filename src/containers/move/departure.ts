@@ -133,7 +133,7 @@ export class Departure {
       this.#leaving = false
       this.#order?.report('unknown')
       if (!this.#offer(host.functionName, false)) protocol.drain()
-    } else if (!this.#offer(host.functionName, false, this.#order?.target)) {
+    } else if (!this.#offer(host.functionName, false, this.#order)) {
       this.#order?.report('kept', 'that container is gone')
       this.#stay()
     }
@@ -165,7 +165,7 @@ export class Departure {
     this.#owner.pump()
   }
 
-  #offer(functionName: string, requested: boolean, only?: number): boolean {
+  #offer(functionName: string, requested: boolean, order?: MoveOrder): boolean {
     this.#owner.protocol.flush()
     // Nothing moves without a client.
     if (!this.#owner.flushOutput()) return true
@@ -176,7 +176,8 @@ export class Departure {
     )
     const { home, survival } = this.#owner
     const near = survival?.shared === true
-    return host.offer(functionName, warm => this.#freeze(warm), settle, { only, home, near })
+    const { target: only, travels } = order ?? {}
+    return host.offer(functionName, warm => this.#freeze(warm), settle, { only, home, near, travels })
   }
 
   #freeze(warm: boolean): Frozen | Promise<Frozen> {

@@ -1,4 +1,5 @@
 import type { MoveOutcome } from '../../transfer/control.ts'
+import type { Envelope } from '../../transfer/envelope.ts'
 
 /** What became of an order to move a connection. */
 export interface MoveReport {
@@ -12,11 +13,14 @@ export interface MoveReport {
 /** An order to give a connection to a certain container. */
 export class MoveOrder {
   readonly target: number
+  /** Called with each envelope that is about to be sealed for it; undefined: none is looked at. */
+  readonly travels: ((envelope: Envelope) => void) | undefined
   #done: ((report: MoveReport) => void) | undefined
 
-  /** @param target the container's id @param done called once */
-  constructor(target: number, done: (report: MoveReport) => void) {
+  /** @param target the container's id @param done called once @param travels see there */
+  constructor(target: number, done: (report: MoveReport) => void, travels?: (envelope: Envelope) => void) {
     this.target = target
+    this.travels = travels
     this.#done = done
   }
 

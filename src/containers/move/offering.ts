@@ -2,6 +2,7 @@ import type { Log } from '../../platform/log.ts'
 import type { Peer } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import type { Release } from '../../transfer/custody.ts'
+import type { Envelope } from '../../transfer/envelope.ts'
 import type { Frozen } from '../connection/connection-host.ts'
 
 /** What an offer asks of the container that makes it. */
@@ -14,6 +15,8 @@ export interface Offers {
   passed(target: Peer): void
   /** Gives it to what keeps it while there is no container. @returns false if there is none of that either */
   keep?(frozen: Frozen, settle: (release: Release) => void): boolean
+  /** Is shown what travels; then a connection goes whole, also to a container that keeps a seat for it. */
+  readonly travels?: ((envelope: Envelope) => void) | undefined
   /** The verdict, once, when no other container is asked any more. @param target who has it, if one has it */
   settle(release: Release, target?: number): void
 }
@@ -45,9 +48,10 @@ export class Offering {
 
   #send(frozen: Frozen, target: Peer, cold = false): void {
     const { envelope, descriptor, companions, offering, returnTo } = frozen
-    const { courier } = this.#offers
-    const back = cold ? undefined : returnTo(target.id)
+    const { courier, travels } = this.#offers
+    const back = cold || travels !== undefined ? undefined : returnTo(target.id)
     offering(target.id, envelope.generation)
+    travels?.(envelope)
     if (back !== undefined)
       courier.sendReturn(target.id, envelope, back, release => {
         if (isCold(release)) this.#again(frozen, target, true)

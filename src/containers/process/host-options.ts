@@ -42,4 +42,6 @@ export interface HostOptions {
   readonly queueMark?: string | undefined
   /** Functions with whose containers this one keeps seats: see `seats.ts`. */
   readonly warm?: readonly string[] | undefined
+  /** Whether it tells what its connections are, secrets included: see `revelation.ts`. */
+  readonly teach?: boolean | undefined
 }

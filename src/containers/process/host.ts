@@ -36,6 +36,7 @@ import type {
 import { objection } from '../move/admission.ts'
 import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { Offering } from '../move/offering.ts'
+import { type Revelation, revealed } from '../move/revelation.ts'
 import { type Seat, Seats, vacate } from '../move/seats.ts'
 import type { AccessLog } from '../protocol/access-log.ts'
 import { borrowed } from '../protocol/borrowed.ts'
@@ -89,6 +90,7 @@ export class Host implements ConnectionHost<Connection> {
   /** Of connections that have gone to containers of {@link HostOptions.warm}. */
   readonly #seats: Seats
   readonly #warm: ReadonlySet<string>
+  readonly #teach: boolean
   readonly #reception: Reception
   readonly #work = new Set<Promise<unknown>>()
   readonly #neighbours: Neighbours
@@ -128,6 +130,7 @@ export class Host implements ConnectionHost<Connection> {
     })
     this.#neighbours = new Neighbours(this)
     this.#warm = new Set(options.warm)
+    this.#teach = options.teach === true
     this.#retries = options.retries ?? new Map()
     this.#routes = new Routes(options.routes ?? [])
     const [connections, seats, others] = [this.#connections, this.#seats, this.#others()]
@@ -239,6 +242,11 @@ export class Host implements ConnectionHost<Connection> {
     else connection.moveTo(order)
   }
 
+  /** Tells a connection's state, and moves it if that is asked: see {@link revealed}. */
+  reveal(sessionId: Uint8Array, target: number | undefined, done: (revelation: Revelation) => void): void {
+    revealed(this.#connections.find(sessionId), this.#teach, target, done)
+  }
+
   /** See {@link Reception}. */
   take(parcel: Parcel, from: number): Arrival {
     return this.#reception.take(parcel, from)
@@ -318,7 +326,7 @@ export class Host implements ConnectionHost<Connection> {
     functionName: string,
     freeze: (warm: boolean) => Frozen | Promise<Frozen>,
     settle: (release: Release, target?: number) => void,
-    { only, home, near: stays = false }: OfferedTo = {},
+    { only, home, near: stays = false, travels }: OfferedTo = {},
   ): boolean {
     const courier = this.courier
     // What goes to sleep does so on its own host.
@@ -336,8 +344,7 @@ export class Host implements ConnectionHost<Connection> {
       return false
     }
     new Offering({
-      courier,
-      log: this.log,
+      ...{ courier, log: this.log, travels },
       keep: (frozen, then) =>
         only === undefined && functionName === this.functionName && this.resting.giveFrozen(frozen, then),
       passed: peer => this.#neighbours.passed(peer),

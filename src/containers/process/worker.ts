@@ -121,6 +121,11 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
       case 'move': {
         const { sessionId, target } = message
         host.move(sessionId, target, report => courier.tell(from, { kind: 'moved', sessionId, ...report }))
+        return
+      }
+      case 'reveal': {
+        const { sessionId, target } = message
+        host.reveal(sessionId, target, told => courier.tell(from, { kind: 'revealed', sessionId, ...told }))
       }
     }
   }
@@ -180,6 +185,7 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
         accessLog: AccessLog.of(settings.accessLog, log, clock),
         queueMark: settings.frontDoor?.mark,
         warm: settings.warm,
+        teach: settings.teach,
       })
     } catch (error) {
       failed(error)

@@ -1,24 +1,31 @@
+import { differences } from '../../trace/difference.ts'
 import type { RecordedConnection, RecordedState } from '../../trace/recording.ts'
 import { byId, element, row } from '../dom.ts'
 import { annotated } from './bytes.ts'
-import { differences } from './difference.ts'
 import { lazily } from './records.ts'
 
 /** Shows the states of a connection's session, and what has changed from each to the next. */
-export function showStates({ states, side }: RecordedConnection): void {
+export function showStates({ states, side, parcels = [] }: RecordedConnection): void {
   const none = element('p', {}, 'This recording has none: its connection ended before its handshake did.')
   byId('states').replaceChildren(
-    ...(states.length === 0 ? [none] : []),
+    ...(states.length + parcels.length === 0 ? [none] : []),
     ...states.flatMap((state, index) => {
       const before = states[index - 1]
       return [...(before === undefined ? [] : [changes(before, state)]), stateNode(state, side)]
     }),
+    ...parcels.map(parcelNode),
   )
 }
 
 function stateNode(state: RecordedState, side: string): HTMLElement {
   const text = `${state.when}: ${state.bytes.length / 2} bytes, seen from the ${side}`
   return lazily(element('summary', {}, text), () => annotated(state.bytes, state, `the state ${state.when}`))
+}
+
+function parcelNode(parcel: RecordedState): HTMLElement {
+  const length = parcel.bytes.length / 2
+  const text = `What travelled ${parcel.when}: an envelope of ${length} bytes, here in clear`
+  return lazily(element('summary', {}, text), () => annotated(parcel.bytes, parcel, 'the envelope'))
 }
 
 function changes(before: RecordedState, after: RecordedState): HTMLElement {

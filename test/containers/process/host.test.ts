@@ -244,6 +244,15 @@ describe('what leaves', () => {
   })
 })
 
+it('tells nothing of a connection, nor moves it, where the platform does not teach', async () => {
+  host.introduced({ ...sibling(5), functionName: 'echo' })
+  const envelope = plain('')
+  take({ envelope, descriptor: (await connection()).descriptor })
+  const told: unknown[] = []
+  for (const target of [undefined, 5]) host.reveal(envelope.sessionId, target, one => told.push(one))
+  expect([told, sent]).toMatchObject([[1, 2].map(() => ({ outcome: 'kept', refused: true })), []])
+})
+
 describe('a container that is about to go', () => {
   const refused = {
     state: 'owned',

@@ -21,6 +21,10 @@ export const command = defineCommand({
       help: 'reload when the stack file changes, and deploy a function when one of its files does',
     },
     ui: { kind: 'switch', help: 'open the admin port, whatever the stack file says, and name the page' },
+    teach: {
+      kind: 'switch',
+      help: 'tell secrets of connections to move --dump and ui --teach: for learning alone',
+    },
     ...CONFIG,
   },
   help: `Starts what the stack file says, and prints where it listens and commands to try. It stays until
@@ -33,7 +37,7 @@ where none can, up ends with status 1, unless it watches.`,
     'hotpotato up --carrier relay',
     'HOTPOTATO_HTTPS_PORT=0 hotpotato up',
   ],
-  async run({ carrier, duplicate, watch, ui, config }) {
+  async run({ carrier, duplicate, watch, ui, teach, config }) {
     const { up } = await import('../../up/up.ts')
     const variables = {
       ...process.env,
@@ -41,6 +45,7 @@ where none can, up ends with status 1, unless it watches.`,
       ...(watch && !process.env.HOTPOTATO_REHEARSALS ? { HOTPOTATO_REHEARSALS: '0' } : {}),
       ...(carrier === undefined ? {} : { HOTPOTATO_CARRIER: carrier }),
       ...(duplicate ? { HOTPOTATO_DUPLICATE: 'true' } : {}),
+      ...(teach ? { HOTPOTATO_TEACH: 'true' } : {}),
     }
     await up(config, variables, { watch, ui })
   },

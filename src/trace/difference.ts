@@ -1,5 +1,4 @@
-import type { RecordedState } from '../../trace/recording.ts'
-import { fieldText } from './bytes.ts'
+import type { Hex, RecordedFields } from './recording.ts'
 
 /** A field that is not the same in two states. Undefined: it is not there. */
 export interface Difference {
@@ -9,8 +8,13 @@ export interface Difference {
   readonly after: string | undefined
 }
 
+/** Bytes with their fields. */
+interface Annotated extends Pick<RecordedFields, 'fields'> {
+  readonly bytes: Hex
+}
+
 /** What has changed from one state to another, field by field. */
-export function differences(before: RecordedState, after: RecordedState): Difference[] {
+export function differences(before: Annotated, after: Annotated): Difference[] {
   const [one, other] = [valuesOf(before), valuesOf(after)]
   const paths = [...new Set([...one.keys(), ...other.keys()])]
   return paths
@@ -19,19 +23,19 @@ export function differences(before: RecordedState, after: RecordedState): Differ
 }
 
 /** What the fields say that have no fields of their own, by their path. */
-function valuesOf({ bytes, fields }: RecordedState): Map<string, string> {
+function valuesOf({ bytes, fields }: Annotated): Map<string, string> {
   const values = new Map<string, string>()
+  const seen = new Map<string, number>()
   const path: string[] = []
-  for (const field of fields) {
-    path.splice(field.depth, path.length, field.name)
-    const name = path.join(' › ')
-    const whole =
-      field.text === undefined ? bytes.slice(2 * field.offset, 2 * (field.offset + field.length)) : ''
-    if (field.text === '') continue
-    let key = name
+  for (const { offset, length, depth, name, text } of fields) {
+    path.splice(depth, path.length, name)
+    if (text === '') continue
+    const joined = path.join(' › ')
     // Items of a list have the same names.
-    for (let number = 2; values.has(key); number++) key = `${name} (${number})`
-    values.set(key, whole === '' ? fieldText(bytes, field) : whole)
+    const number = (seen.get(joined) ?? 0) + 1
+    seen.set(joined, number)
+    const key = number === 1 ? joined : `${joined} (${number})`
+    values.set(key, text ?? bytes.slice(2 * offset, 2 * (offset + length)))
   }
   return values
 }
