@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, lchownSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, lchownSync, linkSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { node } from '../../src/tls13/crypto/node.ts'
@@ -176,4 +176,58 @@ it('--resume does not wait for ever for a server that gives a ticket and does no
   const ran = await hotpotato(wordsTo(port, '--resume', '--record', files.file('open.json')), '')
   expect(read('open.json').connections.map(({ title }) => title)).toEqual(['a handshake', 'a resumption'])
   expect(ran.stderr).toBe('')
+})
+
+describe('two files of a command that are one spoil each other: refused before anything is opened', () => {
+  const CONNECT = ['--record', '--pcap', '--key-log', '--dump'] as const
+  const pairs = CONNECT.flatMap((one, index) => CONNECT.slice(index + 1).map(other => [one, other] as const))
+  const refused = async (words: readonly string[], ...names: readonly string[]) => {
+    const { status, stderr } = await hotpotato([...words])
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/^[^\n]* name the same file, [^\n]*\n/)])
+    for (const name of names) expect(stderr.split('\n')[0]).toContain(name)
+  }
+  const nowhere = ['connect', 'localhost:1', '--ca', 'none.crt']
+
+  it.each(pairs)('%s and %s', async (one, other) => {
+    const path = files.file(`same${one}${other}`)
+    await refused([...nowhere, one, path, other, path], one, other)
+    expect(existsSync(path)).toBe(false)
+  })
+
+  it('also where they are spelt in two ways, and where links lead to one', async () => {
+    const path = files.file('spelt.json')
+    const way = path.replace(/\/(?=[^/]+$)/, '/./')
+    symlinkSync(path, files.file('to-it'))
+    symlinkSync('to-it', files.file('to-that'))
+    symlinkSync('.', files.file('folder'))
+    for (const other of [way, files.file('to-it'), files.file('to-that'), files.file('folder/spelt.json')]) {
+      await refused([...nowhere, '--record', path, '--pcap', other])
+      expect(existsSync(path)).toBe(false)
+    }
+    writeFileSync(path, 'kept')
+    linkSync(path, files.file('hard'))
+    for (const other of [way, files.file('to-that'), files.file('hard'), files.file('folder/spelt.json')])
+      await refused([...nowhere, '--record', path, '--pcap', other])
+    expect(readFileSync(path, 'utf8')).toBe('kept')
+  })
+
+  it('of serve, of stress, of seal, and those that are read', async () => {
+    const [path, source] = [files.file('serve.out'), files.file('handler.mjs')]
+    const identity = ['--cert', files.file('localhost.crt'), '--key', files.file('localhost.key')]
+    await refused(['serve', '--port', '0', ...identity, '--pcap', path, '--key-log', path], '--key-log')
+    await refused(['serve', '--port', '0', ...identity, '--pcap', path, '--record', path], '--record')
+    const key = readFileSync(files.file('localhost.key'), 'utf8')
+    await refused(['serve', ...identity, '--record', files.file('localhost.key')], '--key and --record')
+    await refused([...nowhere, ...identity, '--dump', files.file('localhost.key')], '--key and --dump')
+    expect(readFileSync(files.file('localhost.key'), 'utf8')).toBe(key)
+    writeFileSync(source, 'export default {}')
+    await refused(['seal', source, '--show-key', '--output', source], 'the source')
+    await refused(['stress', 'http://localhost:1/', '--mix', source, '--hdr', source], '--hdr')
+    expect(readFileSync(source, 'utf8')).toBe('export default {}')
+  })
+
+  it('but not where nothing can be spoilt', async () => {
+    const nothing = ['--record', '/dev/null', '--pcap', '/dev/null']
+    expect((await hotpotato(wordsTo(server.port, ...nothing))).status).toBe(0)
+  })
 })

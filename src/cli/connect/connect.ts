@@ -20,12 +20,13 @@ import { leaveNoCore } from '../../transfer/native/inherited.ts'
 import type { ConnectError } from '../../transport/connector.ts'
 import { dial } from '../../transport/dial.ts'
 import { encode } from '../../wire/index.ts'
+import { mustBeDistinct } from '../line/distinct.ts'
 import type { FlagValues } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { atEnd } from '../terminal/at-end.ts'
 import { printable } from '../terminal/output.ts'
 import { CaptureFile, captured } from '../tls/capture-file.ts'
-import { textOf } from '../tls/file.ts'
+import { textOf, writtenBoth } from '../tls/file.ts'
 import { openPrivate, writePrivate } from '../tls/private-file.ts'
 import { type RecordedTap, RecordingFile, recorded } from '../tls/recording-file.ts'
 import { commonConfig } from '../tls/tls-flags.ts'
@@ -46,6 +47,15 @@ type Values = FlagValues<typeof CONNECT_FLAGS>
  */
 export async function connect(address: string, values: Values): Promise<void> {
   const target = targetOf(address)
+  mustBeDistinct(
+    [...writtenBoth(values), ['--dump', values.dump]],
+    [
+      ['--ca', values.ca],
+      ['--cert', values.cert],
+      ['--key', values.key],
+      ['--early-data', values['early-data']],
+    ],
+  )
   const early = values['early-data']
   const earlyData = early === undefined ? undefined : bytesOf('early-data', early)
   leaveNoCore()

@@ -5,6 +5,7 @@ import { newDataKey, sealBundle } from '../../sealed/bundle.ts'
 import { writeDataKey } from '../../sealed/credential.ts'
 import { node } from '../../tls13/crypto/node.ts'
 import { EMPTY } from '../../wire/index.ts'
+import { mustBeDistinct } from '../line/distinct.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { write } from '../terminal/output.ts'
 import { readDataKey } from './key-file.ts'
@@ -27,6 +28,13 @@ export async function seal(path: string, options: SealOptions): Promise<void> {
   const shows = options['show-key']
   if (recipients.length === 0 && !shows && options['key-file'] === undefined)
     throw new UsageError('seal needs a --recipient, or --show-key: otherwise there is no key to open it with')
+  mustBeDistinct(
+    [['--output', options.output]],
+    [
+      ['the source', path],
+      ['--key-file', options['key-file']],
+    ],
+  )
   const source = readSource(path, entry)
   const name = options.name ?? source.name
   if (!/^[a-z0-9-]{1,63}$/.test(name)) throw new UsageError('--name must be 1 to 63 of a-z, 0-9 and -')

@@ -24,11 +24,12 @@ import type { Listener } from '../../transport/listener.ts'
 import { secure } from '../../transport/secure.ts'
 import { runServer } from '../../transport/server.ts'
 import type { Transport } from '../../transport/transport.ts'
+import { mustBeDistinct } from '../line/distinct.ts'
 import { type FlagValues, wholeNumber } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { note, outlastOutput, say } from '../terminal/output.ts'
 import { CaptureFile, captured } from '../tls/capture-file.ts'
-import { textOf } from '../tls/file.ts'
+import { textOf, writtenBoth } from '../tls/file.ts'
 import { RecordingFile } from '../tls/recording-file.ts'
 import { letLookOn } from '../tls/spectator.ts'
 import { commonConfig } from '../tls/tls-flags.ts'
@@ -51,6 +52,12 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
   const memory = new MemoryBudget(
     wholeNumber('memory', values.memory ?? String(DEFAULT_MEMORY), 0, Number.MAX_SAFE_INTEGER),
   )
+  const given = (name: string, files: readonly string[] = []) => files.map(file => [name, file] as const)
+  mustBeDistinct(writtenBoth(values), [
+    ...given('--cert', values.cert),
+    ...given('--key', values.key),
+    ['--client-ca', values['client-ca']],
+  ])
   leaveNoCore()
   const config = await serverConfig(values)
   const host = values.host ?? '127.0.0.1'

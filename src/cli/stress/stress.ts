@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { mustBeDistinct, type NamedFile } from '../line/distinct.ts'
 import { type FlagValues, wholeNumber } from '../line/flags.ts'
 import { CommandError, STATUS } from '../line/usage-error.ts'
 import { say } from '../terminal/output.ts'
@@ -44,6 +45,12 @@ export async function stressed(
   stop: AbortSignal,
   onBegin: () => void = () => {},
 ): Promise<{ readonly report: string; readonly tolerable: boolean }> {
+  const read: NamedFile[] = [
+    ['--mix', values.mix],
+    ['--ca', values.ca],
+    ['--data', /^@(.+)/s.exec(values.data ?? '')?.[1]],
+  ]
+  mustBeDistinct([['--hdr', values.hdr]], read)
   const plan = planOf(addresses, values)
   const workers = wholeNumber('workers', values.workers ?? '1', 1, 64)
   const threads = Math.min(workers, plan.connections)
