@@ -1,6 +1,7 @@
 import { fromHex } from '../wire/index.ts'
 import { Capture } from './capture.ts'
 import type { Side } from './event.ts'
+import { faultOf } from './shape.ts'
 
 /*
  * A recording: connections as they were read along, as one JSON text (docs/recordings.md). Bytes are lower
@@ -157,11 +158,15 @@ export interface RecordedState extends Recorded, RecordedFields {
   readonly bytes: Hex
 }
 
+/** Characters of a recording at most: twice what one of ours may have. */
+export const LONGEST: number = 2 ** 28
+
 /**
  * A recording out of its text. What stands in it may come from anywhere: it is looked at as far as the page
  * depends on it. @throws RangeError it is none; the message is one line
  */
 export function readRecording(text: string): Recording {
+  if (text.length > LONGEST) throw new RangeError(`this recording has more than ${LONGEST} characters`)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -173,83 +178,12 @@ export function readRecording(text: string): Recording {
     throw new RangeError(`this is no recording: "format" is not "${RECORDING_FORMAT}"`)
   if (version !== RECORDING_VERSION)
     throw new RangeError(
-      `this recording has version ${String(version)}; version ${RECORDING_VERSION} is known`,
+      `this recording has version ${String(JSON.stringify(version)).slice(0, 40)}; ` +
+        `version ${RECORDING_VERSION} is known`,
     )
-  const fault = faultIn(value, RECORDING, 'the recording')
+  const fault = faultOf(value)
   if (fault !== undefined) throw new RangeError(fault)
   return value as Recording
-}
-
-/** A shape: a kind of value; `?` behind it: it may be missing. */
-type Shape = string | readonly [Shape] | Readonly<{ [name: string]: Shape }> | ((value: object) => Shape)
-
-const BYTES = 'hex'
-const AT = { at: 'number' } as const
-const FIELDS = {
-  fields: [{ offset: 'number', length: 'number', depth: 'number', name: 'string', notation: 'string' }],
-} as const
-const STEPS: Readonly<Record<string, Shape>> = {
-  'HKDF-Extract': {
-    salt: { from: 'string', bytes: BYTES },
-    ...{ hash: 'string', from: 'string?', input: { what: 'string', bytes: 'hex?' } },
-  },
-  'HKDF-Expand-Label': {
-    ...{ hash: 'string', from: 'string', label: 'string', context: { what: 'string', bytes: BYTES } },
-    info: { bytes: BYTES, ...FIELDS },
-  },
-}
-const EVENTS: Readonly<Record<string, Shape>> = {
-  record: { ...AT, side: 'side', index: 'number', bytes: BYTES, type: 'string', content: BYTES },
-  message: { ...AT, side: 'side', type: 'string', bytes: BYTES, ...FIELDS },
-  alert: { ...AT, side: 'side', bytes: BYTES, text: 'string' },
-  secret: {
-    ...AT,
-    ...{ name: 'string', secret: BYTES },
-    step: (step: object) => STEPS[(step as { operation: string }).operation] ?? 'an operation of HKDF',
-  },
-  keys: { ...AT, side: 'side', secret: 'string', aead: 'string', key: BYTES, iv: BYTES },
-  gap: { ...AT, side: 'side', length: 'number', reason: 'string', bytes: 'hex?' },
-}
-const RECORDING: Shape = {
-  ...{ title: 'string', unrecorded: 'number?' },
-  connections: [
-    {
-      ...{ title: 'string', side: 'side', leftOut: 'number', keyLog: ['string'] },
-      events: [(event: object) => EVENTS[(event as { kind: string }).kind] ?? 'an event of a known kind'],
-      states: [{ at: 'number', when: 'string', bytes: BYTES, ...FIELDS }],
-    },
-  ],
-}
-
-function faultIn(value: unknown, shape: Shape, where: string): string | undefined {
-  if (typeof shape === 'string') return isOf(value, shape) ? undefined : `${where} is not ${shape}`
-  if (typeof value !== 'object' || value === null) return `${where} is missing`
-  if (typeof shape === 'function') return faultIn(value, shape(value), where)
-  if (isList(shape)) {
-    if (!Array.isArray(value)) return `${where} is no list`
-    for (const [index, one] of value.entries()) {
-      const fault = faultIn(one, shape[0], `${where}[${index}]`)
-      if (fault !== undefined) return fault
-    }
-    return undefined
-  }
-  for (const [name, inner] of Object.entries(shape)) {
-    const fault = faultIn((value as Record<string, unknown>)[name], inner, `${where}: ${name}`)
-    if (fault !== undefined) return fault
-  }
-  return undefined
-}
-
-function isList(shape: Shape): shape is readonly [Shape] {
-  return Array.isArray(shape)
-}
-
-function isOf(value: unknown, kind: string): boolean {
-  if (kind.endsWith('?')) return value === undefined || isOf(value, kind.slice(0, -1))
-  if (kind === 'hex') return typeof value === 'string' && /^([0-9a-f]{2})*$/.test(value)
-  if (kind === 'side') return value === 'client' || value === 'server'
-  if (kind === 'number') return Number.isSafeInteger(value) && (value as number) >= 0
-  return kind === 'string' && typeof value === 'string'
 }
 
 /** What went over the connections, as a file that Wireshark opens decrypted (pcapng). */

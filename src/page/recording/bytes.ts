@@ -4,6 +4,10 @@ import { element } from '../dom.ts'
 /** Bytes of a field that its row shows; all of them are marked above. */
 const BESIDE = 24
 
+/** Fields that are listed, and bytes that are shown; more make a page slow. */
+const LISTED = 4000
+const SHOWN = 65_536
+
 /** Hexadecimal with room between bytes, so that it breaks into lines anywhere. */
 export function spaced(bytes: Hex): string {
   return bytes.replace(/..(?=.)/g, '$& ')
@@ -20,10 +24,12 @@ export class HexView {
   readonly node = element('p', { class: 'hex', tabindex: '0', role: 'group' })
   readonly #bytes: Hex
   readonly #edges: readonly Span[]
+  readonly #more: number
 
   /** @param label what these bytes are @param edges what is no content, as a header */
   constructor(bytes: Hex, label: string, edges: readonly Span[] = []) {
-    this.#bytes = bytes
+    this.#bytes = bytes.slice(0, 2 * SHOWN)
+    this.#more = bytes.length / 2 - SHOWN
     this.#edges = edges
     this.node.setAttribute('aria-label', label)
     this.mark(undefined)
@@ -37,7 +43,8 @@ export class HexView {
     const cuts = [...this.#edges, ...(span === undefined ? [] : [span])].flatMap(({ from, to }) => [from, to])
     const ends = [...new Set([0, ...cuts, this.#bytes.length / 2])].sort((one, other) => one - other)
     const parts = ends.slice(1).map((to, index) => this.#part({ from: ends[index]!, to }, span))
-    this.node.replaceChildren(...parts.flatMap(part => [part, ' ']))
+    const more = this.#more > 0 ? [`… and ${this.#more} bytes more`] : []
+    this.node.replaceChildren(...parts.flatMap(part => [part, ' ']), ...more)
     const marked = this.node.querySelector('mark')
     if (marked !== null) this.node.scrollTop = marked.offsetTop - this.node.offsetTop - 24
   }
@@ -61,7 +68,7 @@ export function annotated(bytes: Hex, { fields, stopped }: RecordedFields, label
     pressed?.setAttribute('aria-pressed', 'true')
     view.mark(again ? undefined : { from: offset, to: offset + length })
   }
-  const rows = fields.map(field => {
+  const rows = fields.slice(0, LISTED).map(field => {
     const button = element('button', { type: 'button', 'aria-pressed': 'false', title: field.notation })
     button.textContent = field.name
     button.style.marginLeft = `${field.depth * 0.7}rem`
@@ -88,6 +95,7 @@ export function annotated(bytes: Hex, { fields, stopped }: RecordedFields, label
         element('tbody', {}, ...rows),
       ),
     ),
+    ...(fields.length > LISTED ? [element('p', {}, `and ${fields.length - LISTED} fields more`)] : []),
     ...(stopped === undefined ? [] : [element('p', { class: 'fault' }, `It stopped ${stopped}`)]),
   ]
 }

@@ -1,4 +1,4 @@
-import { type Recording, readRecording } from '../../trace/recording.ts'
+import { LONGEST, type Recording, readRecording } from '../../trace/recording.ts'
 import { byId, element } from '../dom.ts'
 import { showRecords } from './records.ts'
 import { showSchedule, showSecret } from './schedule.ts'
@@ -19,28 +19,41 @@ class RecordingPage {
 
   constructor() {
     const file = byId<HTMLInputElement>('file')
-    file.addEventListener('change', () => void file.files?.[0]?.text().then(text => this.open(text)))
+    file.addEventListener('change', () => void this.#take(file.files?.[0]))
     document.addEventListener('dragover', event => event.preventDefault())
     document.addEventListener('drop', event => {
       event.preventDefault()
-      void event.dataTransfer?.files[0]?.text().then(text => this.open(text))
+      void this.#take(event.dataTransfer?.files[0])
     })
     this.#choice.addEventListener('change', () => this.#show(Number(this.#choice.value)))
     const inside = byId('recording').textContent ?? ''
     if (inside.trim() !== '') this.open(inside)
   }
 
-  /** Shows a recording, or says why it is none. */
-  open(text: string): void {
-    const fault = byId('fault')
+  async #take(file: File | undefined): Promise<void> {
+    if (file === undefined) return
+    // A recording has one byte for each of its characters, as a rule.
+    if (file.size > LONGEST) return say(`${file.name} is too large for a recording: ${file.size} bytes`)
     try {
-      this.#recording = readRecording(text)
-      fault.textContent = ''
+      this.open(await file.text())
     } catch (error) {
-      fault.textContent = (error as Error).message
-      return
+      say(`${file.name} cannot be read: ${(error as Error).message}`)
     }
-    const { title, connections, unrecorded = 0 } = this.#recording
+  }
+
+  /** Shows a recording, or says why it is none, or cannot be shown. */
+  open(text: string): void {
+    try {
+      this.#opened(readRecording(text))
+      say('')
+    } catch (error) {
+      say((error as Error).message)
+    }
+  }
+
+  #opened(recording: Recording): void {
+    this.#recording = recording
+    const { title, connections, unrecorded = 0 } = recording
     const left = unrecorded === 0 ? '' : ` (${unrecorded} more connections had no room)`
     byId('title').textContent = `${title}${left}`
     document.title = `${title}: a recording`
@@ -54,7 +67,8 @@ class RecordingPage {
     )
     byId('choice').hidden = connections.length < 2
     for (const id of SECTIONS) byId(id).hidden = connections.length === 0
-    offerFiles(this.#recording, this.#page)
+    if (connections.length === 0) throw new RangeError('this recording has no connections')
+    offerFiles(recording, this.#page)
     // The last one is what the ones before were made for.
     this.#choice.value = String(connections.length - 1)
     this.#show(connections.length - 1)
@@ -67,6 +81,11 @@ class RecordingPage {
     showSchedule(connection)
     showStates(connection)
   }
+}
+
+/** What is wrong, in one line; empty: nothing. */
+function say(fault: string): void {
+  byId('fault').textContent = fault
 }
 
 // With a recording in it, it asks for nothing, wherever it lies.

@@ -4,6 +4,9 @@ import { byId, element, row } from '../dom.ts'
 import { annotated } from './bytes.ts'
 import { lazily } from './records.ts'
 
+/** Changes that are listed at most. */
+const LISTED = 2000
+
 /** Shows the states of a connection's session, and what has changed from each to the next. */
 export function showStates({ states, side, parcels = [] }: RecordedConnection): void {
   const none = element('p', {}, 'This recording has none: its connection ended before its handshake did.')
@@ -42,7 +45,9 @@ function changes(before: RecordedState, after: RecordedState): HTMLElement {
       element(
         'tbody',
         {},
-        ...found.map(one => row(one.path, one.before ?? 'not there', one.after ?? 'not there')),
+        ...found
+          .slice(0, LISTED)
+          .map(one => row(one.path, one.before ?? 'not there', one.after ?? 'not there')),
       ),
     ),
   )

@@ -19,7 +19,13 @@ export function offerFiles(recording: Recording, page: string): void {
   byId('takes').replaceChildren(
     ...files.map(([title, name, type, make]) => {
       const button = element('button', { type: 'button' }, title)
-      button.addEventListener('click', () => save(name, type, make()))
+      button.addEventListener('click', () => {
+        try {
+          save(name, type, make())
+        } catch (error) {
+          byId('fault').textContent = `${name} cannot be made: ${(error as Error).message}`
+        }
+      })
       return button
     }),
   )
