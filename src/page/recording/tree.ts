@@ -14,7 +14,7 @@ export interface Branch {
   readonly below: readonly Branch[]
 }
 
-/** Secrets that follow one from the other as branches; what follows beyond that stands beside the last one. */
+/** Secrets that follow one from the other as branches; what follows beyond that stands beside the last. */
 const DEEPEST = 24
 /** Secrets that are drawn at most. */
 const MOST = 2000
