@@ -11,6 +11,8 @@ const main = inside('dist/src/cli/main.js')
 
 if (existsSync(inside('src')) && existsSync(compiler)) {
   const options = ['-p', inside('tsconfig.build.json')]
+  // The first build takes the compiler a while, in which it says nothing.
+  if (!existsSync(main)) console.error('hotpotato: compiling; the first time takes up to a minute')
   const { status, error } = spawnSync(process.execPath, [compiler, ...options], { stdio: 'inherit' })
   if (error !== undefined) console.error(`hotpotato: the compiler cannot be started: ${error.message}`)
   process.exitCode = status ?? 1

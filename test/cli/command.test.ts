@@ -421,8 +421,8 @@ describe('up, when something is wrong', () => {
 
   it.each([
     ['deploy', 'deploy needs the name of a function'],
-    ['scale echo many', 'scale needs the name of a function and a number'],
-    ['move xyz echo-1', 'move needs the id of a connection'],
+    ['scale echo many', 'a number from 0 to 64; "many" does not fit'],
+    ['move xyz echo-1', 'by name; "xyz" does not fit'],
     ['restart echo', 'restart needs the word gateway'],
     ['verify - --as poem', '--as must be one of'],
     ['inspect', 'inspect needs a FILE'],

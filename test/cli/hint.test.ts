@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { hint } from '../../src/cli/platform/hint.ts'
+import { hint, noneRuns } from '../../src/cli/platform/hint.ts'
 
 const AS_SCRIPT = { npm_lifecycle_event: 'start' }
 
@@ -34,4 +37,20 @@ it('is what a shell takes, whatever a path has in it', () => {
   expect(hint('stop', "it's a file; rm -rf .yml", {})).toBe(
     "npx --no hotpotato stop --config 'it'\\''s a file; rm -rf .yml'",
   )
+})
+
+it('says that nothing runs, and in which folder it looked if that has no stack file', () => {
+  const [before, empty] = [process.cwd(), mkdtempSync(join(tmpdir(), 'hotpotato-hint-'))]
+  expect(noneRuns(undefined, {})).toBe('hotpotato is not running')
+  try {
+    process.chdir(empty)
+    expect(noneRuns(undefined, {})).toBe(
+      'hotpotato is not running in this folder, which has no hotpotato.yml',
+    )
+    expect(noneRuns('/elsewhere/hotpotato.yml', {})).toBe('hotpotato is not running')
+    expect(noneRuns(undefined, { HOTPOTATO_RUN_DIR: '/run' })).toBe('hotpotato is not running')
+  } finally {
+    process.chdir(before)
+    rmSync(empty, { recursive: true })
+  }
 })

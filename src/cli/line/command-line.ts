@@ -88,6 +88,8 @@ function check(name: string, { least, most, forms = [], needs }: Words, words: r
     const takes = most === 0 ? 'no names' : most === 1 ? 'one name' : `${most} names`
     throw new UsageError(`${name} takes ${takes}, and ${words[most]} is one too many`)
   }
-  if (words.length < least || !words.every((word, at) => forms[at]?.test(word) ?? true))
-    throw new UsageError(`${name} needs ${needs}`)
+  const misfit = words.find((word, at) => forms[at]?.test(word) === false)
+  if (misfit !== undefined)
+    throw new UsageError(`${name} needs ${needs}; ${JSON.stringify(misfit)} does not fit`)
+  if (words.length < least) throw new UsageError(`${name} needs ${needs}`)
 }

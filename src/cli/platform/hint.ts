@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { CONFIGURATION } from './configuration.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -24,6 +25,16 @@ export function hint(command: string, config: string | undefined, variables: Var
   const file = config === undefined || config === CONFIGURATION ? '' : ` --config ${quoted(config)}`
   const byScript = file === '' && script !== undefined && Object.hasOwn(SCRIPT_NAMES, script)
   return `${prefix}${(byScript ? SCRIPTS[command] : undefined) ?? `npx --no hotpotato ${command}`}${file}`
+}
+
+/**
+ * That no platform runs. One that was started in another folder is not found from here: that is said where the
+ * folder has no stack file, and nothing else names the platform. @param config, variables as {@link hint}
+ */
+export function noneRuns(config: string | undefined, variables: Variables): string {
+  const { HOTPOTATO_RUN_DIR: place = '' } = variables
+  const elsewhere = config === undefined && place === '' && !existsSync(CONFIGURATION)
+  return `hotpotato is not running${elsewhere ? ` in this folder, which has no ${CONFIGURATION}` : ''}`
 }
 
 /** The scripts by which a user may have started this process. */

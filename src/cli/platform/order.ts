@@ -6,7 +6,7 @@ import { say, warn } from '../terminal/output.ts'
 import { Progress } from '../terminal/progress.ts'
 import { readRunDirectory } from './configuration.ts'
 import { type Command, PlatformEndedError, type Refusal, sendCommand } from './control-socket.ts'
-import { hint } from './hint.ts'
+import { hint, noneRuns } from './hint.ts'
 import { misnamed } from './orders.ts'
 import { controlSocket } from './run-directory.ts'
 
@@ -27,7 +27,7 @@ export function runDirectoryOf({ config }: Pick<Chosen, 'config'>): string {
 
 /** What is said where a platform is needed and none runs. */
 export function notRunning(config: string | undefined): string {
-  return `hotpotato is not running; start it with ${hint('up', config, process.env)}`
+  return `${noneRuns(config, process.env)}; start it with ${hint('up', config, process.env)}`
 }
 
 /**

@@ -52,7 +52,8 @@ function check(directory: string): void {
   const { uid, mode } = found
   const own = process.geteuid?.()
   if (!found.isDirectory()) throw unusable(directory, new Error('it is not a directory'))
-  if ((mode & 0o077) !== 0 || uid !== own)
+  if (uid !== own) throw unusable(directory, new Error(`it belongs to another user (${uid})`))
+  if ((mode & 0o077) !== 0)
     throw new CommandError(
       `the run directory ${directory} must be accessible to you alone: ` +
         'chmod 700 it, or choose another HOTPOTATO_RUN_DIR',

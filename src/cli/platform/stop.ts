@@ -3,6 +3,7 @@ import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { CommandError } from '../line/usage-error.ts'
 import { say } from '../terminal/output.ts'
 import { PlatformEndedError, sendCommand } from './control-socket.ts'
+import { noneRuns } from './hint.ts'
 import { runDirectoryOf } from './order.ts'
 import { controlSocket } from './run-directory.ts'
 import type { PlatformStatus } from './status.ts'
@@ -13,7 +14,7 @@ const PATIENCE = 30_000
 
 /** Ends the platform, if it runs, and says so. @throws ConfigError */
 export async function stopPlatform(config: string | undefined): Promise<void> {
-  say((await stop(controlSocket(runDirectoryOf({ config })))) ? 'stopped' : 'hotpotato is not running')
+  say((await stop(controlSocket(runDirectoryOf({ config })))) ? 'stopped' : noneRuns(config, process.env))
 }
 
 /**
@@ -23,7 +24,7 @@ export async function stopPlatform(config: string | undefined): Promise<void> {
 export async function takeDown(config: string | undefined): Promise<void> {
   const socket = controlSocket(runDirectoryOf({ config }))
   const status = (await sendCommand(socket, 'status')) as PlatformStatus | undefined
-  if (status === undefined || !(await stop(socket))) return say('hotpotato is not running')
+  if (status === undefined || !(await stop(socket))) return say(noneRuns(config, process.env))
   const pids = [status.pid, ...status.members.flatMap(({ pid }) => (pid === undefined ? [] : [pid]))]
   const end = SYSTEM_CLOCK.steady() + PATIENCE
   for (;;) {

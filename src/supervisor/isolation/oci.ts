@@ -176,7 +176,9 @@ function check({ uids, native }: Circumstances): Problem | undefined {
   } catch (error) {
     return {
       what: `no container can be started here (${(error as Error).message})`,
-      remedy: 'start hotpotato as root, or allow user namespaces, or choose isolation: sandbox',
+      remedy: mayChangeUser()
+        ? 'mend what it says, or choose isolation: sandbox'
+        : 'start hotpotato as root, or allow user namespaces, or choose isolation: sandbox',
     }
   }
 }
