@@ -418,7 +418,7 @@ describe('the gateway', () => {
     expect((await established.request('/')).status).toBe(200)
     await established.close()
     expect(await command('restart', 'echo')).toBe(
-      'restart needs the word gateway; for containers there is deploy\n',
+      'restart needs the word gateway; for containers there is deploy; "echo" does not fit\n',
     )
   })
 
