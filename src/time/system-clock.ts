@@ -8,7 +8,8 @@ import { TimerWheel } from './timer-wheel.ts'
  */
 const BEGINNING = Number(process.hrtime.bigint()) / 1e6 - performance.now()
 
-/** The longest that Node waits, in milliseconds. */
+/** The shortest and the longest that Node waits, in milliseconds. From Node 24 on it warns of less than 0. */
+const SHORTEST = 1
 const LONGEST = 2 ** 31 - 1
 
 /**
@@ -34,7 +35,7 @@ const wheel = new TimerWheel({
   wake: at => {
     clearTimeout(timer)
     NONE.runInAsyncScope(() => {
-      timer = setTimeout(() => turn(at), Math.min(LONGEST, Math.ceil(at - now())))
+      timer = setTimeout(() => turn(at), Math.min(LONGEST, Math.max(SHORTEST, Math.ceil(at - now()))))
     })
     if (!held) timer?.unref()
   },

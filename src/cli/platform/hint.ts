@@ -28,8 +28,8 @@ export function hint(command: string, config: string | undefined, variables: Var
 }
 
 /**
- * That no platform runs. One that was started in another folder is not found from here: that is said where the
- * folder has no stack file, and nothing else names the platform. @param config, variables as {@link hint}
+ * That no platform runs. One that was started in another folder is not found from here: that is said where
+ * the folder has no stack file, and nothing else names the platform. @param config, variables as {@link hint}
  */
 export function noneRuns(config: string | undefined, variables: Variables): string {
   const { HOTPOTATO_RUN_DIR: place = '' } = variables
