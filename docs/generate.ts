@@ -158,9 +158,10 @@ ${code(describe(LoanAnswer))}
 ## TCP connections
 
 What one host's kernel says of a connection, so that the kernel of another one can go on with it
-([hosts.md](hosts.md)). It has a version of its own, ${TCP_VERSION}, and is refused under any other. Each
-queue has at most ${QUEUE_LIMIT} bytes. Ports are not 0, a segment has at least 88 bytes, no window is shifted
-by more than 14 bits. Golden states are in \`vectors/transfer/tcp-v1.json\`.
+([hosts.md](hosts.md#tcp-connections-themselves)). It has a version of its own, ${TCP_VERSION}, and is refused
+under any other. Each queue has at most ${QUEUE_LIMIT} bytes. Ports are not 0, a segment has
+at least 88 bytes, no window is shifted by more than 14 bits. Golden states are in
+\`vectors/transfer/tcp-v1.json\`.
 
 ${code(describe(TcpState))}
 `

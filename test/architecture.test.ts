@@ -54,9 +54,10 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   supervisor: [...CORE.filter(layer => !FOR_CONTAINERS.has(layer)), 'stack'],
   acme: ['wire', 'time', 'tls13', 'transport', 'client', 'platform', 'certificates'],
   hosts: ['wire', 'time', 'tls13', 'transport', 'transfer', 'client', 'platform', 'certificates'],
+  netd: ['wire', 'transfer', 'platform'],
   // What it knows of the supervisor is what it is told by it.
   page: ['wire', 'time', 'tls13', 'trace', 'supervisor'],
-  cli: [...CORE, 'client', 'sealed', 'acme', 'stack', 'supervisor', 'trace'],
+  cli: [...CORE, 'client', 'sealed', 'acme', 'stack', 'supervisor', 'trace', 'netd'],
 }
 
 /** The gateway holds no key: of TLS it knows how to read a ClientHello and how to refuse one. */
@@ -84,7 +85,9 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [
     /^koffi$/,
     [
-      ...['become', 'epoll', 'inherited', 'libc'].map(name => `src/transfer/native/${name}.ts`),
+      ...['become', 'capabilities', 'epoll', 'inherited', 'libc', 'sockets'].map(
+        name => `src/transfer/native/${name}.ts`,
+      ),
       'src/tls13/crypto/evp/bindings.ts',
     ],
   ],

@@ -15,6 +15,7 @@ export const TABLE: Table = [
       restart: () => import('./commands/platform/restart.ts'),
       ui: () => import('./commands/platform/ui.ts'),
       demo: () => import('./commands/platform/demo.ts'),
+      netd: () => import('./commands/platform/netd.ts'),
     },
   },
   {

@@ -140,6 +140,8 @@ const CASES: Readonly<Record<string, Case>> = {
     terminal: ['remove hello', /ended hello-\d/],
     pipe: ['remove greet --file', /took greet out of /],
   },
+  // With the rights it needs it goes on until a signal: test/hosts/netd.test.ts.
+  netd: both('netd --ports 0', /--ports takes ports from 1 to 65535, not 0/, 2),
   stop: both('stop', /stopped|hotpotato is not running/),
   down: both('down', /stopped|hotpotato is not running/),
   demo: {
