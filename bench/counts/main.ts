@@ -1,22 +1,25 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { letReadersGo } from '../harness/output.ts'
 import { figure, table } from '../harness/table.ts'
 import type { Mover } from '../rig/one-process.ts'
 import type { MoveCounts } from './moves.ts'
+import { systemCalls } from './system-calls.ts'
 import { touched } from './touched.ts'
 
 const MOVES = fileURLToPath(new URL('./moves.js', import.meta.url))
 /** Room for all that a run makes: then nothing is collected while the heap is looked at. */
 const FLAGS = ['--expose-gc', '--max-semi-space-size=256', '--min-semi-space-size=256']
-const USAGE = `usage: npm run bench:counts
+const QUICK = process.argv.includes('--quick')
+/** Moves that are counted; drains have 500 connections each. */
+const COUNTED = QUICK ? 500 : 1000
+const USAGE = `usage: npm run bench:counts [-- --quick]
 
 Counts what one move calls and makes, beside the floor of this runtime, and what an idle connection does that
-is handed over with many others. It takes a minute, knows no options and keeps no file: counts are the same on
-every machine.`
+is handed over with many others. It takes half a minute, and on a busy machine some minutes; it says what it is
+at, and keeps no file: counts are the same on every machine.
+
+  --quick  fewer moves, and no look at the pages that they touch`
 /** What the client calls of it, in either: it seals, opens and sends. */
 const CLIENT: Readonly<Record<string, number>> = { 'foreign calls': 11, 'system calls': 3 }
 /** What is counted, and what is to be reached without the client. */
@@ -37,10 +40,10 @@ const GOALS: Readonly<Record<string, number | undefined>> = {
  * busy the machine is.
  */
 async function main(): Promise<void> {
-  const [word] = process.argv.slice(2)
-  if (word !== undefined) {
-    const help = word === '--help'
-    process[help ? 'stdout' : 'stderr'].write(`${help ? '' : `${word} is not known here\n\n`}${USAGE}\n`)
+  const odd = process.argv.slice(2).find(word => word !== '--quick')
+  if (odd !== undefined) {
+    const help = odd === '--help'
+    process[help ? 'stdout' : 'stderr'].write(`${help ? '' : `${odd} is not known here\n\n`}${USAGE}\n`)
     process.exitCode = help ? 0 : 2
     return
   }
@@ -77,12 +80,22 @@ async function countsOf(mover: Mover | 'drains'): Promise<{
   readonly byName: MoveCounts['byName']
 }> {
   const words = mover === 'platform' ? [] : [mover]
-  const { foreignCalls, typedArrays, timers, byName } = moves(1000, ...words)
-  const { heapBytes } = moves(1000, 'uncounted', ...words)
-  const pages = mover === 'drains' ? undefined : await touched(mover)
+  const at = (what: string): void => void process.stderr.write(`${mover}: ${what}\n`)
+  at('foreign calls, typed arrays and timers')
+  const { foreignCalls, typedArrays, timers, byName } = moves(...words)
+  at('bytes on the heap')
+  const { heapBytes } = moves('uncounted', ...words)
+  at('system calls')
+  const called = await systemCalls(
+    [...FLAGS, MOVES, String(COUNTED), 'uncounted', 'stepped', ...words],
+    COUNTED,
+  )
+  const looks = mover !== 'drains' && !QUICK
+  if (looks) at('pages of memory')
+  const pages = looks ? await touched(mover) : undefined
   const counts = {
     'foreign calls': foreignCalls,
-    'system calls': systemCalls(words),
+    'system calls': called,
     'typed arrays': typedArrays,
     'bytes on the heap': heapBytes,
     timers,
@@ -92,31 +105,22 @@ async function countsOf(mover: Mover | 'drains'): Promise<{
   return { counts, byName }
 }
 
-function moves(count: number, ...words: readonly string[]): MoveCounts {
-  const out = execFileSync(process.execPath, [...FLAGS, MOVES, String(count), ...words], { encoding: 'utf8' })
-  return JSON.parse(out) as MoveCounts
-}
+/** A busy machine may not let a process go on for seconds, and a move that takes so long is given up. */
+const TRIES = 3
 
-/** Of all threads, from two runs of which one has a thousand moves more; undefined without `strace`. */
-function systemCalls(words: readonly string[]): number | undefined {
-  const directory = mkdtempSync(join(tmpdir(), 'hotpotato-counts-'))
-  try {
-    const [few, many] = [1000, 2000].map(count => {
-      const file = join(directory, String(count))
-      const program = [process.execPath, ...FLAGS, MOVES, String(count), 'uncounted', ...words]
-      const { error } = spawnSync('strace', ['-f', '-c', '-o', file, ...program], { stdio: 'ignore' })
-      if (error !== undefined) return undefined
-      return Number(/(\d+)(?:\s+\d+)? total$/m.exec(readFileSync(file, 'latin1'))?.[1])
-    })
-    if (few === undefined || many === undefined) {
-      process.stderr.write('system calls: skipped, because there is no strace (Debian package strace)\n')
-      return undefined
-    }
-    return (many - few) / 1000
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
+function moves(...words: readonly string[]): MoveCounts {
+  const program = [...FLAGS, MOVES, String(COUNTED), ...words]
+  for (let tries = 1; ; tries++) {
+    const { stdout, stderr, status } = spawnSync(process.execPath, program, { encoding: 'utf8' })
+    if (status === 0) return JSON.parse(stdout) as MoveCounts
+    const reason = /^\w*Error: .*$/m.exec(stderr)?.[0] ?? `it ended with ${status}`
+    if (tries === TRIES) throw new Error(`moves could not be counted, ${TRIES} times: ${reason}`)
+    process.stderr.write(`once more, because of ${reason}\n`)
   }
 }
 
 letReadersGo()
-await main()
+await main().catch((error: Error) => {
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 1
+})

@@ -1,3 +1,4 @@
+import { readSync, writeSync } from 'node:fs'
 import { count, reset } from './counter.ts'
 
 /** For one move, source, target and client together. */
@@ -20,19 +21,22 @@ const WARM_UP = 2000
 const CONNECTIONS = 500
 
 /*
- * `node moves.js MOVES [uncounted] [floor | drains | warm]`: makes so many moves in this process, of the
+ * `node moves.js MOVES [uncounted] [stepped] [floor | drains | warm]`: makes so many moves in this process, of the
  * platform or of the floor, and prints {@link MoveCounts} as JSON. `drains`: idle connections are handed over
- * together, from one host of the platform to the next. `warm`: the platform's hosts keep seats.
+ * together, from one host of the platform to the next. `warm`: the platform's hosts keep seats. `stepped`:
+ * it says `ready` when it is warm, and waits for a line before the moves, and for the input's end behind them.
  */
 const [, , asked = '1000', ...words] = process.argv
 const moves = Number(asked)
+const stepped = words.includes('stepped')
 // Before anything else is loaded: it binds foreign functions.
 const counts = words.includes('uncounted') ? undefined : count()
 let heap = 0
 let cpu = process.cpuUsage()
 const made = words.includes('floor') ? floorMoves() : words.includes('drains') ? drains() : platformMoves()
 const result = await made
-process.stdout.write(`${JSON.stringify(result)}\n`)
+writeSync(1, `${JSON.stringify(result)}\n`)
+if (stepped) waitForLine()
 process.exit()
 
 async function floorMoves(): Promise<MoveCounts> {
@@ -66,8 +70,17 @@ async function drains(): Promise<MoveCounts> {
   return resultOf()
 }
 
+/** In the kernel: moves that are underway cannot wait otherwise. */
+function waitForLine(): void {
+  readSync(0, Buffer.alloc(1))
+}
+
 function begin(): void {
   globalThis.gc?.()
+  if (stepped) {
+    writeSync(1, 'ready\n')
+    waitForLine()
+  }
   if (counts !== undefined) reset(counts)
   heap = process.memoryUsage().heapUsed
   cpu = process.cpuUsage()

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import type { MoveCounts } from '../../bench/counts/moves.ts'
+import { callsOf } from '../../bench/counts/system-calls.ts'
 import { referenced } from '../../bench/counts/touched.ts'
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
@@ -18,6 +19,18 @@ Referenced:           4 kB
 
 it('pages that were touched: code is what may be executed, also if it may be written', () => {
   expect(referenced(SMAPS)).toEqual({ code: 44, memory: 8 })
+})
+
+it.each([
+  ['with errors', '100.00   10.573539         321     32899      1607 total'],
+  ['without', '100.00    1.573539         321     32899           total'],
+  ['of an older strace', '100.00    1.573539                 32899        12 total'],
+])('system calls are added up by strace, %s', (_, total) => {
+  const head = '% time     seconds  usecs/call     calls    errors syscall'
+  expect(
+    callsOf(`${head}\n------\n 50.00    5.000000          12     12000           read\n${total}\n`),
+  ).toBe(32899)
+  expect(() => callsOf('')).toThrow('counted nothing')
 })
 
 const MOVES = fileURLToPath(new URL('../../dist/bench/counts/moves.js', import.meta.url))
