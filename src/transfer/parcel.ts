@@ -1,5 +1,5 @@
 import { freshServerState } from '../tls13/state.ts'
-import { EMPTY, Encoder, Scratch, wipe } from '../wire/index.ts'
+import { decode, EMPTY, Encoder, Scratch, wipe } from '../wire/index.ts'
 import { Return } from './consignments/return.ts'
 import { decodeEnvelope, Envelope, freshEnvelope, withEncoded } from './envelope.ts'
 import type { SealAssociated, Sealer } from './seal.ts'
@@ -81,6 +81,21 @@ export function sealReturn(
   } finally {
     // A request is in it.
     RETURN.clear()
+  }
+}
+
+/** Opens what {@link sealReturn} made. @throws SealError as {@link openEnvelope}; DecodeError */
+export function openReturn(
+  sealer: Sealer,
+  source: number,
+  session: SealAssociated,
+  sealed: Uint8Array,
+): Return {
+  const bytes = sealer.open(source, session, sealed, OPENED)
+  try {
+    return decode(Return, bytes)
+  } finally {
+    bytes.fill(0)
   }
 }
 

@@ -28,9 +28,10 @@ export function viewOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
   return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
 }
 
-/** Views of memory that is lent again and again, and the most bytes of such memory. */
-const lentViews = new Array<Uint8Array | undefined>(16).fill(undefined)
+/** The last views of memory that is lent again and again, and the most bytes of such memory. */
+const lentViews = new Array<Uint8Array>(8).fill(new Uint8Array(0))
 const LENT = 131_072
+let oldest = 0
 
 /**
  * The same for a borrower that looks at once: where the same memory is lent again, as that is which messages
@@ -40,13 +41,15 @@ export function lentView(bytes: Uint8Array, start: number, end: number): Uint8Ar
   const { buffer } = bytes
   const at = bytes.byteOffset + start
   const length = end - start
-  // Not by their ends: a view that begins later in another one ends where that does.
-  const place = (at + 3 * length) % lentViews.length
-  const last = lentViews[place]
-  if (last !== undefined && last.length === length && last.byteOffset === at && last.buffer === buffer)
-    return last
+  for (let i = 0; i < lentViews.length; i++) {
+    const last = lentViews[i]!
+    if (last.length === length && last.byteOffset === at && last.buffer === buffer) return last
+  }
   const view = new Uint8Array(buffer, at, length)
-  if (buffer.byteLength <= LENT) lentViews[place] = view
+  if (buffer.byteLength <= LENT) {
+    lentViews[oldest] = view
+    oldest = (oldest + 1) % lentViews.length
+  }
   return view
 }
 

@@ -97,13 +97,20 @@ function power(limit: number): string {
   return limit > 255 && Number.isInteger(bits) ? `2^${bits}-1` : String(limit)
 }
 
-/** `opaque NAME<floor..ceiling>`: a length and that many bytes. */
-export function opaque(floor: number, ceiling: number): Codec<Uint8Array> {
+/**
+ * `opaque NAME<floor..ceiling>`: a length and that many bytes.
+ * @param read how the bytes are read: `passing` where they do not last, as those of a request on its way
+ */
+export function opaque(
+  floor: number,
+  ceiling: number,
+  read: 'bytes' | 'passing' = 'bytes',
+): Codec<Uint8Array> {
   const size = lengthSize(ceiling)
   const { unfit, outside } = limits(floor, ceiling)
   return {
     notation: `opaque NAME<${floor}..${power(ceiling)}>`,
-    straight: straightOpaque(size, [floor, ceiling], unfit, outside),
+    straight: straightOpaque(size, [floor, ceiling], unfit, outside, read),
     write(writer, value) {
       if (value.length < floor || value.length > ceiling) unfit(value.length)
       writer.uint(value.length, size)
@@ -112,7 +119,7 @@ export function opaque(floor: number, ceiling: number): Codec<Uint8Array> {
     read(reader) {
       const length = reader.uint(size)
       if (length < floor || length > ceiling) reader.fail(outside(length))
-      return reader.bytes(length)
+      return reader[read](length)
     },
   }
 }

@@ -149,12 +149,13 @@ export function straightUint(size: number, maximum: number, unfit: Refuse): Stra
   }
 }
 
-/** Bytes behind their length. @param size bytes of the length */
+/** Bytes behind their length. @param size bytes of the length @param how they are read */
 export function straightOpaque(
   size: number,
   [floor, ceiling]: readonly [number, number],
   unfit: Refuse,
   outside: Complaint,
+  how: 'bytes' | 'passing',
 ): Straight {
   return {
     write: (code, value) =>
@@ -163,7 +164,7 @@ export function straightOpaque(
     read(code, target) {
       const length = code.name()
       const reading = readLength(code, length, size, [floor, ceiling], outside)
-      return `${reading} const ${target} = r.bytes(${length});`
+      return `${reading} const ${target} = r.${how}(${length});`
     },
   }
 }

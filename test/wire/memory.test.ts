@@ -157,3 +157,16 @@ describe('fields that need no memory of their own', () => {
     expect(lentView(new Uint8Array(100), 10, 20)).toHaveLength(10)
   })
 })
+
+it('bytes that do not last are copies in memory that is shared, short ones and long ones', () => {
+  const codec = opaque(0, 4000, 'passing')
+  for (const length of [0, 64, 65, 2000, 3000]) {
+    const input = encode(codec, new Uint8Array(length).fill(7))
+    const [one, other] = [decode(codec, input), decode(codec, input)]
+    input.fill(1)
+    one.fill(9)
+    expect(one).toHaveLength(length)
+    expect(other).toEqual(new Uint8Array(length).fill(7))
+    expect(Object.getPrototypeOf(other)).toBe(Uint8Array.prototype)
+  }
+})

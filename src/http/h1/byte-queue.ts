@@ -71,10 +71,14 @@ export class ByteQueue {
 
   /** A copy of everything queued, for what does not last. */
   copy(): Uint8Array {
+    // A short slice lies in the engine's heap, where a key cannot be wiped.
+    return this.length > SHORT ? plain(this.bytes).slice(this.start, this.end) : this.passing()
+  }
+
+  /** The same for what is encoded at once: memory of its own would cost ten times what the copy does. */
+  passing(): Uint8Array {
     const { bytes, start, end, length } = this
     if (length === 0) return EMPTY
-    // A short slice lies in the engine's heap, where a key cannot be wiped.
-    if (length > SHORT) return plain(bytes).slice(start, end)
     const copy = fresh(length)
     copyInto(copy, bytes, start, end)
     return copy

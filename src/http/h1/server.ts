@@ -329,7 +329,7 @@ export class H1Server {
   export(reads = false): H1State {
     if (!this.idle && !this.pausable(reads)) throw new Error('neither between messages nor within one')
     if (this.#queue.length > INBOUND_CEILING) throw new Error('too many bytes received to be exported')
-    const state = { requestsServed: this.#requestsServed, inbound: this.#queue.copy() }
+    const state = { requestsServed: this.#requestsServed, inbound: this.#queue.passing() }
     if (this.#exchange === undefined) return state
     return {
       ...state,

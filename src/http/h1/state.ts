@@ -40,7 +40,7 @@ export const INBOUND_CEILING = 2 ** 24 - 1
 export const h1State: Struct<Omit<H1State, 'response' | 'upload'>> = struct('H1State', {
   requestsServed: uint32,
   /** Secret: what clients say in it is theirs, and it may be a key. */
-  inbound: secret(opaque(0, INBOUND_CEILING)),
+  inbound: secret(opaque(0, INBOUND_CEILING, 'passing')),
 })
 
 /** The fields of a request. Their characters are bytes (ISO 8859-1); here they are UTF-8. */

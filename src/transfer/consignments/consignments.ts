@@ -4,11 +4,11 @@ import type { Consignment, RefusalReason } from '../control.ts'
 import { EnvelopeError } from '../envelope.ts'
 import { Hibernated } from '../hibernated.ts'
 import { TakeOver } from '../leg.ts'
-import { openEnvelope, type Parcel } from '../parcel.ts'
+import { openEnvelope, openReturn, type Parcel } from '../parcel.ts'
 import { RelayedState } from '../relay-state.ts'
 import { type SealAssociated, SealError, type Sealer } from '../seal.ts'
 import type { Descriptor } from '../stream.ts'
-import { Return } from './return.ts'
+import type { Return } from './return.ts'
 
 /** What becomes of a connection that arrived: accepted if the receiver takes it, otherwise the reason. */
 export type Arrival = { readonly reason: RefusalReason; readonly detail: string } | undefined
@@ -72,12 +72,12 @@ export function openConsignment(
         return { reason: 'descriptor', detail: `${companions.length} connections for ${live} upstreams` }
       return handlers.parcel({ envelope, descriptor: first!, companions }, from)
     }
-    const opened = sealer.open(from, message, message.sealed)
     if (message.kind === 'return') {
       const { returned: take } = handlers
-      const state = decode(Return, opened)
+      const state = openReturn(sealer, from, message, message.sealed)
       return take === undefined ? noTaker('keeps nothing of connections') : take(state, message, from)
     }
+    const opened = sealer.open(from, message, message.sealed)
     if (message.kind === 'takeOver') {
       const { takeOver: take } = handlers
       const state = decode(TakeOver, opened)
