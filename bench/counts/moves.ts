@@ -22,10 +22,10 @@ const CONNECTIONS = 500
 
 /*
  * `node moves.js MOVES [uncounted] [stepped] [floor | drains | warm]`: makes so many moves in this process,
- * of the platform or of the floor, and prints {@link MoveCounts} as JSON. `drains`: idle connections are handed
- * over together, from one host of the platform to the next. `warm`: the platform's hosts keep seats. `stepped`:
- * it says `ready` when it is warm, and waits for a line before the moves, and for the input's end behind
- * them.
+ * of the platform or of the floor, and prints {@link MoveCounts} as JSON. `drains`: idle connections are
+ * handed over together, from one host of the platform to the next. `warm`: the platform's hosts keep seats.
+ * `stepped`: it says `ready` when it is warm, and waits for a line before the moves, and for the input's end
+ * behind them.
  */
 const [, , asked = '1000', ...words] = process.argv
 const moves = Number(asked)
