@@ -155,6 +155,8 @@ export interface RecordedGap extends Recorded {
 export interface RecordedState extends Recorded, RecordedFields {
   /** When that was, in words. */
   readonly when: string
+  /** Whose it is; undefined: of the side that the connection names. */
+  readonly side?: Side
   readonly bytes: Hex
 }
 

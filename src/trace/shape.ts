@@ -72,7 +72,7 @@ const EVENTS: ReadonlyMap<unknown, Shape> = new Map<unknown, Shape>([
   ['keys', { ...AT, side: 'side', secret: 'string', aead: 'string', key: BYTES, iv: BYTES }],
   ['gap', { ...AT, side: 'side', length: 'number', reason: 'string', 'bytes?': BYTES }],
 ])
-const STATE = { at: 'number', when: 'string', ...FIELDS } as const
+const STATE = { at: 'number', when: 'string', 'side?': 'side', ...FIELDS } as const
 const RECORDING: Shape = {
   ...{ title: 'string', 'unrecorded?': 'number' },
   connections: [

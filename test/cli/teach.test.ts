@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Classroom } from '../../src/cli/teach/classroom.ts'
 import { LESSONS } from '../../src/cli/teach/lessons.ts'
 import type { Taught } from '../../src/cli/teach/school.ts'
+import { differences } from '../../src/trace/difference.ts'
 import { type RecordedConnection, readRecording } from '../../src/trace/recording.ts'
 import { descendantsOf, eventually, hotpotato, MAIN, Platform } from '../support/platform.ts'
 import { Teaching } from '../support/teach.ts'
@@ -26,7 +27,7 @@ functions: { echo: { hosts: [echo.local] }, hello: {} }
 let platform: Platform
 let teaching: Teaching
 beforeAll(async () => {
-  platform = await Platform.start({ config: CONFIG })
+  platform = await Platform.start({ config: CONFIG, args: ['--teach'] })
   teaching = await Teaching.open(platform.directory)
 })
 afterAll(async () => {
@@ -65,6 +66,17 @@ describe('each lesson shows what it says', () => {
         const answers = said(last)
         expect(answers).toMatch(/x-hotpotato-container: hello-1[\s\S]*x-hotpotato-container: echo-1/)
         expect(messages(last).filter(type => type === 'client_hello').length).toBe(1)
+        const states = last.states.map(({ when, side = 'client' }) => `${side} ${when}`)
+        expect(states).toEqual([
+          'client after the handshake',
+          'client after the last answer',
+          'server before the move, in hello-1',
+          'server after the move, in echo-1',
+        ])
+        // It is the same session: two requests apart in numbers, and in nothing else.
+        const changed = differences(last.states[2]!, last.states[3]!).map(({ path }) => path)
+        expect(changed.length).toBeGreaterThan(0)
+        expect(changed.filter(path => !path.endsWith('sequence_number'))).toEqual([])
       },
     ],
     ['early', (_, last) => expect(messages(last)).toContain('end_of_early_data')],

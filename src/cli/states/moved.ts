@@ -48,14 +48,11 @@ export function recordingOfMove(move: ToldMove, at: number): Recording {
 }
 
 /** States that containers have told of one connection, the first before its move. */
-export function serverStates(states: readonly ToldState[], at: number): RecordedConnection {
-  const [first] = states
-  return serverSide(
-    `the same connection, as its containers have it (${first?.connection ?? 'unknown'})`,
-    states.map(({ container, state }, index) =>
-      stateOf(state, `${index === 0 ? 'before' : 'after'} the move, in ${container}`, at),
-    ),
-  )
+export function serverStates(states: readonly ToldState[], at: number): RecordedState[] {
+  return states.map(({ container, state }, index) => ({
+    ...stateOf(state, `${index === 0 ? 'before' : 'after'} the move, in ${container}`, at),
+    side: 'server',
+  }))
 }
 
 function stateOf(state: string, when: string, at: number): RecordedState {

@@ -3,10 +3,13 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Writable } from 'node:stream'
 import { makeCertificates } from '../../certificates/authority.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
+import { type Recording, readRecording } from '../../trace/recording.ts'
 import { packageFolder } from '../platform/configuration.ts'
 import type { Lesson } from './lessons.ts'
+import { type Ask, Onlooker } from './onlooker.ts'
 
 /** Milliseconds that a lesson may take. */
 const PATIENCE = 120_000
@@ -23,6 +26,8 @@ export interface Pupil {
   readonly authority: string
   /** A path of another function, to which the connection moves; undefined: there is none. */
   readonly other: string | undefined
+  /** Gives the platform an order, where it teaches; undefined: it does not. */
+  readonly ask?: Ask | undefined
 }
 
 /** What came of a lesson. */
@@ -62,9 +67,14 @@ export class School {
         ? ['--cert', this.#file('clients/alice.crt'), '--key', this.#file('clients/alice.key')]
         : []),
     ]
-    const said = await this.#run([...words, '--record', file, '--quiet'], lesson.early ? '' : request)
+    const { ask } = this.#pupil
+    const onlooker = lesson.moves && ask !== undefined ? await Onlooker.begin(ask) : undefined
+    const sent = onlooker === undefined ? request : request.replace('Connection: close\r\n', '')
+    const run = [...words, '--record', file, '--quiet']
+    const said = await this.#run(run, lesson.early ? '' : sent, onlooker)
     if (!existsSync(file)) throw new Error(said.trim() || 'the connection left no recording')
-    const recording = readFileSync(file, 'utf8')
+    const own = readFileSync(file, 'utf8')
+    const recording = onlooker === undefined ? own : seenBy(onlooker, own)
     rmSync(file)
     const shown = [...words, '--record', 'session.html'].map(quoted).join(' ')
     const input = lesson.early ? '</dev/null' : ''
@@ -138,7 +148,7 @@ export class School {
   }
 
   /** @returns what it said on standard error, if it did not succeed */
-  async #run(words: readonly string[], input: string): Promise<string> {
+  async #run(words: readonly string[], input: string, onlooker?: Onlooker): Promise<string> {
     const child = spawn(process.execPath, [PROGRAM, ...words], { stdio: ['pipe', 'ignore', 'pipe'] })
     this.#connect = child
     let said = ''
@@ -146,7 +156,8 @@ export class School {
       said = `${said}${text}`.slice(-4096)
     })
     child.stdin.on('error', () => {})
-    child.stdin.end(input)
+    if (onlooker === undefined) child.stdin.end(input)
+    else void oneByOne(child.stdin, input, onlooker)
     const timer = SYSTEM_CLOCK.after(PATIENCE, () => child.kill())
     const [status] = (await once(child, 'close')) as [number | null]
     timer.stop()
@@ -156,6 +167,26 @@ export class School {
 }
 
 const PROGRAM = join(packageFolder(), 'bin/hotpotato.js')
+
+/** Sends one request after the other, each when the platform's side of the one before has been looked at. */
+async function oneByOne(stdin: Writable, requests: string, onlooker: Onlooker): Promise<void> {
+  let sent = 0
+  for (const request of requests.split(/(?<=\r\n\r\n)/)) {
+    stdin.write(request)
+    await onlooker.look(++sent).catch(() => {})
+  }
+  stdin.end()
+}
+
+/** A recording of a client with what the platform has told of its connection. */
+function seenBy(onlooker: Onlooker, text: string): string {
+  const recording = readRecording(text)
+  const seen = (one: Recording['connections'][number]) => ({
+    ...one,
+    states: [...one.states, ...onlooker.statesOf(one.keyLog, SYSTEM_CLOCK.wall())],
+  })
+  return JSON.stringify({ ...recording, connections: recording.connections.map(seen) })
+}
 
 /** A word as a shell takes it. */
 function quoted(word: string): string {

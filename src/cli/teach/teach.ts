@@ -8,6 +8,7 @@ import { ask, notRunning } from '../platform/order.ts'
 import type { PlatformStatus } from '../platform/status.ts'
 import { outlastOutput, say } from '../terminal/output.ts'
 import { Classroom } from './classroom.ts'
+import type { Ask } from './onlooker.ts'
 import { type Pupil, School } from './school.ts'
 
 /**
@@ -17,10 +18,12 @@ import { type Pupil, School } from './school.ts'
  */
 export async function teach(file: string | undefined, show: (address: string) => void): Promise<void> {
   const { config } = readConfiguration(file, process.env)
-  const { ports } = await ask<PlatformStatus>('status', { config: file })
+  const { ports, teaches } = await ask<PlatformStatus>('status', { config: file })
   if (ports === undefined) throw new CommandError(`${notRunning(file)}: it is still starting`)
   leaveNoCore()
-  const school = new School(pupilOf(config, ports.https))
+  const pupil = pupilOf(config, ports.https)
+  const order: Ask = command => ask(command, { config: file })
+  const school = new School({ ...pupil, ask: teaches === true ? order : undefined })
   process.once('exit', () => school.close())
   const room = await Classroom.open(school)
   outlastOutput()

@@ -13,7 +13,7 @@ export function showStates({ states, side, parcels = [] }: RecordedConnection): 
   byId('states').replaceChildren(
     ...(states.length + parcels.length === 0 ? [none] : []),
     ...states.flatMap((state, index) => {
-      const before = states[index - 1]
+      const before = states.slice(0, index).findLast(one => one.side === state.side)
       return [...(before === undefined ? [] : [changes(before, state)]), stateNode(state, side)]
     }),
     ...parcels.map(parcelNode),
@@ -21,7 +21,7 @@ export function showStates({ states, side, parcels = [] }: RecordedConnection): 
 }
 
 function stateNode(state: RecordedState, side: string): HTMLElement {
-  const text = `${state.when}: ${state.bytes.length / 2} bytes, seen from the ${side}`
+  const text = `${state.when}: ${state.bytes.length / 2} bytes, seen from the ${state.side ?? side}`
   return lazily(element('summary', {}, text), () => annotated(state.bytes, state, `the state ${state.when}`))
 }
 
