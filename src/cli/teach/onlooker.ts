@@ -48,7 +48,7 @@ export class Onlooker {
     }
   }
 
-  /** What was seen of the connection that has these lines in its key log. @param at milliseconds since 1970 */
+  /** What was seen of the connection that has these lines in its key log. @param at in milliseconds */
   statesOf(keyLog: readonly string[], at: number): RecordedState[] {
     const secrets = new Set(keyLog.map(line => line.split(' ').at(-1)))
     const states = [...this.#told.values()].find(([first]) => {
