@@ -106,7 +106,7 @@ async function moved(functionName: string, id: string, streams: readonly Stream[
 describe(`${MEASURE.moves} moves in streams that flow`, () => {
   it.each(ROADS)(
     '%s, over HTTP/1.1 and HTTP/2',
-    { timeout: LONG ? 3_600_000 : 240_000 },
+    { timeout: LONG ? 3_600_000 : 600_000 },
     async (_, functionName) => {
       const to = { port: platform.https, host: `${functionName}.local`, ca: platform.ca }
       const [download, events, upload, all] = [line1(to), line1(to), line1(to), line2(to)]

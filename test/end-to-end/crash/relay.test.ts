@@ -14,7 +14,7 @@ carrier: relay
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 # Nothing but what hangs is to count as that, however little a busy machine lets others run.
-liveness: { startSeconds: 300, periodSeconds: 0.3, failureSeconds: 10 }
+liveness: { startSeconds: 300, periodSeconds: 0.3, failureSeconds: 20 }
 functions:
   echo: { handler: ./act.mjs, replicas: 3 }
   resize: { handler: ./act.mjs, retries: any, replicas: 2 }
