@@ -47,6 +47,7 @@ function resultPart(file: string, result: BenchResult): string {
 const HEADLINES: Readonly<Record<string, string>> = {
   migration: 'What it costs to move a live TLS connection',
   failover: 'What becomes of connections whose container is killed',
+  hosts: 'What it costs to take a TCP connection to another kernel',
   handover: 'How fast a container hands its connections over',
   reload: 'What clients with long streams lose at a deploy',
   first: 'How fast the first move of a fresh container is',

@@ -9,8 +9,10 @@ import { make, TcpRefusal, take, wake } from '../transfer/tcp/repair.ts'
 import { decodeTcpState, encodeTcpState, TcpStateError } from '../transfer/tcp/state.ts'
 import { type Budget, DecodeError, decode, encode } from '../wire/index.ts'
 
-/** Processes that are served at once; another one is not let in. */
-const MOST_CLIENTS = 64
+/** Processes that are served at once, each with 16 MiB for what it begins to say; no other is let in. */
+const MOST_CLIENTS = 16
+/** Answers, and so descriptors, that may wait for one that does not read. */
+const MOST_WAITING = 32
 /** Frames that one of them may send: a request has one, and more with what waits in its queues. */
 const BUDGET: Budget = { burst: 20_000, perSecond: 10_000 }
 const SOL_SOCKET = 1
@@ -38,6 +40,8 @@ export class Netd {
   readonly server: Server
   readonly #settings: NetdSettings
   readonly #channel: NativeChannel
+  /** Answers that have not left, by process. */
+  readonly #waiting = new Map<number, number>()
   #last = 0
 
   /** @throws Error foreign calls do not work here */
@@ -45,7 +49,11 @@ export class Netd {
     this.#settings = settings
     this.#channel = NativeChannel.open(0, BUDGET)
     this.#channel.onMessage = (from, payload, descriptors) => this.#asked(from, payload, descriptors)
-    this.#channel.onLost = peer => this.#channel.forget(peer)
+    this.#channel.onLeft = to => this.#waiting.set(to, (this.#waiting.get(to) ?? 1) - 1)
+    this.#channel.onLost = peer => {
+      this.#waiting.delete(peer)
+      this.#channel.forget(peer)
+    }
     this.server = createServer({ pauseOnConnect: true }, socket => this.#admit(socket))
   }
 
@@ -93,7 +101,12 @@ export class Netd {
       const { answer, made } = this.#answer(request, descriptors)
       const sent = this.#channel.send(from, encode(NetdAnswer, answer), made === undefined ? [] : [made])
       made?.close()
-      if (sent === 'sent' || sent === 'queued') return
+      if (sent === 'sent') return
+      const waiting = (this.#waiting.get(from) ?? 0) + 1
+      if (sent === 'queued' && waiting <= MOST_WAITING) {
+        this.#waiting.set(from, waiting)
+        return
+      }
       // The asker never hears that it was taken, and goes on with it.
       if (answer.kind === 'taken') wake(descriptors[0]!.fd)
       this.#channel.cut(from, 'it does not read')

@@ -30,6 +30,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   relay: [],
   failover: [],
   handover: [],
+  hosts: [],
   reload: ['counts'],
   first: [],
   client: [],

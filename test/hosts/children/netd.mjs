@@ -7,11 +7,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { NetdClient } from '../../../dist/src/platform/netd/client.js'
+import { NetdRequest } from '../../../dist/src/platform/netd/messages.js'
 import { SYSTEM_CLOCK } from '../../../dist/src/time/system-clock.js'
-import { NativeChannel } from '../../../dist/src/transfer/channels/native.js'
+import { createPair, NativeChannel } from '../../../dist/src/transfer/channels/native.js'
 import { probe } from '../../../dist/src/transfer/native/libc.js'
 import { openPair } from '../../../dist/src/transfer/pair.js'
 import { Descriptor } from '../../../dist/src/transfer/stream.js'
+import { encodeTcpState } from '../../../dist/src/transfer/tcp/state.js'
+import { encode } from '../../../dist/src/wire/index.js'
 import { descriptorOf, fail, fdOf, pair, quick, run, settled, socketOf } from './network.mjs'
 
 /* A real `hotpotato netd`, and what it does for processes without rights, and refuses. */
@@ -59,8 +62,8 @@ function rights({ pid }) {
 const said = error => `${error.outcome}: ${error.message}`
 const refusal = promise => promise.then(() => 'not refused', said)
 
-/** Says that over a pair of its own. @returns why the pair is gone */
-async function rude(directory, payload) {
+/** A pair without the client: what is done with it is not what it would do. */
+async function bare(directory) {
   const socket = connect(join(directory, 'netd', 'netd.sock'))
   await once(socket, 'connect')
   const door = descriptorOf(socket)
@@ -70,13 +73,46 @@ async function rude(directory, payload) {
     await sleep(1)
     received = libc.receiveMessage(door.fd)
   }
+  return Descriptor.fromFd(received.descriptors[0])
+}
+
+/** Says that over a pair of its own. @returns why the pair is gone */
+async function rude(directory, payload) {
   const channel = NativeChannel.open(1)
   const lost = new Promise(resolve => {
     channel.onLost = (_, reason) => resolve(reason)
   })
-  channel.addPeer(0, received.descriptors.map(Descriptor.fromFd))
+  channel.addPeer(0, [await bare(directory)])
   channel.send(0, payload)
   return lost
+}
+
+/** Has connections made without end, and takes none of them. */
+async function hoard(directory, state) {
+  const end = await bare(directory)
+  const { libc } = probe()
+  const teller = NativeChannel.open(1)
+  let peer = 0
+  let other
+  for (let remotePort = 1024; remotePort < 40_000; remotePort++) {
+    const request = { kind: 'make', ticket: remotePort, state: encodeTcpState({ ...state, remotePort }) }
+    if (remotePort % 1000 === 24) {
+      // What a channel would send goes through a pair of ours: of the answers and credits nothing is read.
+      const [mine, theirs] = createPair()
+      other = theirs
+      teller.addPeer(++peer, mine)
+    }
+    teller.send(peer, encode(NetdRequest, request))
+    const frame = libc.receiveMessage(other[0].fd)
+    if (typeof frame === 'string') return `no frame: ${frame}`
+    let sent = libc.sendMessage(end.fd, frame.bytes.slice(), new Uint8Array(0), [])
+    for (let i = 0; sent === 'EAGAIN' && i < 200; i++) {
+      await sleep(5)
+      sent = libc.sendMessage(end.fd, frame.bytes.slice(), new Uint8Array(0), [])
+    }
+    if (sent !== undefined) return sent === 'EPIPE' || sent === 'ECONNRESET' ? 'lost' : sent
+  }
+  return 'served'
 }
 
 /** Asks as another user, whom the files would let in. */
@@ -165,6 +201,8 @@ await run({
     answers.rude = []
     for (const payload of [new Uint8Array(0), Uint8Array.of(9, 9, 9), new Uint8Array(70_000)])
       answers.rude.push(await rude(directory, payload))
+    const far = { ...state.ends, remote: state.ends.remote.map((byte, i) => (i === 3 ? byte + 1 : byte)) }
+    answers.hoarder = await hoard(directory, { ...state, ends: far })
     // Nothing is asked, many times.
     const silent = []
     for (let i = 0; i < 100; i++) silent.push(await NetdClient.connect(directory, SYSTEM_CLOCK).catch(said))

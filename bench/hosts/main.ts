@@ -1,0 +1,77 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { goal, goalLines } from '../harness/goal.ts'
+import { figuresOf } from '../harness/measurement.ts'
+import { BenchError, runBench } from '../harness/run.ts'
+import { figure } from '../harness/table.ts'
+
+const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
+const COMMON = { warmUp: 1, precision: 0.02 }
+const STEPS = ['take', 'make', 'wake', 'filter'] as const
+type Step = (typeof STEPS)[number]
+
+/** What a step is, and what is wanted of it in µs. */
+const SAID: Readonly<Record<Step, { readonly title: string; readonly most?: number }>> = {
+  take: { title: 'a connection is taken out of the kernel', most: 20 },
+  make: { title: 'a connection is made in the kernel', most: 35 },
+  wake: { title: 'it is woken' },
+  filter: { title: 'the filter alone, which makes it deaf: a part of take and of make' },
+}
+
+/** `npm run bench:hosts`: what does it cost to give a TCP connection to another kernel? */
+await runBench(
+  {
+    name: 'hosts',
+    question: 'What does it cost to take a TCP connection out of a kernel, and to make it in one?',
+    options: {},
+    plans: {
+      quick: { ...COMMON, least: 2, rounds: 2, seconds: 10, moves: 200 },
+      default: { ...COMMON, least: 5, rounds: 20, seconds: 60, moves: 1000 },
+      full: { ...COMMON, least: 20, rounds: 200, seconds: 1800, moves: 2000 },
+    },
+  },
+  async run => {
+    const medians = new Map<Step, number[]>(STEPS.map(step => [step, []]))
+    await run.rounds(
+      async counts => {
+        for (const [step, value] of Object.entries(measure(run.plan.moves)))
+          if (counts) medians.get(step as Step)!.push(value)
+      },
+      () => [...medians.values()],
+    )
+    const measurements = STEPS.filter(step => medians.get(step)!.length > 0).map(step =>
+      figuresOf(
+        { name: `hosts.${step}`, title: SAID[step].title, labels: {}, unit: 'µs' },
+        medians.get(step)!,
+      ),
+    )
+    const reached = (step: Step) => measurements.find(({ name }) => name === `hosts.${step}`)?.value
+    const goals = STEPS.flatMap(step => {
+      const { title, most } = SAID[step]
+      return most === undefined ? [] : [goal(title, '≤', most, reached(step), 'µs')]
+    })
+    return {
+      parameters: { moves: run.plan.moves },
+      measurements,
+      goals,
+      details: {},
+      print: result =>
+        [
+          ...result.measurements.map(({ title, value }) => `${figure(value).padStart(8)} µs  ${title}`),
+          goalLines(result.goals),
+        ].join('\n'),
+    }
+  },
+)
+
+/** In a network namespace: there no other process has a connection, and only there may this one. */
+function measure(moves: number): Record<Step, number> {
+  const root = process.geteuid?.() === 0
+  const words = [root ? '-n' : '-rn', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh']
+  const child = spawnSync('unshare', [...words, process.execPath, CHILD, String(moves)], { encoding: 'utf8' })
+  if (child.status === 0) return JSON.parse(child.stdout) as Record<Step, number>
+  const why = child.error?.message ?? child.stderr.trim().split('\n').at(-1)
+  throw new BenchError(
+    `no network namespace: ${why}; needs util-linux, iproute2, and root or user namespaces`,
+  )
+}
