@@ -2,7 +2,7 @@ import type { Life } from '../supervisor/observatory/telling.ts'
 import type { ConnectionStatus } from '../supervisor/sessions.ts'
 import { byId, element, row } from './dom.ts'
 import type { Stream } from './stream.ts'
-import { stagesText, stepText } from './words.ts'
+import { stagesText, stepText, timeText } from './words.ts'
 
 /** Shows one connection's life over the page: where it was, when and why it moved, how long stages took. */
 export class LifeView {
@@ -56,7 +56,7 @@ function told({ id, steps, now }: Life): Node[] {
               'tbody',
               {},
               ...steps.map(step =>
-                row(time(step.at), String(step.generation), stepText(step), stagesText(step)),
+                row(timeText(step.at), String(step.generation), stepText(step), stagesText(step)),
               ),
             ),
           ),
@@ -80,11 +80,4 @@ function factsOf({
     ['requests, moves', `${one.requests}, ${one.hops}`],
     ...(one.stays === undefined ? [] : [['stays, because of', one.stays]]),
   ]
-}
-
-/** With milliseconds, as the clock on the wall says. */
-function time(at: number): string {
-  const date = new Date(at)
-  const fraction = String(date.getMilliseconds()).padStart(3, '0')
-  return `${date.toLocaleTimeString(undefined, { hour12: false })}.${fraction}`
 }

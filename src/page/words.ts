@@ -49,3 +49,10 @@ export function stagesText({ kind, prepared, handed }: Step): string {
   if (kind === 'stayed') return `frozen in ${span(prepared)}, refused after ${span(handed)}`
   return prepared > 0 ? `set up in ${span(prepared)}` : ''
 }
+
+/** With milliseconds, as the clock on the wall says. */
+export function timeText(at: number): string {
+  const date = new Date(at)
+  const fraction = String(date.getMilliseconds()).padStart(3, '0')
+  return `${date.toLocaleTimeString(undefined, { hour12: false })}.${fraction}`
+}

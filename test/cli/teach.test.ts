@@ -4,9 +4,9 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Classroom } from '../../src/cli/teach/classroom.ts'
+import { Classroom, type Teaching as Teacher } from '../../src/cli/teach/classroom.ts'
 import { LESSONS } from '../../src/cli/teach/lessons.ts'
-import type { Taught } from '../../src/cli/teach/school.ts'
+import type { Taught } from '../../src/supervisor/admin/told.ts'
 import { differences } from '../../src/trace/difference.ts'
 import { type RecordedConnection, readRecording } from '../../src/trace/recording.ts'
 import { descendantsOf, eventually, hotpotato, MAIN, Platform } from '../support/platform.ts'
@@ -59,6 +59,14 @@ describe('each lesson shows what it says', () => {
         expect(messages(last)).not.toContain('certificate')
       },
     ],
+    [
+      'stale',
+      ({ connections: [, last] }) => {
+        const hello = last!.events.find(event => event.kind === 'message')
+        expect(JSON.stringify(hello)).toContain('pre_shared_key')
+        expect(messages(last!)).toContain('certificate_verify')
+      },
+    ],
     ['key-update', (_, last) => expect(messages(last).filter(type => type === 'key_update').length).toBe(2)],
     [
       'move',
@@ -107,7 +115,7 @@ describe('each lesson shows what it says', () => {
   it('and all of them are tried here', async () => {
     const told = (await (await teaching.ask('lessons')).json()) as { id: string }[]
     expect(told.map(({ id }) => id)).toEqual(LESSONS.map(({ id }) => id))
-    expect(LESSONS.length).toBe(12)
+    expect(LESSONS.length).toBe(13)
   })
 })
 
@@ -152,13 +160,13 @@ describe('nothing is told, and no connection is made', () => {
 
 it('one lesson at a time: another one is refused until that is over', async () => {
   let finish = (): void => {}
-  const school = {
+  const school: Pick<Teacher, 'teach'> = {
     teach: () =>
       new Promise<Taught>(resolve => {
         finish = () => resolve({ recording: '{}', command: '', said: '' })
       }),
   }
-  const room = await Classroom.open(school)
+  const room = await Classroom.open(school as Teacher)
   const { origin, hash } = new URL(room.address)
   const headers = { authorization: `Bearer ${hash.slice(1)}` }
   const learn = () => fetch(`${origin}/teach/lessons/full`, { method: 'POST', headers })

@@ -38,7 +38,7 @@ describe.skipIf(CHROMIUM === undefined)(`the page of lessons: ${CHROMIUM_NOTE}`,
     browser = await Browser.open()
     await browser.show({ width: 1100, height: 900 })
     await browser.go(teaching.address)
-    await browser.until(`document.querySelectorAll('#lessons button').length === 12`)
+    await browser.until(`document.querySelectorAll('#lessons button').length === 13`)
   })
   afterAll(async () => {
     await browser?.close()
@@ -49,7 +49,7 @@ describe.skipIf(CHROMIUM === undefined)(`the page of lessons: ${CHROMIUM_NOTE}`,
   const learn = async (id: string): Promise<void> => {
     await browser.evaluate(`document.querySelector('#lesson').textContent = ''`)
     await browser.evaluate(`document.querySelector('#lesson-${id}').click()`)
-    await browser.until(`!document.querySelector('#lesson-${id}').disabled`)
+    await browser.until(`!document.querySelector('#all').disabled`)
   }
   const text = (where: string) => browser.evaluate<string>(`document.querySelector('${where}').innerText`)
 

@@ -13,12 +13,15 @@ export class Teaching {
     this.address = address
   }
 
-  /** @param directory of the platform @throws Error it has ended, with what it said */
-  static async open(directory: string): Promise<Teaching> {
+  /**
+   * @param directory of the platform @param room where its own is made
+   * @throws Error it has ended, with what it said
+   */
+  static async open(directory: string, room = directory): Promise<Teaching> {
     const child = spawn(process.execPath, [MAIN, 'ui', '--teach', '--print'], {
       ...{ cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] },
       // Lessons lie there, and are gone with it.
-      env: { ...process.env, TMPDIR: directory },
+      env: { ...process.env, TMPDIR: room },
     })
     let said = ''
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {

@@ -29,6 +29,7 @@ import { CaptureFile, captured } from '../tls/capture-file.ts'
 import { textOf, writtenBoth } from '../tls/file.ts'
 import { openPrivate, writePrivate } from '../tls/private-file.ts'
 import { type RecordedTap, RecordingFile, recorded } from '../tls/recording-file.ts'
+import { letLookOn } from '../tls/spectator.ts'
 import { commonConfig } from '../tls/tls-flags.ts'
 import { ConnectionTrace, type Tap, tapSocket } from '../tls/trace.ts'
 import { BREAKAGES, breakNext } from './breakage.ts'
@@ -38,6 +39,8 @@ import { certificateLines, handshakeLines, publicKeyOf, secretLine } from './rep
 
 /** Milliseconds that a server has to send a ticket. */
 const TICKET_WAIT = 5000
+/** Seconds that a ticket may be good that is to be stale. */
+const SHORT = 60
 
 type Values = FlagValues<typeof CONNECT_FLAGS>
 
@@ -58,12 +61,14 @@ export async function connect(address: string, values: Values): Promise<void> {
   )
   const early = values['early-data']
   const earlyData = early === undefined ? undefined : bytesOf('early-data', early)
+  if (values.stale && !values.resume) throw new UsageError('--stale needs --resume')
   leaveNoCore()
   const config = await clientConfig(target, values)
   const file = values.pcap === undefined ? undefined : new CaptureFile(values.pcap)
   const recording = values.record === undefined ? undefined : new RecordingFile(values.record)
   const recorder = recording === undefined ? undefined : new Recorder(address)
   const client = new Client(target, values, config, { capture: file?.capture, recorder })
+  if (recorder !== undefined) letLookOn(recorder, asked => client.now(asked))
   const keep = (): void => {
     file?.end()
     recorder?.end(SYSTEM_CLOCK.wall())
@@ -98,6 +103,8 @@ class Client {
   readonly #kept: Kept
   /** The chain that the server has shown, for the report; empty where a PSK took its place. */
   #chain: readonly Uint8Array[] = []
+  /** The connection that is talked on. */
+  #talking: TlsDuplex | undefined
 
   constructor(target: Target, values: Values, config: ClientConfig, kept: Kept) {
     this.#target = target
@@ -137,7 +144,29 @@ class Client {
     }
     if (ticket === undefined) throw new CommandError('the server sent no ticket to resume with')
     this.#note('received a ticket: connecting again')
-    return ticket
+    return this.#values.stale ? this.#outlived(ticket) : ticket
+  }
+
+  /** A client throws a ticket away when its time is over (RFC 8446 §4.6.1); this one says that it is not. */
+  async #outlived(ticket: ResumptionTicket): Promise<ResumptionTicket> {
+    const { lifetime } = ticket
+    if (lifetime > SHORT)
+      throw new CommandError(
+        `--stale: the ticket is good for ${lifetime} s, which is long (serve has --ticket-seconds)`,
+      )
+    const over = (lifetime + 1) * 1000
+    await new Promise<void>(resolve => SYSTEM_CLOCK.after(over, resolve))
+    this.#note('the time of the ticket is over')
+    return { ...ticket, lifetime: 2 * lifetime + SHORT }
+  }
+
+  /** Does what a program that looks on asks for: see {@link letLookOn}. */
+  now(asked: object): void {
+    const connection = this.#talking
+    if (connection === undefined || connection.destroyed || !('now' in asked)) return
+    const harm = BREAKAGES.find(one => one === asked.now)
+    if (harm !== undefined) breakNext(connection.stream as Socket, harm)
+    else if (asked.now === 'key-update') this.#changeKeys(connection)
   }
 
   /** Standard input to the server, and what it sends to standard output, until both are over. */
@@ -147,6 +176,7 @@ class Client {
       ...(earlyData === undefined ? {} : { earlyData: true }),
       send: earlyData,
     })
+    this.#talking = connection
     const harm = BREAKAGES.find(one => one === this.#values.break)
     if (harm !== undefined) breakNext(connection.stream as Socket, harm)
     if (this.#values['key-update']) this.#changeKeys(connection)

@@ -55,6 +55,10 @@ export const CONNECT_FLAGS = {
     help: 'harm the first bytes behind the handshake: see what the server says',
   },
   resume: { kind: 'switch', help: 'connect, wait for a ticket, and resume with it on a second connection' },
+  stale: {
+    kind: 'switch',
+    help: 'offer the ticket when its time is over, which it waits for; needs --resume',
+  },
   'early-data': {
     kind: 'text',
     value: 'FILE',

@@ -25,6 +25,7 @@ export const SERVE_FLAGS = {
     help: 'most early data in one handshake; default: 0, none',
   },
   tickets: { kind: 'text', value: 'N', help: 'tickets after a handshake; default: 2; 0: no resumption' },
+  'ticket-seconds': { kind: 'text', value: 'N', help: 'how long a ticket is good; default: 7200' },
   pcap: {
     kind: 'text',
     value: 'FILE',

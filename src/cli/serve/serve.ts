@@ -134,15 +134,15 @@ async function serverConfig(values: FlagValues<typeof SERVE_FLAGS>): Promise<Ser
     throw new UsageError('serve needs --cert and --key (npx --no hotpotato certs makes some), or --psk')
   const early = wholeNumber('early-data', values['early-data'] ?? '0', 0, 2 ** 32 - 1)
   const tickets = wholeNumber('tickets', values.tickets ?? '2', 0, 100)
+  const lifetimeSeconds = wholeNumber('ticket-seconds', values['ticket-seconds'] ?? '7200', 1, 604_800)
+  const sealer = createTicketSealer(provider, [createTicketKey(provider)])
   if (early > 0 && tickets === 0) throw new UsageError('--early-data needs tickets')
   return {
     ...common,
     alpn,
     certificates,
     ...clientCertificates(values),
-    ...(tickets === 0
-      ? {}
-      : { tickets: { sealer: createTicketSealer(provider, [createTicketKey(provider)]), count: tickets } }),
+    ...(tickets === 0 ? {} : { tickets: { sealer, count: tickets, lifetimeSeconds } }),
     ...(early === 0 ? {} : { earlyData: { maximum: early, replay: createReplayStore() } }),
   }
 }

@@ -6,9 +6,15 @@ import { PageKey } from '../../supervisor/admin/page-key.ts'
 import { type Reply, send } from '../../supervisor/admin/reply.ts'
 import { RECORDING_PAGE } from '../tls/recording-file.ts'
 import { LESSONS } from './lessons.ts'
+import { DEEDS, ORDERS } from './live.ts'
 import type { School } from './school.ts'
 
 const PATH = '/teach/'
+
+/** What makes connections, and tells of them. */
+export interface Teaching extends Pick<School, 'teach' | 'invite' | 'look'> {
+  readonly live: Pick<School['live'], 'chances' | 'does' | 'move' | 'kill'>
+}
 /** Clients at once, and milliseconds that a request may take to come. */
 const CLIENTS = 16
 const PATIENCE = 5000
@@ -20,10 +26,10 @@ const PATIENCE = 5000
 export class Classroom {
   readonly #server: Server
   readonly #key = new PageKey()
-  readonly #school: Pick<School, 'teach'>
+  readonly #school: Teaching
   #busy = false
 
-  private constructor(school: Pick<School, 'teach'>) {
+  private constructor(school: Teaching) {
     this.#school = school
     this.#server = createServer(
       { requestTimeout: PATIENCE, headersTimeout: PATIENCE },
@@ -37,7 +43,7 @@ export class Classroom {
   }
 
   /** Listens on a free port of 127.0.0.1. */
-  static async open(school: Pick<School, 'teach'>): Promise<Classroom> {
+  static async open(school: Teaching): Promise<Classroom> {
     const room = new Classroom(school)
     room.#server.listen(0, '127.0.0.1')
     await once(room.#server, 'listening')
@@ -68,18 +74,39 @@ export class Classroom {
       }
     if (path === `${PATH}lessons` && method === 'GET')
       return json(LESSONS.map(({ id, title }) => ({ id, title })))
-    const id = /^\/teach\/lessons\/([a-z-]{1,20})$/.exec(path)?.[1]
-    const lesson = LESSONS.find(one => one.id === id)
-    if (lesson === undefined) return { status: 404, text: 'there is no such lesson\n' }
+    if (path === `${PATH}live` && method === 'GET') return json(await this.#school.live.chances())
+    if (path === `${PATH}guests` && method === 'GET') return json(await this.#school.look(seenIn(url)))
+    const work = this.#work(path)
+    if (work === undefined) return { status: 404, text: 'there is no such lesson\n' }
     if (method !== 'POST') return { status: 405, text: 'POST only\n', fields: { allow: 'POST' } }
     if (this.#busy) return { status: 409, text: 'another lesson goes on\n' }
     this.#busy = true
     try {
-      return json(await this.#school.teach(lesson))
+      return json(await work())
     } finally {
       this.#busy = false
     }
   }
+
+  /** What is done by a POST to there: one thing at a time. */
+  #work(path: string): (() => Promise<unknown>) | undefined {
+    const { live } = this.#school
+    const [what, name = '', container, ...others] = path.slice(PATH.length).split('/')
+    if (!path.startsWith(PATH) || others.length > 0) return undefined
+    if (what === 'guests' && name === '') return () => this.#school.invite()
+    const order = what === 'live' ? ORDERS.find(one => one === name) : undefined
+    if (order !== undefined && /^[a-z0-9-]{1,80}$/.test(container ?? '')) return () => live[order](container!)
+    if (container !== undefined) return undefined
+    const lesson = what === 'lessons' ? LESSONS.find(one => one.id === name) : undefined
+    if (lesson !== undefined) return () => this.#school.teach(lesson)
+    const deed = what === 'live' ? DEEDS.find(one => one === name) : undefined
+    return deed && (() => live.does(deed))
+  }
+}
+
+/** What a page has seen of a recording that goes on. */
+function seenIn(url: string): number {
+  return Number(/\?seen=(\d{1,15})$/.exec(url)?.[1] ?? 0)
 }
 
 function page(): Reply {

@@ -2,14 +2,16 @@
  * What teach mode shows: each lesson is a connection that `hotpotato connect` makes and records.
  */
 
+import type { ServerKind } from './servers.ts'
+
 /** One connection that is worth a look. */
 export interface Lesson {
   readonly id: string
   readonly title: string
   /** Options of `connect`. */
   readonly options: readonly string[]
-  /** Whom it is made to: the platform, or a `serve` of its own for what functions do not take. */
-  readonly server: 'platform' | 'serve'
+  /** Whom it is made to: the platform, or a `serve` of its own for what functions do not do. */
+  readonly server: 'platform' | Exclude<ServerKind, 'guests'>
   /** A file that is sent as early data: the first request. */
   readonly early?: true
   /** It shows a certificate of its own. */
@@ -32,10 +34,11 @@ export const LESSONS: readonly Lesson[] = [
     options: ['--groups', 'X25519MLKEM768'],
   },
   { id: 'resumption', title: 'Resumption', options: ['--resume'], server: 'platform' },
+  { id: 'stale', title: 'An expired ticket', options: ['--resume', '--stale'], server: 'short' },
   { id: 'key-update', title: 'KeyUpdate', options: ['--key-update'], server: 'platform' },
   { id: 'move', title: 'A move', options: [], server: 'platform', moves: true },
-  { id: 'early', title: '0-RTT', options: [], server: 'serve', early: true },
-  { id: 'certificate', title: 'A client certificate', options: [], server: 'serve', certificate: true },
+  { id: 'early', title: '0-RTT', options: [], server: 'early', early: true },
+  { id: 'certificate', title: 'A client certificate', options: [], server: 'early', certificate: true },
   { id: 'flip', title: 'Flip a bit', options: ['--break', 'flip'], server: 'platform' },
   { id: 'drop', title: 'Drop a record', options: ['--break', 'drop'], server: 'platform' },
   {

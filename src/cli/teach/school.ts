@@ -1,172 +1,122 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import type { Writable } from 'node:stream'
-import { makeCertificates } from '../../certificates/authority.ts'
+import type { Invitation, Shown, Taught } from '../../supervisor/admin/told.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { type Recording, readRecording } from '../../trace/recording.ts'
-import { packageFolder } from '../platform/configuration.ts'
+import { makeTeachDirectory } from './directory.ts'
 import type { Lesson } from './lessons.ts'
-import { type Ask, Onlooker } from './onlooker.ts'
+import { Live } from './live.ts'
+import { Onlooker } from './onlooker.ts'
+import { Program } from './program.ts'
+import type { Pupil } from './pupil.ts'
+import { Servers } from './servers.ts'
+import { commandOf, quoted } from './words.ts'
 
 /** Milliseconds that a lesson may take. */
 const PATIENCE = 120_000
 
-/** The platform that lessons are about. */
-export interface Pupil {
-  /** Where its HTTPS port is reached. */
-  readonly address: string
-  readonly port: number
-  readonly host: string
-  /** What stands before the paths of its function. */
-  readonly prefix: string
-  /** The certificates of its functions. */
-  readonly authority: string
-  /** A path of another function, to which the connection moves; undefined: there is none. */
-  readonly other: string | undefined
-  /** Gives the platform an order, where it teaches; undefined: it does not. */
-  readonly ask?: Ask | undefined
-}
-
-/** What came of a lesson. */
-export interface Taught {
-  /** The recording, JSON. */
-  readonly recording: string
-  /** What does the same in a terminal. */
-  readonly command: string
-  /** What `connect` said at its end, if it was no success: of a broken connection, the alert. */
-  readonly said: string
-}
-
 /** Makes the connections of lessons, with `hotpotato connect` as it is, in a directory of its own. */
 export class School {
+  readonly live: Live
   readonly #pupil: Pupil
-  readonly #directory = mkdtempSync(join(tmpdir(), 'hotpotato-teach-'))
-  #serve: { readonly child: ChildProcess; readonly port: number } | undefined
+  readonly #directory = makeTeachDirectory()
+  readonly #servers = new Servers(this.#directory)
   /** What makes the connection of the lesson that goes on. */
-  #connect: ChildProcess | undefined
+  #connect: Program | undefined
 
   constructor(pupil: Pupil) {
     this.#pupil = pupil
+    this.live = new Live(pupil, toPlatform(pupil), this.#directory)
   }
 
   /** @throws Error it left no recording; the message says why */
   async teach(lesson: Lesson): Promise<Taught> {
-    const file = join(this.#directory, 'recording.json')
-    rmSync(file, { force: true })
-    const target = lesson.server === 'platform' ? this.#toPlatform() : await this.#toServe()
+    const target = lesson.server === 'platform' ? toPlatform(this.#pupil) : await this.#toServe(lesson.server)
     const request = this.#request(lesson)
-    const early = join(this.#directory, 'early.txt')
+    const early = this.#servers.file('early.txt')
     if (lesson.early) writeFileSync(early, request)
     const words = [
       ...['connect', ...target, ...lesson.options],
       ...(lesson.early ? ['--early-data', early] : []),
       ...(lesson.certificate
-        ? ['--cert', this.#file('clients/alice.crt'), '--key', this.#file('clients/alice.key')]
+        ? [
+            '--cert',
+            this.#servers.file('clients/alice.crt'),
+            '--key',
+            this.#servers.file('clients/alice.key'),
+          ]
         : []),
     ]
     const { ask } = this.#pupil
     const onlooker = lesson.moves && ask !== undefined ? await Onlooker.begin(ask) : undefined
     const sent = onlooker === undefined ? request : request.replace('Connection: close\r\n', '')
-    const run = [...words, '--record', file, '--quiet']
-    const said = await this.#run(run, lesson.early ? '' : sent, onlooker)
-    if (!existsSync(file)) throw new Error(said.trim() || 'the connection left no recording')
-    const own = readFileSync(file, 'utf8')
-    const recording = onlooker === undefined ? own : seenBy(onlooker, own)
-    rmSync(file)
-    const shown = [...words, '--record', 'session.html'].map(quoted).join(' ')
+    const own = await this.#run([...words, '--quiet'], lesson.early ? '' : sent, onlooker)
+    const { said } = own
+    if (own.recording === '') throw new Error(said || 'the connection left no recording')
+    const recording = onlooker === undefined ? own.recording : seenBy(onlooker, own.recording)
     const input = lesson.early ? '</dev/null' : ''
     const before = lesson.early ? '' : `printf '${request.replaceAll('\r\n', '\\r\\n')}' | `
-    return { recording, said: said.trim(), command: `${before}npx --no hotpotato ${shown} ${input}`.trim() }
+    return { recording, said, command: `${before}${commandOf(words)} ${input}`.trim() }
+  }
+
+  /** Another server for clients that are not ours; what came to the one before is forgotten. */
+  async invite(): Promise<Invitation> {
+    const { port } = await this.#servers.renew('guests')
+    const address = `https://localhost:${port}/`
+    return { address, command: `curl --cacert ${quoted(this.#servers.file('ca.crt'))} ${address}` }
+  }
+
+  /** What those clients have done since. @param seen what the last look said; the same: nothing is new */
+  async look(seen: number): Promise<Shown> {
+    // While another one takes its place there is nothing new.
+    const nothing: Shown = { taken: seen }
+    return (
+      this.#servers
+        .running('guests')
+        ?.program.look(seen)
+        .catch(() => nothing) ?? nothing
+    )
   }
 
   close(): void {
-    this.#connect?.kill()
-    this.#serve?.child.kill()
+    this.#connect?.end()
+    this.#servers.close()
+    this.live.close()
     rmSync(this.#directory, { recursive: true, force: true })
   }
 
-  #toPlatform(): string[] {
-    const { address, port, host, authority } = this.#pupil
-    const ca = existsSync(authority) ? ['--ca', authority] : []
-    return [`${address.includes(':') ? `[${address}]` : address}:${port}`, '--servername', host, ...ca]
-  }
-
-  async #toServe(): Promise<string[]> {
-    this.#serve ??= await this.#startServe()
-    return [`localhost:${this.#serve.port}`, '--ca', this.#file('ca.crt')]
+  async #toServe(kind: 'early' | 'short'): Promise<string[]> {
+    const { port } = await this.#servers.get(kind)
+    return [`localhost:${port}`, '--ca', this.#servers.file('ca.crt')]
   }
 
   /** What is asked for: of the platform a page of its function, and one of another. */
   #request({ server, moves, goesOn }: Lesson): string {
     const { host, prefix, other } = this.#pupil
-    if (server === 'serve') return 'GET /tls HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+    if (server !== 'platform') return 'GET /tls HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
     const get = (path: string, more = ''): string => `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${more}\r\n`
     const first = moves && other !== undefined ? get(other) : ''
     return `${first}${get(`${prefix}/`, goesOn ? '' : 'Connection: close\r\n')}`
   }
 
-  #file(name: string): string {
-    return join(this.#directory, name)
-  }
-
-  /** Functions take no early data, and ask for certificates where the stack file says so. */
-  async #startServe(): Promise<{ readonly child: ChildProcess; readonly port: number }> {
-    const now = SYSTEM_CLOCK.wall()
-    await makeCertificates({
-      ...{ directory: this.#directory, now },
-      certificates: [{ name: 'localhost', hosts: ['localhost'] }],
-    })
-    await makeCertificates({
-      ...{ directory: this.#file('clients'), now, purpose: 'client' },
-      certificates: [{ name: 'alice', hosts: ['alice'] }],
-    })
-    const child = spawn(
-      process.execPath,
-      [
-        ...[PROGRAM, 'serve', '--port', '0', '--early-data', '4096', '--mtls', 'request'],
-        ...['--cert', this.#file('localhost.crt'), '--key', this.#file('localhost.key')],
-        ...['--client-ca', this.#file('clients/ca.crt')],
-      ],
-      // It ends with us, however we end: the channel breaks.
-      { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] },
-    )
-    // Another lesson starts another one.
-    child.once('exit', () => {
-      this.#serve = undefined
-    })
-    let said = ''
-    for await (const text of child.stdout!.setEncoding('utf8')) {
-      said += text as string
-      const port = /listening on https:\/\/\S+:(\d+)\//.exec(said)?.[1]
-      if (port === undefined) continue
-      return { child, port: Number(port) }
-    }
-    throw new Error('serve has ended before it listened')
-  }
-
-  /** @returns what it said on standard error, if it did not succeed */
-  async #run(words: readonly string[], input: string, onlooker?: Onlooker): Promise<string> {
-    const child = spawn(process.execPath, [PROGRAM, ...words], { stdio: ['pipe', 'ignore', 'pipe'] })
-    this.#connect = child
-    let said = ''
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said = `${said}${text}`.slice(-4096)
-    })
-    child.stdin.on('error', () => {})
-    if (onlooker === undefined) child.stdin.end(input)
-    else void oneByOne(child.stdin, input, onlooker)
-    const timer = SYSTEM_CLOCK.after(PATIENCE, () => child.kill())
-    const [status] = (await once(child, 'close')) as [number | null]
-    timer.stop()
+  /** @returns its recording, and what it said on standard error, if it did not succeed */
+  async #run(
+    words: readonly string[],
+    input: string,
+    onlooker?: Onlooker,
+  ): Promise<Pick<Taught, 'recording' | 'said'>> {
+    const program = new Program(words, this.#directory)
+    this.#connect = program
+    program.output.resume()
+    if (onlooker === undefined) program.input.end(input)
+    else void oneByOne(program.input, input, onlooker)
+    const status = await program.over(PATIENCE)
     this.#connect = undefined
-    return status === 0 ? '' : said || 'it took too long'
+    const recording = program.recording()
+    program.close()
+    return { recording, said: status === 0 ? '' : program.said || 'it took too long' }
   }
 }
-
-const PROGRAM = join(packageFolder(), 'bin/hotpotato.js')
 
 /** Sends one request after the other, each when the platform's side of the one before has been looked at. */
 async function oneByOne(stdin: Writable, requests: string, onlooker: Onlooker): Promise<void> {
@@ -188,7 +138,7 @@ function seenBy(onlooker: Onlooker, text: string): string {
   return JSON.stringify({ ...recording, connections: recording.connections.map(seen) })
 }
 
-/** A word as a shell takes it. */
-function quoted(word: string): string {
-  return /^[\w./:=,@+[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+function toPlatform({ address, port, host, authority }: Pupil): string[] {
+  const ca = existsSync(authority) ? ['--ca', authority] : []
+  return [`${address.includes(':') ? `[${address}]` : address}:${port}`, '--servername', host, ...ca]
 }

@@ -9,7 +9,8 @@ import type { PlatformStatus } from '../platform/status.ts'
 import { outlastOutput, say } from '../terminal/output.ts'
 import { Classroom } from './classroom.ts'
 import type { Ask } from './onlooker.ts'
-import { type Pupil, School } from './school.ts'
+import type { Pupil } from './pupil.ts'
+import { School } from './school.ts'
 
 /**
  * `hotpotato ui --teach`: a page whose buttons make connections to the running platform and show all of them,
@@ -23,7 +24,7 @@ export async function teach(file: string | undefined, show: (address: string) =>
   leaveNoCore()
   const pupil = pupilOf(config, ports.https)
   const order: Ask = command => ask(command, { config: file })
-  const school = new School({ ...pupil, ask: teaches === true ? order : undefined })
+  const school = new School({ config: file, ...pupil, ask: teaches === true ? order : undefined })
   process.once('exit', () => school.close())
   const room = await Classroom.open(school)
   outlastOutput()
@@ -37,7 +38,7 @@ export async function teach(file: string | undefined, show: (address: string) =>
 }
 
 /** The default function, or the first that has a host, and another one. */
-function pupilOf(config: Config, port: number): Pupil {
+function pupilOf(config: Config, port: number): Omit<Pupil, 'config'> {
   const { gateway, functions, certificates } = config
   const open = [...functions.values()].filter(one => one.clientAuthorities === undefined)
   const name = gateway.defaultFunction ?? open.find(({ hosts }) => hosts.length > 0)?.name
@@ -45,6 +46,7 @@ function pupilOf(config: Config, port: number): Pupil {
   const { host, prefix } = targetOf(name, config)
   const other = open.find(one => one.name !== name)?.name
   return {
+    functionName: name,
     ...{ address: reachable(gateway.host), port, host, prefix },
     authority: join(certificates, 'ca.crt'),
     other: other === undefined ? undefined : `/${other}`,

@@ -1,3 +1,4 @@
+import type { Shown } from '../../supervisor/admin/told.ts'
 import type { Recorder } from '../../trace/recorder.ts'
 
 /*
@@ -5,17 +6,9 @@ import type { Recorder } from '../../trace/recorder.ts'
  * what has been recorded so far, while that goes on.
  */
 
-/** Asks for the recording, if it has more than that; see {@link Shown}. */
+/** Asks for the recording, if it has more than that; the answer is a {@link Shown}. */
 export interface Look {
   readonly look: number
-}
-
-/** The answer to a {@link Look}. */
-export interface Shown {
-  /** To be said in the next look. */
-  readonly taken: number
-  /** JSON; undefined: there is nothing new. */
-  readonly recording?: string
 }
 
 /**

@@ -1,7 +1,10 @@
 import { LONGEST, type Recording, readRecording } from '../../trace/recording.ts'
 import { byId, element } from '../dom.ts'
+import { Guests } from './guests.ts'
+import { LiveView } from './live.ts'
 import { showRecords } from './records.ts'
 import { showSchedule, showSecret } from './schedule.ts'
+import { SHOWN } from './shown.ts'
 import { showStates } from './states.ts'
 import { offerFiles } from './takes.ts'
 import { Teacher } from './teacher.ts'
@@ -41,17 +44,20 @@ class RecordingPage {
     }
   }
 
-  /** Shows a recording, or says why it is none, or cannot be shown. */
-  open(text: string): void {
+  /**
+   * Shows a recording, or says why it is none, or cannot be shown.
+   * @param more the one before is the beginning of it: what is open of that stays open
+   */
+  open(text: string, more = false): void {
     try {
-      this.#opened(readRecording(text))
+      this.#opened(readRecording(text), more)
       say('')
     } catch (error) {
       say((error as Error).message)
     }
   }
 
-  #opened(recording: Recording): void {
+  #opened(recording: Recording, more: boolean): void {
     this.#recording = recording
     const { title, connections, unrecorded = 0 } = recording
     const left = unrecorded === 0 ? '' : ` (${unrecorded} more connections had no room)`
@@ -60,6 +66,8 @@ class RecordingPage {
     // In teach mode it says so already.
     if (byId('banner').hidden) byId('banner').textContent = SECRETS
     byId('banner').hidden = false
+    const chosen = Number(this.#choice.value)
+    const atLast = !more || chosen >= this.#choice.options.length - 1
     this.#choice.replaceChildren(
       ...connections.map((one, index) =>
         element('option', { value: String(index) }, `${index + 1}: ${one.title}`),
@@ -70,16 +78,21 @@ class RecordingPage {
     if (connections.length === 0) throw new RangeError('this recording has no connections')
     offerFiles(recording, this.#page)
     // The last one is what the ones before were made for.
-    this.#choice.value = String(connections.length - 1)
-    this.#show(connections.length - 1)
+    const next = atLast ? connections.length - 1 : chosen
+    this.#choice.value = String(next)
+    this.#show(next, more && next === chosen)
   }
 
-  #show(index: number): void {
+  #show(index: number, more = false): void {
     const connection = this.#recording?.connections[index]
     if (connection === undefined) return
+    const focused = document.activeElement
+    SHOWN.begin(more)
     showRecords(connection, showSecret)
     showSchedule(connection)
     showStates(connection)
+    SHOWN.end()
+    if (focused instanceof HTMLElement && focused.isConnected) focused.focus({ preventScroll: true })
   }
 }
 
@@ -92,4 +105,8 @@ function say(fault: string): void {
 const full = byId('recording').textContent.trim() !== ''
 const page = new RecordingPage()
 // Where hotpotato ui --teach gives it, there are buttons for fresh connections.
-if (location.protocol === 'http:' && !full) new Teacher(text => page.open(text))
+if (location.protocol === 'http:' && !full) {
+  const teacher = new Teacher((text, more) => page.open(text, more))
+  new Guests(teacher)
+  new LiveView(teacher)
+}

@@ -7,6 +7,7 @@ import type {
 } from '../../trace/recording.ts'
 import { byId, element } from '../dom.ts'
 import { annotated, HexView } from './bytes.ts'
+import { SHOWN } from './shown.ts'
 
 /** Records that are listed at most; more make a page slow. */
 const LISTED = 2000
@@ -35,7 +36,11 @@ export function showRecords(connection: RecordedConnection, show: (secret: strin
   const entries = entriesOf(connection)
   const left = entries.length - LISTED + connection.leftOut
   byId('record-list').replaceChildren(
-    ...entries.slice(0, LISTED).map(entry => element('li', {}, entryNode(entry, show))),
+    ...entries.slice(0, LISTED).map((entry, index) => {
+      const { kind, side } = entry.head
+      const key = `record ${index} ${kind} ${side} ${entry.inside.length}`
+      return SHOWN.node(key, () => element('li', {}, entryNode(entry, show)))
+    }),
     ...(left > 0 ? [element('li', {}, 'There is more, which is not shown.')] : []),
   )
 }

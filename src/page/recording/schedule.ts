@@ -2,6 +2,7 @@ import type { RecordedConnection, RecordedKeys, RecordedSecret, RecordedStep } f
 import { byId, element } from '../dom.ts'
 import { annotated } from './bytes.ts'
 import { lazily } from './records.ts'
+import { SHOWN } from './shown.ts'
 import { type Branch, treeOf } from './tree.ts'
 
 const idOf = (name: string): string => `secret-${name.replace(/\W/g, '-')}`
@@ -29,11 +30,14 @@ function listOf(branches: readonly Branch[]): HTMLElement {
 function itemOf({ name, secret, keys, records, below }: Branch): HTMLElement {
   const used = records === 0 ? '' : ` · opens ${records} ${records === 1 ? 'record' : 'records'}`
   const not = secret === undefined ? ' · not in this connection' : ''
-  const details = lazily(element('summary', {}, `${name}${used}${not}`), () =>
-    secret === undefined
-      ? [element('p', {}, 'This connection has not derived it, or its session does not tell it.')]
-      : [...secretNodes(secret), ...(keys === undefined ? [] : keysNodes(keys))],
+  const details = SHOWN.node(`secret ${name} ${secret?.secret} ${keys?.key}`, () =>
+    lazily(element('summary', {}), () =>
+      secret === undefined
+        ? [element('p', {}, 'This connection has not derived it, or its session does not tell it.')]
+        : [...secretNodes(secret), ...(keys === undefined ? [] : keysNodes(keys))],
+    ),
   )
+  details.querySelector('summary')!.textContent = `${name}${used}${not}`
   return element(
     'li',
     { id: idOf(name), ...(secret === undefined ? { class: 'unused' } : {}) },

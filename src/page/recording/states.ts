@@ -3,6 +3,7 @@ import type { RecordedConnection, RecordedState } from '../../trace/recording.ts
 import { byId, element, row } from '../dom.ts'
 import { annotated } from './bytes.ts'
 import { lazily } from './records.ts'
+import { SHOWN } from './shown.ts'
 
 /** Changes that are listed at most. */
 const LISTED = 2000
@@ -14,15 +15,18 @@ export function showStates({ states, side, parcels = [] }: RecordedConnection): 
     ...(states.length + parcels.length === 0 ? [none] : []),
     ...states.flatMap((state, index) => {
       const before = states.slice(0, index).findLast(one => one.side === state.side)
-      return [...(before === undefined ? [] : [changes(before, state)]), stateNode(state, side)]
+      return [...(before === undefined ? [] : [changes(before, state)]), stateNode(state, side, index)]
     }),
     ...parcels.map(parcelNode),
   )
 }
 
-function stateNode(state: RecordedState, side: string): HTMLElement {
+function stateNode(state: RecordedState, side: string, index: number): HTMLElement {
   const text = `${state.when}: ${state.bytes.length / 2} bytes, seen from the ${state.side ?? side}`
-  return lazily(element('summary', {}, text), () => annotated(state.bytes, state, `the state ${state.when}`))
+  // Two containers may tell the same.
+  return SHOWN.node(`state ${index} ${state.side} ${state.when} ${state.bytes}`, () =>
+    lazily(element('summary', {}, text), () => annotated(state.bytes, state, `the state ${state.when}`)),
+  )
 }
 
 function parcelNode(parcel: RecordedState): HTMLElement {

@@ -1,55 +1,104 @@
+import type { Taught } from '../../supervisor/admin/told.ts'
 import { byId, element } from '../dom.ts'
 import { tokenOfLink } from '../stream.ts'
 
-/** The buttons of teach mode: each has a connection made, and gives its recording to the page. */
+/** What is shown; `more`: it goes on from what was shown. */
+type Open = (recording: string, more?: boolean) => void
+
+/**
+ * Teach mode: its buttons each have a connection made, or something done to one, and give its recording to
+ * the page.
+ */
 export class Teacher {
   readonly #token = tokenOfLink()
-  readonly #open: (recording: string) => void
+  readonly #open: Open
+  /** Told that another thing is shown from now on. */
+  #replaced = (): void => {}
+  #busy = false
 
-  constructor(open: (recording: string) => void) {
+  constructor(open: Open) {
     this.#open = open
     byId('teach').hidden = false
     byId('banner').hidden = false
     byId('banner').textContent =
-      'Teach mode: this page shows secrets, of the connections that its buttons make and of no others.'
-    void this.#begin().catch(() => this.#say('hotpotato ui --teach does not answer'))
+      'Teach mode: this page shows secrets: of the connections that its buttons make, and of the clients ' +
+      'that come to its own server. Of no others.'
+    void this.#begin().catch(() => this.say('hotpotato ui --teach does not answer'))
+  }
+
+  /** A button that does something. Only one thing goes on at a time. */
+  button(id: string, title: string, work: () => Promise<string>): HTMLButtonElement {
+    const button = element('button', { type: 'button', id }, title)
+    this.does(button, () => title, work)
+    return button
+  }
+
+  /** @param work what a click does; what it gives is said then */
+  does(button: HTMLButtonElement, title: () => string, work: () => Promise<string>): void {
+    button.addEventListener('click', () => void this.#do(title(), work))
+  }
+
+  /** Asks for something. @throws Error with what was answered, if it is no success */
+  async ask<T>(path: string, method: 'GET' | 'POST'): Promise<T> {
+    const headers = { authorization: `Bearer ${this.#token}` }
+    let answer: Response
+    try {
+      answer = await fetch(path, { method, headers, cache: 'no-store' })
+    } catch {
+      throw new Error('hotpotato ui --teach does not answer')
+    }
+    if (!answer.ok) throw new Error((await answer.text()).trim())
+    return (await answer.json()) as T
+  }
+
+  /** From now on the page shows something else. @param replaced told when that is over */
+  claim(replaced = (): void => {}): void {
+    this.#replaced()
+    this.#replaced = replaced
+  }
+
+  /** Shows a recording in the place of what is shown. */
+  show(recording: string, command: string): void {
+    this.claim()
+    this.#open(recording)
+    byId('command').textContent = command
+  }
+
+  /** Shows a recording that goes on. @param more whether its beginning is shown */
+  follow(recording: string, more: boolean): void {
+    this.#open(recording, more)
+  }
+
+  say(text: string): void {
+    byId('lesson').textContent = text
   }
 
   async #begin(): Promise<void> {
-    const answer = await this.#ask('lessons', 'GET')
-    if (!answer.ok) return this.#say((await answer.text()).trim())
-    const lessons = (await answer.json()) as { readonly id: string; readonly title: string }[]
-    const buttons = lessons.map(({ id, title }) => {
-      const button = element('button', { type: 'button', id: `lesson-${id}` }, title)
-      button.addEventListener('click', () => void this.#teach(id, title, buttons))
-      return button
-    })
+    const lessons = await this.ask<{ readonly id: string; readonly title: string }[]>('lessons', 'GET').catch(
+      (error: Error) => error.message,
+    )
+    if (typeof lessons === 'string') return this.say(lessons)
+    const buttons = lessons.map(({ id, title }) =>
+      this.button(`lesson-${id}`, title, async () => {
+        const { recording, command, said } = await this.ask<Taught>(`lessons/${id}`, 'POST')
+        this.show(recording, command)
+        return said === '' ? 'it is below' : said
+      }),
+    )
     byId('lessons').replaceChildren(...buttons)
   }
 
-  async #teach(id: string, title: string, buttons: readonly HTMLButtonElement[]): Promise<void> {
-    for (const button of buttons) button.disabled = true
-    this.#say(`${title}: making the connection`)
-    try {
-      const answer = await this.#ask(`lessons/${id}`, 'POST')
-      if (!answer.ok) return this.#say(`${title}: ${(await answer.text()).trim()}`)
-      const taught = (await answer.json()) as { recording: string; command: string; said: string }
-      this.#open(taught.recording)
-      byId('command').textContent = taught.command
-      this.#say(`${title}: ${taught.said === '' ? 'it is below' : taught.said}`)
-    } catch {
-      this.#say('hotpotato ui --teach does not answer')
-    } finally {
-      for (const button of buttons) button.disabled = false
-      byId(`lesson-${id}`).focus()
-    }
-  }
-
-  #ask(path: string, method: string): Promise<Response> {
-    return fetch(path, { method, headers: { authorization: `Bearer ${this.#token}` }, cache: 'no-store' })
-  }
-
-  #say(text: string): void {
-    byId('lesson').textContent = text
+  async #do(title: string, work: () => Promise<string>): Promise<void> {
+    if (this.#busy) return
+    this.#busy = true
+    const focused = document.activeElement
+    const all = byId<HTMLFieldSetElement>('all')
+    all.disabled = true
+    this.say(`${title}: going on`)
+    const said = await work().catch((error: Error) => error.message)
+    all.disabled = false
+    this.#busy = false
+    this.say(`${title}: ${said}`)
+    if (focused instanceof HTMLElement) focused.focus({ preventScroll: true })
   }
 }
