@@ -110,9 +110,10 @@ describe.skipIf(CHROMIUM === undefined)(`live lessons: ${CHROMIUM_NOTE}`, () => 
       const [program, ...words] = (await text('#guest-command')).split(' ')
       const ask = () => promisify(execFile)(program!, ['-sS', ...words])
       expect((await ask()).stdout).toBe('hello\n')
-      await browser.until(`/client_hello/.test(document.querySelector('#record-list').innerText)`)
+      // Until then it is the lesson before that is shown.
+      await browser.until(`/seen from the server/.test(document.querySelector('#states').innerText)`)
+      expect(await text('#record-list')).toMatch(/client_hello/)
       expect(await text('#tree')).toMatch(/client_handshake_traffic_secret · opens \d+ record/)
-      expect(await text('#states')).toMatch(/seen from the server/)
       await browser.evaluate(`document.querySelector('#record-list summary').focus()`)
       await browser.press('Enter')
       await browser.until(`document.querySelector('#record-list details[open] .annotated') !== null`)
