@@ -19,3 +19,11 @@ export function withRecording(page: string, recording: string): string {
   const inside = recording.trim().replaceAll('<', '\\u003c')
   return `${page.slice(0, from + OPENED.length)}${inside}${page.slice(to)}`
 }
+
+/** The recording in such a page, JSON; undefined: it has none. @param page its HTML */
+export function recordingIn(page: string): string | undefined {
+  const from = page.indexOf(OPENED)
+  const to = page.indexOf(CLOSED, from)
+  const inside = from < 0 || to < 0 ? '' : page.slice(from + OPENED.length, to).trim()
+  return inside === '' ? undefined : inside
+}

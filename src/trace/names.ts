@@ -10,6 +10,7 @@ import {
 } from '../tls13/codepoints.ts'
 import { EXTENSIONS } from '../tls13/extensions.ts'
 import { HandshakeType } from '../tls13/messages.ts'
+import { hex } from '../wire/index.ts'
 
 const VERSIONS = { 'TLS 1.0': 0x0301, 'TLS 1.1': 0x0302, 'TLS 1.2': 0x0303, 'TLS 1.3': 0x0304 }
 /** Extensions of older versions that are seen still, beside those of TLS 1.3. */
@@ -46,6 +47,30 @@ export function numberText(field: string, number: number): string {
   const known = Object.entries(table).find(([, value]) => value === number)?.[0]
   const name = number > 0xff && isGrease(number) ? 'GREASE' : known
   return name === undefined ? digits : `${name} (${digits})`
+}
+
+/** What has fields of its own, which follow. */
+const STRUCT = ''
+
+/** What stands in a field, in words; empty: other fields, which follow; undefined: bytes. */
+export function valueText(name: string, value: unknown): string | undefined {
+  if (typeof value === 'number') return numberText(name, value)
+  if (value instanceof Uint8Array)
+    return name === 'psk_key_exchange_modes' ? list(name, [...value]) : undefined
+  if (!Array.isArray(value)) return typeof value === 'object' ? STRUCT : String(value)
+  if (value.every(one => typeof one === 'number')) return list(name, value)
+  if (value.every(one => one instanceof Uint8Array)) return value.map(asText).join(', ')
+  return `${value.length} ${value.length === 1 ? 'item' : 'items'}`
+}
+
+function list(name: string, numbers: readonly number[]): string {
+  return numbers.map(number => numberText(name, number)).join(', ')
+}
+
+/** A name of a protocol or host where it is one, else hexadecimal. */
+function asText(bytes: Uint8Array): string {
+  const text = String.fromCharCode(...bytes.subarray(0, 255))
+  return bytes.length <= 255 && /^[\x21-\x7e]+$/.test(text) ? `"${text}"` : hex(bytes)
 }
 
 /** The name of a record's content type, or its number. */

@@ -2,7 +2,8 @@ import type { CryptoProvider } from '../tls13/crypto/provider.ts'
 import { keyLogLine } from '../tls13/key-log.ts'
 import { type ExposedSecret, HkdfLabel } from '../tls13/key-schedule.ts'
 import { SessionState } from '../tls13/state.ts'
-import { type Annotation, type AnyCodec, annotate, encode, hex, type TraceEntry } from '../wire/index.ts'
+import { type AnyCodec, annotate, encode, hex } from '../wire/index.ts'
+import { fieldsIn } from './drawing.ts'
 import type { Side, Step, TraceEvent } from './event.ts'
 import { alertWords, contentTypeName, SECTIONS } from './names.ts'
 import {
@@ -10,14 +11,11 @@ import {
   RECORDING_VERSION,
   type RecordedConnection,
   type RecordedEvent,
-  type RecordedField,
-  type RecordedFields,
   type RecordedState,
   type RecordedStep,
   type Recording,
 } from './recording.ts'
 import { EXTRACTED } from './schedule.ts'
-import { valueText } from './text.ts'
 import { Tracer } from './tracer.ts'
 
 /** What a recording has at most, of all its connections. */
@@ -233,17 +231,4 @@ function recordedStep(name: string, step: Step): RecordedStep {
     ...{ operation, hash, from, label, context: { what: context.what, bytes: hex(context.bytes) } },
     info: { bytes: hex(info), ...fieldsIn(annotate(HkdfLabel, info, 'shown')) },
   }
-}
-
-/** An annotation as a recording has it. */
-export function fieldsIn({ fields, error }: Annotation): RecordedFields {
-  return {
-    fields: fields.map(recordedField),
-    ...(error === undefined ? {} : { stopped: `at byte ${error.offset}: ${error.message}` }),
-  }
-}
-
-function recordedField({ offset, length, depth, name, notation, value }: TraceEntry): RecordedField {
-  const text = value === undefined ? 'absent' : valueText(name, value)
-  return { offset, length, depth, name, notation, ...(text === undefined ? {} : { text }) }
 }

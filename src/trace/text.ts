@@ -1,14 +1,12 @@
-import { hex, type TraceEntry } from '../wire/index.ts'
+import { hex } from '../wire/index.ts'
+import { drawnLines, fieldsIn, hexLines } from './drawing.ts'
 import type { Step, TracedMessage, TracedRecord, TracedSecret, TraceEvent } from './event.ts'
-import { alertWords, contentTypeName, numberText, SECTIONS } from './names.ts'
+import { alertWords, contentTypeName, SECTIONS } from './names.ts'
 
-/** Bytes of a line of hexadecimal. */
-const LINE = 32
+/** Columns of a line. */
+const COLUMNS = 110
 /** Bytes of the application's that are shown of one record. */
 const DATA = 256
-
-/** What has fields of its own, which follow. */
-const STRUCT = ''
 
 /** An event as lines of text, at most 110 columns wide. Secrets are shown. */
 export function traceLines(event: TraceEvent): readonly string[] {
@@ -52,43 +50,9 @@ function messageLines({ type, bytes, fields, transcriptHash }: TracedMessage): s
   const section = SECTIONS[type]
   return [
     `  ${type}, ${bytes.length} bytes${section === undefined ? '' : `, ${section}`}`,
-    ...fields.fields.flatMap(fieldLines),
-    ...(fields.error === undefined ? [] : [`    stopped at ${fields.error.offset}: ${fields.error.message}`]),
+    ...drawnLines(bytes, fieldsIn(fields), { label: 'name', columns: COLUMNS - 2 }).map(line => `  ${line}`),
     ...(transcriptHash === undefined ? [] : [`    transcript hash up to here: ${hex(transcriptHash)}`]),
   ]
-}
-
-function fieldLines({ offset, length, depth, name, value }: TraceEntry): string[] {
-  const where = `${String(offset).padStart(7)} ${String(length).padStart(5)}`
-  const indent = '  '.repeat(depth + 1)
-  const head = `${where}${indent}${name}`
-  const text = valueText(name, value)
-  if (text === STRUCT) return [head]
-  if (text !== undefined) return wrapped(`${head} = ${text}`, where.length + indent.length + 2)
-  const bytes = value as Uint8Array
-  if (bytes.length <= LINE) return [`${head} = ${hex(bytes)}`]
-  return [head, ...bytesLines(bytes, where.length + indent.length + 2)]
-}
-
-/** What stands in a field, in words; empty: other fields, which follow; undefined: bytes. */
-export function valueText(name: string, value: unknown): string | undefined {
-  if (typeof value === 'number') return numberText(name, value)
-  if (value instanceof Uint8Array)
-    return name === 'psk_key_exchange_modes' ? list(name, [...value]) : undefined
-  if (!Array.isArray(value)) return typeof value === 'object' ? STRUCT : String(value)
-  if (value.every(one => typeof one === 'number')) return list(name, value)
-  if (value.every(one => one instanceof Uint8Array)) return value.map(asText).join(', ')
-  return `${value.length} ${value.length === 1 ? 'item' : 'items'}`
-}
-
-function list(name: string, numbers: readonly number[]): string {
-  return numbers.map(number => numberText(name, number)).join(', ')
-}
-
-/** A name of a protocol or host where it is one, else hexadecimal. */
-function asText(bytes: Uint8Array): string {
-  const text = String.fromCharCode(...bytes.subarray(0, 255))
-  return bytes.length <= 255 && /^[\x21-\x7e]+$/.test(text) ? `"${text}"` : hex(bytes)
 }
 
 function secretLines({ name, secret, step, follows }: TracedSecret): string[] {
@@ -134,21 +98,5 @@ function dataLines(bytes: Uint8Array): string[] {
 }
 
 function bytesLines(bytes: Uint8Array, indent: number): string[] {
-  const lines: string[] = []
-  for (let at = 0; at < bytes.length; at += LINE)
-    lines.push(`${' '.repeat(indent)}${hex(bytes.subarray(at, at + LINE))}`)
-  return lines
-}
-
-/** A long list goes on in the next line. */
-function wrapped(line: string, indent: number): string[] {
-  const lines: string[] = []
-  let rest = line
-  while (rest.length > 110) {
-    const at = rest.lastIndexOf(', ', 109)
-    if (at <= indent) break
-    lines.push(rest.slice(0, at + 1))
-    rest = `${' '.repeat(indent)}${rest.slice(at + 2)}`
-  }
-  return [...lines, rest]
+  return hexLines(hex(bytes), indent)
 }

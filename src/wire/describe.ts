@@ -1,6 +1,5 @@
 import type { AnyCodec } from './notation.ts'
 import { DecodeError, Reader, type TraceEntry } from './reader.ts'
-import { SECRET } from './secrets.ts'
 
 /**
  * The definition of a codec and of every named type that it uses, in the presentation language of RFC 8446
@@ -46,43 +45,6 @@ export function annotate(
     if (error instanceof DecodeError) return { fields, error }
     throw error
   }
-}
-
-/** What {@link formatAnnotation} shows beside the values. */
-export interface AnnotationStyle {
-  /** What was annotated: the bytes of numbers, names and texts stand beside them then. */
-  readonly bytes?: Uint8Array
-  /** What a number in a field of that name stands for; its digits by default. */
-  readonly number?: (field: string, value: number) => string
-}
-
-/** Bytes that stand beside a field; a longer text has its beginning there. */
-const BESIDE = 8
-
-/** An annotation as lines of text: offset, length, bytes if they are given, notation, value. */
-export function formatAnnotation({ fields, error }: Annotation, style: AnnotationStyle = {}): string {
-  const lines = fields.map(field => {
-    const where = `${String(field.offset).padStart(5)} ${String(field.length).padStart(5)}`
-    const beside = style.bytes === undefined ? '' : `  ${beginning(field, style.bytes).padEnd(2 * BESIDE)}`
-    return `${where}${beside}  ${'  '.repeat(field.depth)}${field.notation} = ${show(field, style)}`
-  })
-  if (error !== undefined) lines.push(`${String(error.offset).padStart(5)}        stopped: ${error.message}`)
-  return lines.join('\n')
-}
-
-/** Of what is no struct and no secret; the value of a field of bytes says them itself. */
-function beginning({ offset, length, value }: TraceEntry, bytes: Uint8Array): string {
-  if (typeof value === 'object' || typeof value === 'symbol' || value === undefined) return ''
-  return hex(bytes.subarray(offset, offset + Math.min(length, BESIDE)))
-}
-
-function show({ name, value }: TraceEntry, { number }: AnnotationStyle): string {
-  if (value === SECRET) return '(secret)'
-  if (value instanceof Uint8Array) return hex(value)
-  if (typeof value === 'number') return number?.(name, value) ?? String(value)
-  if (Array.isArray(value)) return `${value.length} ${value.length === 1 ? 'item' : 'items'}`
-  if (typeof value === 'object' && value !== null) return '{…}'
-  return String(value)
 }
 
 /** Bytes in hexadecimal. */

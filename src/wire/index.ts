@@ -35,11 +35,11 @@ export {
   uint64,
   vector,
 } from './codec.ts'
-export { type Annotation, annotate, describe, formatAnnotation, fromHex, hex } from './describe.ts'
+export { type Annotation, annotate, describe, fromHex, hex } from './describe.ts'
 export { Encoder } from './encoder.ts'
 export { fresh, Scratch, SmallMemory } from './memory.ts'
 export { type AnyCodec, type Codec, type TypeOf, typeName } from './notation.ts'
 export { Pieces } from './pieces.ts'
 export { DecodeError, Reader, type TraceEntry } from './reader.ts'
-export { redact, wipe } from './secrets.ts'
+export { redact, SECRET, wipe } from './secrets.ts'
 export { Writer } from './writer.ts'

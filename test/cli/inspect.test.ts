@@ -81,7 +81,7 @@ it('dumps TCP connections, and masks what their peers have said', () => {
 it('dumps as much as there is, and fails', () => {
   const { status, stdout } = run(['inspect', '-'], envelope.slice(0, 100))
   expect(status).toBe(1)
-  expect(stdout).toMatch(/stopped: needs \d+ bytes where \d+ are left/)
+  expect(stdout).toMatch(/stopped at byte \d+: needs \d+ bytes where \d+ are left/)
 })
 
 it('verifies', () => {

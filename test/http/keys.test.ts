@@ -9,7 +9,8 @@ import { H2Client, H2Server } from '../../src/http/h2/index.ts'
 import { requestHead } from '../../src/http/h2/request-head.ts'
 import { h2State } from '../../src/http/h2/state.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
-import { annotate, concat, decode, encode, formatAnnotation, utf8 } from '../../src/wire/index.ts'
+import { drawnLines, fieldsIn } from '../../src/trace/drawing.ts'
+import { annotate, concat, decode, encode, utf8 } from '../../src/wire/index.ts'
 import { findInMemory } from '../support/memory-search.ts'
 import { THROUGH_MOVES } from '../support/through-moves.ts'
 
@@ -171,7 +172,8 @@ describe('a key over HTTP/2', () => {
     while (server.next() !== undefined);
     const bytes = encode(h2State, server.export())
     expect(includes(bytes)).toBe(true)
-    expect(formatAnnotation(annotate(h2State, bytes))).not.toContain('AAAABBBB')
+    const lines = drawnLines(bytes, fieldsIn(annotate(h2State, bytes)), { label: 'notation' })
+    expect(lines.join('\n')).not.toContain('AAAABBBB')
     const next = new H2Server(undefined, decode(h2State, bytes))
     let restored = next.next()
     while (restored !== undefined && restored.type !== 'request') restored = next.next()

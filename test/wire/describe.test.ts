@@ -7,7 +7,6 @@ import {
   encode,
   enumeration,
   fixed,
-  formatAnnotation,
   fromHex,
   hex,
   opaque,
@@ -104,18 +103,6 @@ it('annotate() lists every field with its place, and masks secrets', () => {
     [12, 3, 1, 'key_bytes'],
     [15, 4, 0, 'stamp'],
   ])
-  expect(formatAnnotation({ fields, error })).toBe(
-    [
-      '    0     1  Kind kind = locked',
-      '    1     8  Key keys<0..2^16-1> = 1 item',
-      '    3     2    uint16 key_id = 1',
-      '    5     4    opaque key_bytes<1..64> = (secret)',
-      '    9     6  optional<Key> spare = {…}',
-      '   10     2    uint16 key_id = 2',
-      '   12     3    opaque key_bytes<1..64> = (secret)',
-      '   15     4  opaque stamp[4] = 01020304',
-    ].join('\n'),
-  )
 })
 
 it('no field of an annotation holds the bytes of a secret, not even inside what holds it', () => {
@@ -134,7 +121,7 @@ it('annotate() goes as far as it can and says why it stopped', () => {
   const { fields, error } = annotate(Box, wire)
   expect(fields.map(field => field.name)).toEqual(['kind', 'keys', 'key_id', 'key_bytes', 'key_id'])
   expect(error).toMatchObject({ name: 'DecodeError', offset: 13 })
-  expect(formatAnnotation({ fields, error })).toContain('stopped: needs 2 bytes where 0 are left')
+  expect(error!.message).toBe('needs 2 bytes where 0 are left')
 })
 
 it('reading with a trace gives the same value as without', () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Bundle } from '../../sealed/bundle.ts'
 import { noble } from '../../tls13/crypto/noble.ts'
 import { SessionState } from '../../tls13/index.ts'
-import { numberText } from '../../trace/names.ts'
+import { drawnLines, fieldsIn } from '../../trace/drawing.ts'
 import { CONTROL } from '../../transfer/control.ts'
 import { Envelope, FORMAT_VERSION, layoutOf, versionOf } from '../../transfer/envelope.ts'
 import { examineEnvelope, examineSession, type Fault } from '../../transfer/examination.ts'
@@ -10,11 +10,12 @@ import { PicotlsExport, PicotlsSession } from '../../transfer/foreign/picotls.ts
 import { FOREIGN_CODECS, ForeignError } from '../../transfer/foreign.ts'
 import { SealedMessage } from '../../transfer/seal.ts'
 import { TcpState } from '../../transfer/tcp/state.ts'
-import { type AnyCodec, annotate, DecodeError, decode, formatAnnotation, fromHex } from '../../wire/index.ts'
+import { type Annotation, type AnyCodec, annotate, DecodeError, decode, fromHex } from '../../wire/index.ts'
 import { reasonOf } from '../../wire/thrown.ts'
 import { CommandError, STATUS, UsageError } from '../line/usage-error.ts'
 import { say } from '../terminal/output.ts'
 import { FORMAT_NAMES } from './format-names.ts'
+import { changes, type Part, partsIn } from './parts.ts'
 
 /** What a file may hold, by the name that `--as` has for it. */
 const FORMATS: Readonly<Record<(typeof FORMAT_NAMES)[number], AnyCodec>> = {
@@ -30,9 +31,15 @@ const FORMATS: Readonly<Record<(typeof FORMAT_NAMES)[number], AnyCodec>> = {
 /** A file that is of no use. */
 export class InspectError extends CommandError {}
 
-/** Prints {@link inspect}; a dump that ends early is a fault. @throws as that */
-export function showDump(file: string, format: string, secrets: boolean): void {
-  const { text, whole } = inspect(file, format, secrets)
+/**
+ * Prints {@link inspect}; a dump that ends early is a fault.
+ * @param other another file: what has changed from it is printed @throws as that
+ */
+export function showDump(file: string, format: string, secrets: boolean, other?: string): void {
+  const { text, whole } =
+    other === undefined
+      ? inspect(file, format, secrets)
+      : { text: changed(other, file, format, secrets), whole: true }
   say(text)
   if (!whole) process.exitCode = STATUS.failed
 }
@@ -48,8 +55,8 @@ export function showFaults(file: string, format: string): void {
 /**
  * An annotated dump: for each field its offset and length in bytes, its bytes, its notation (RFC 8446 §3) and
  * its value. What cannot be read ends the dump with the reason.
- * @param file binary or hexadecimal, or a file of golden vectors, of which each is dumped; `-` for standard
- * input @param format one of {@link FORMAT_NAMES}
+ * @param file binary or hexadecimal, or of golden vectors, or a recording: all in it is dumped; `-` for
+ * standard input @param format one of {@link FORMAT_NAMES}
  * @param secrets whether the bytes of secrets are shown
  * @throws InspectError no such file @throws UsageError no such format
  */
@@ -58,20 +65,51 @@ export function inspect(
   format: string,
   secrets: boolean,
 ): { readonly text: string; readonly whole: boolean } {
-  const content = read(file)
-  const vectors = vectorsOf(content)
-  if (vectors === undefined) return dump(unhexed(content), format, secrets)
-  const dumps = vectors.map(({ name, bytes }) => ({ name, ...dump(bytes, format, secrets) }))
-  const text = dumps.map(({ name, text }) => `${name}\n${text}`).join('\n\n')
-  return { text, whole: dumps.every(({ whole }) => whole) }
+  const parts = partsOf(file, format)
+  const dumps = parts.map((part, index) => {
+    const { text, whole } = dump(part, secrets)
+    const before =
+      part.row === undefined ? undefined : parts.slice(0, index).findLast(one => one.row === part.row)
+    const since = before === undefined ? [] : ['', 'changed since then:', ...compared(before, part, secrets)]
+    return { whole, text: [...(part.name === undefined ? [] : [part.name]), text, ...since].join('\n') }
+  })
+  return { text: dumps.map(({ text }) => text).join('\n\n'), whole: dumps.every(({ whole }) => whole) }
 }
 
-function dump(input: Uint8Array, format: string, secrets: boolean) {
-  const bytes = contentOf(input, format)
-  const annotation = annotate(layout(format, bytes), bytes, secrets ? 'shown' : 'masked')
+function dump({ bytes, format }: Part, secrets: boolean) {
+  const annotation = annotated(bytes, format, secrets)
   const head = `${bytes.length} bytes, read as ${format}\n\noffset bytes`
-  const text = `${head}\n${formatAnnotation(annotation, { bytes, number: numberText })}`
-  return { text, whole: annotation.error === undefined }
+  const lines = drawnLines(bytes, fieldsIn(annotation), { label: 'notation' })
+  return { text: [head, ...lines].join('\n'), whole: annotation.error === undefined }
+}
+
+/** What has changed from the first state in one file to the last in another. @throws as {@link inspect} */
+function changed(before: string, after: string, format: string, secrets: boolean): string {
+  const [one, other] = [partsOf(before, format)[0], partsOf(after, format).at(-1)]
+  if (one === undefined || other === undefined) throw new InspectError(`${before} or ${after} has no state`)
+  return compared(one, other, secrets).join('\n')
+}
+
+function compared(before: Part, after: Part, secrets: boolean): string[] {
+  const { format } = before
+  const fields = (bytes: Uint8Array, shown: boolean): Annotation => annotated(bytes, format, shown)
+  return changes([before.bytes, after.bytes], fields, secrets)
+}
+
+function annotated(bytes: Uint8Array, format: string, secrets: boolean): Annotation {
+  return annotate(layout(format, bytes), bytes, secrets ? 'shown' : 'masked')
+}
+
+function partsOf(file: string, format: string): readonly Part[] {
+  const content = read(file)
+  let parts: readonly Part[] | undefined
+  try {
+    parts = partsIn(content, format)
+  } catch (error) {
+    throw new InspectError(`${file}: ${reasonOf(error)}`)
+  }
+  const bytes = (): Uint8Array => contentOf(unhexed(content), format)
+  return parts ?? [{ name: undefined, format, bytes: bytes() }]
 }
 
 /**
@@ -135,21 +173,4 @@ function unhexed(content: Uint8Array): Uint8Array {
   const text = new TextDecoder('latin1').decode(content)
   const hexadecimal = /^[0-9a-fA-F\s]+$/.test(text) && text.replace(/\s/g, '').length % 2 === 0
   return hexadecimal ? fromHex(text) : content
-}
-
-/** Golden vectors as `vectors/transfer` has them; undefined: it is no file of that kind. */
-function vectorsOf(content: Uint8Array): { readonly name: string; readonly bytes: Uint8Array }[] | undefined {
-  // No state begins so: an envelope begins with its version, a session with a small number.
-  if (content[0] !== 0x7b) return undefined
-  try {
-    const { vectors } = JSON.parse(new TextDecoder().decode(content)) as { vectors: GoldenVector[] }
-    return vectors.map(({ name, bytes }) => ({ name, bytes: fromHex(bytes) }))
-  } catch {
-    return undefined
-  }
-}
-
-interface GoldenVector {
-  readonly name: string
-  readonly bytes: string
 }

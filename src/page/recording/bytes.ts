@@ -1,3 +1,4 @@
+import { drawn } from '../../trace/drawing.ts'
 import type { Hex, RecordedField, RecordedFields } from '../../trace/recording.ts'
 import { element } from '../dom.ts'
 
@@ -68,7 +69,7 @@ export function annotated(bytes: Hex, { fields, stopped }: RecordedFields, label
     pressed?.setAttribute('aria-pressed', 'true')
     view.mark(again ? undefined : { from: offset, to: offset + length })
   }
-  const rows = fields.slice(0, LISTED).map(field => {
+  const rows = drawn(bytes, { fields: fields.slice(0, LISTED) }).map(({ field, value }) => {
     const button = element('button', { type: 'button', 'aria-pressed': 'false', title: field.notation })
     button.textContent = field.name
     button.style.marginLeft = `${field.depth * 0.7}rem`
@@ -79,7 +80,7 @@ export function annotated(bytes: Hex, { fields, stopped }: RecordedFields, label
       element('th', { scope: 'row' }, button),
       element('td', {}, String(field.offset)),
       element('td', {}, String(field.length)),
-      element('td', { class: 'value' }, fieldText(bytes, field)),
+      element('td', { class: 'value' }, field.text === undefined ? shortened(value) : value),
     )
   })
   const heads = ['field', 'at', 'bytes', 'value'].map(name => element('th', { scope: 'col' }, name))
@@ -100,9 +101,7 @@ export function annotated(bytes: Hex, { fields, stopped }: RecordedFields, label
   ]
 }
 
-/** What a field says, in words or in hexadecimal. */
-export function fieldText(bytes: Hex, { offset, length, text }: RecordedField): string {
-  if (text !== undefined) return text
-  const own = bytes.slice(2 * offset, 2 * (offset + length))
-  return length <= BESIDE ? own : `${own.slice(0, 2 * BESIDE)}…`
+/** Bytes of a field as far as they have room. */
+function shortened(bytes: Hex): string {
+  return bytes.length <= 2 * BESIDE ? bytes : `${bytes.slice(0, 2 * BESIDE)}…`
 }
