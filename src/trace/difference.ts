@@ -1,3 +1,4 @@
+import { bytesOf } from './drawing.ts'
 import type { Hex, RecordedFields } from './recording.ts'
 
 /** A field that is not the same in two states. Undefined: it is not there. */
@@ -27,7 +28,8 @@ function valuesOf({ bytes, fields }: Annotated): Map<string, string> {
   const values = new Map<string, string>()
   const seen = new Map<string, number>()
   const path: string[] = []
-  for (const { offset, length, depth, name, text } of fields) {
+  for (const field of fields) {
+    const { depth, name, text } = field
     path.splice(depth, path.length, name)
     if (text === '') continue
     const joined = path.join(' › ')
@@ -35,7 +37,7 @@ function valuesOf({ bytes, fields }: Annotated): Map<string, string> {
     const number = (seen.get(joined) ?? 0) + 1
     seen.set(joined, number)
     const key = number === 1 ? joined : `${joined} (${number})`
-    values.set(key, text ?? bytes.slice(2 * offset, 2 * (offset + length)))
+    values.set(key, text ?? bytesOf(bytes, field))
   }
   return values
 }

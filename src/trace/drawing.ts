@@ -33,16 +33,24 @@ export function fieldsIn({ fields, error }: Annotation): RecordedFields {
 
 function fieldOf({ offset, length, depth, name, notation, value }: TraceEntry): RecordedField {
   const text = value === undefined ? 'absent' : value === SECRET ? MASKED : valueText(name, value)
-  return { offset, length, depth, name, notation, ...(text === undefined ? {} : { text }) }
+  const field = { offset, length, depth, name, notation }
+  if (text !== undefined) return { ...field, text }
+  const prefix = length - (value as Uint8Array).length
+  return prefix > 0 ? { ...field, prefix } : field
+}
+
+/** The bytes of a field that its value is. @param bytes what was annotated */
+export function bytesOf(bytes: Hex | Uint8Array, { offset, length, prefix = 0 }: RecordedField): Hex {
+  return hexOf(bytes, offset + prefix, length - prefix)
 }
 
 /** Each field with its bytes and what they say. @param bytes what was annotated */
 export function drawn(bytes: Hex | Uint8Array, { fields }: Pick<RecordedFields, 'fields'>): Drawn[] {
   return fields.map(field => {
     const { offset, length, text } = field
-    const piece = (most: number): Hex => hexOf(bytes, offset, Math.min(length, most))
-    if (text === undefined) return { field, beside: '', value: piece(length) }
-    return { field, beside: text === '' || text === MASKED ? '' : piece(BESIDE), value: text }
+    if (text === undefined) return { field, beside: '', value: bytesOf(bytes, field) }
+    const says = text === '' || text === MASKED
+    return { field, beside: says ? '' : hexOf(bytes, offset, Math.min(length, BESIDE)), value: text }
   })
 }
 
@@ -69,7 +77,8 @@ export function drawnLines(bytes: Hex | Uint8Array, all: RecordedFields, style: 
     const line = `${head} = ${value}`
     if (line.length <= columns) return [line]
     const indent = where.length + 2 + 2 * BESIDE + 4 + 2 * field.depth
-    return field.text === undefined ? [head, ...hexLines(value, indent)] : wrapped(line, indent, columns)
+    if (field.text === undefined) return [head, ...hexLines(value, indent)]
+    return value.includes(', ') ? wrapped(line, indent, columns) : [head, `${' '.repeat(indent)}${value}`]
   })
   return all.stopped === undefined ? lines : [...lines, `      stopped ${all.stopped}`]
 }

@@ -51,6 +51,8 @@ export interface RecordedField {
   readonly notation: string
   /** Its value in words; empty: fields of its own follow; undefined: its bytes say it. */
   readonly text?: string
+  /** Of those bytes, how many at the beginning say how long it is. */
+  readonly prefix?: number
 }
 
 /** What an annotation gave, and why it stopped, if it did. */

@@ -26,7 +26,7 @@ const BYTES = 'hex'
 const AT = { at: 'number' } as const
 const FIELD = {
   ...{ offset: 'number', length: 'number', depth: DEPTH, name: 'string', notation: 'string' },
-  'text?': 'string',
+  ...{ 'text?': 'string', 'prefix?': 'number' },
 } as const
 const FIELDS = { bytes: BYTES, fields: [FIELD, FIELDS_AT_MOST], 'stopped?': 'string' } as const
 const STEPS: ReadonlyMap<unknown, Shape> = new Map<unknown, Shape>([
@@ -121,12 +121,14 @@ function faultInList(value: object, [shape, most]: readonly [Shape, number], whe
 
 interface Annotated {
   readonly bytes: string
-  readonly fields: readonly { readonly offset: number; readonly length: number }[]
+  readonly fields: readonly { readonly offset: number; readonly length: number; readonly prefix?: number }[]
 }
 
 /** A field lies within the bytes that it is of. */
 function misfit({ bytes, fields }: Annotated, where: string): string | undefined {
-  const index = fields.findIndex(({ offset, length }) => offset + length > bytes.length / 2)
+  const index = fields.findIndex(
+    ({ offset, length, prefix = 0 }) => prefix > length || offset + length > bytes.length / 2,
+  )
   return index < 0 ? undefined : `${where}: fields[${index}] lies beyond the bytes`
 }
 

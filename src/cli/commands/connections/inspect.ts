@@ -12,9 +12,9 @@ export const command = defineCommand({
     secrets: { kind: 'switch', help: 'show the bytes of secrets, masked otherwise' },
   },
   help: `FILE is binary or hexadecimal, or one of golden vectors as vectors/transfer has them, or a recording
-(.json, .html): then all its states and envelopes are shown, and what has changed between; - is standard input. For each field the dump has its offset and length in bytes, its first bytes, its notation (RFC 8446
-§3) and its value. connect --dump (--as session) and move --dump
-write such files.`,
+(.json, .html): then all its states and envelopes are shown, and what has changed between; - is standard
+input. For each field the dump has its offset and length in bytes, its first bytes, its notation (RFC 8446
+§3) and its value. connect --dump (--as session) and move --dump write such files.`,
   examples: [
     'hotpotato inspect envelope.bin',
     'hotpotato inspect - --as session < session.hex',
