@@ -6,6 +6,7 @@ import { ROWS, type RowName } from '../migration/rows.ts'
 import { type Figure, figureHtml } from './figure.ts'
 import { escaped, section, tableOf } from './html.ts'
 import { fits, migrationFigures } from './migration-figures.ts'
+import { stateSection } from './state.ts'
 
 /** The pictures and tables of a result of `bench:migration`. */
 export function migrationSections(result: MigrationResult): string[] {
@@ -16,6 +17,7 @@ export function migrationSections(result: MigrationResult): string[] {
     section('Where each microsecond goes', stages.map(figureHtml)),
     section('Under which circumstances', sweeps.map(titled)),
     scenes(result),
+    stateSection(),
     published(result),
   ]
 }

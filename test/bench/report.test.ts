@@ -39,6 +39,13 @@ describe('npm run bench:report', () => {
     expect(html).toContain('@media print')
   })
 
+  it('the bytes of an idle connection are drawn as inspect draws them, secrets masked', () => {
+    const html = readFileSync(page, 'utf8')
+    expect(html).toMatch(/What moves, byte by byte[\s\S]*an idle HTTPS connection, \d+ bytes/)
+    expect(html).toMatch(/<th>\s*sequence_number<\/th><td>\d+<\/td><td>8<\/td>/)
+    expect(html).toMatch(/traffic_secret<\/th>(<td>[^<]*<\/td>){3}<td>\(secret\)</)
+  })
+
   it('what a result says is text, not HTML', () => {
     const html = readFileSync(page, 'utf8')
     expect(html).toContain('&lt;b&gt;CPU&lt;/b&gt;')
