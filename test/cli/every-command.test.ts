@@ -107,7 +107,7 @@ const CASES: Readonly<Record<string, Case>> = {
   open: both('open two.potato --key-file key', /said\.mjs/),
   certs: both('certs --client alice', /made certs\/alice\.crt|nothing to do|kept/),
   cert: both('cert status', /no certificate has been asked for/),
-  inspect: both('inspect rubbish', /format_version = \d+\s.*\s.*stopped: /, 1),
+  inspect: both('inspect rubbish', /format_version = \d+\s.*\s.*stopped at byte /, 1),
   verify: both('verify rubbish', /\S/, 1),
   completion: both('completion bash', /complete -o default -F _hotpotato hotpotato/),
   serve: {
