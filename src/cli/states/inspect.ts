@@ -37,9 +37,7 @@ export class InspectError extends CommandError {}
  */
 export function showDump(file: string, format: string, secrets: boolean, other?: string): void {
   const { text, whole } =
-    other === undefined
-      ? inspect(file, format, secrets)
-      : { text: changed(other, file, format, secrets), whole: true }
+    other === undefined ? inspect(file, format, secrets) : changed(other, file, format, secrets)
   say(text)
   if (!whole) process.exitCode = STATUS.failed
 }
@@ -83,11 +81,25 @@ function dump({ bytes, format }: Part, secrets: boolean) {
   return { text: [head, ...lines].join('\n'), whole: annotation.error === undefined }
 }
 
-/** What has changed from the first state in one file to the last in another. @throws as {@link inspect} */
-function changed(before: string, after: string, format: string, secrets: boolean): string {
-  const [one, other] = [partsOf(before, format)[0], partsOf(after, format).at(-1)]
-  if (one === undefined || other === undefined) throw new InspectError(`${before} or ${after} has no state`)
-  return compared(one, other, secrets).join('\n')
+/**
+ * What has changed from the first state in one file to the last of its kind in another, as far as both can be
+ * read. @throws as {@link inspect}
+ */
+function changed(before: string, after: string, format: string, secrets: boolean) {
+  const [ones, others] = [partsOf(before, format), partsOf(after, format)]
+  const alike = (one: Part) => others.findLast(other => other.format === one.format)
+  const one = ones.find(alike)
+  const other = one && alike(one)
+  if (one === undefined || other === undefined)
+    throw new InspectError(`${after} has no ${ones[0]?.format} to compare with that of ${before}`)
+  const stops = [
+    { file: before, part: one },
+    { file: after, part: other },
+  ].flatMap(({ file, part }) => {
+    const { stopped } = fieldsIn(annotated(part.bytes, part.format, secrets))
+    return stopped === undefined ? [] : [`${file} stopped ${stopped}`]
+  })
+  return { text: [...compared(one, other, secrets), ...stops].join('\n'), whole: stops.length === 0 }
 }
 
 function compared(before: Part, after: Part, secrets: boolean): string[] {
@@ -108,6 +120,7 @@ function partsOf(file: string, format: string): readonly Part[] {
   } catch (error) {
     throw new InspectError(`${file}: ${reasonOf(error)}`)
   }
+  if (parts?.length === 0) throw new InspectError(`${file} has no state`)
   const bytes = (): Uint8Array => contentOf(unhexed(content), format)
   return parts ?? [{ name: undefined, format, bytes: bytes() }]
 }

@@ -35,17 +35,24 @@ export function partsIn(content: Uint8Array, format: string): readonly Part[] | 
   try {
     value = JSON.parse(json) as typeof value
     if (value.vectors !== undefined)
-      return value.vectors.map(({ name, bytes }) => ({ name, format, bytes: fromHex(bytes) }))
+      return value.vectors.map(({ name, bytes }) => ({
+        ...{ name: inOneLine(name), format, bytes: fromHex(bytes) },
+      }))
   } catch {
     return undefined
   }
   return value.format === RECORDING_FORMAT ? partsOfRecording(json) : undefined
 }
 
+/** A name out of a file: it is not to look like lines of the dump. */
+function inOneLine(name: string): string {
+  return name.replaceAll('\n', '\\x0a')
+}
+
 function partsOfRecording(json: string): Part[] {
   return readRecording(json).connections.flatMap(({ title, side, states, parcels = [] }, index) => {
     const of = (kind: string, format: string, { when, bytes, ...one }: RecordedState): Part => ({
-      ...{ name: `${index + 1}: ${title}, ${kind}${when}`, format, bytes: fromHex(bytes) },
+      ...{ name: inOneLine(`${index + 1}: ${title}, ${kind}${when}`), format, bytes: fromHex(bytes) },
       ...(format === 'session' ? { row: `${index} ${one.side ?? side}` } : {}),
     })
     return [
@@ -79,5 +86,6 @@ export function changes(
       value === undefined ? 'not there' : masked.has(path) ? MASKED : value
     return `  ${path}: ${said(one.before)} → ${said(one.after)}`
   })
-  return lines.length === 0 ? ['  nothing, not one byte'] : lines
+  if (lines.length > 0) return lines
+  return [hex(before) === hex(after) ? '  nothing, not one byte' : '  nothing that could be read']
 }
