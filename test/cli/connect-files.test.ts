@@ -128,9 +128,17 @@ describe.skipIf(!ROOT)(`what another user has put where a file is to be is refus
       path => {
         execFileSync('mkfifo', ['-m', '666', path])
         lchownSync(path, OTHER, OTHER)
-        // Without a reader it is not opened at all.
+        // With a reader, opening it would succeed.
         const reader = spawn('cat', [path], { stdio: 'ignore' })
         close.push(() => void reader.kill())
+      },
+      /it belongs to another user/,
+    ],
+    [
+      'no reader has it: a pipe of another user, which would be waited for without end',
+      path => {
+        execFileSync('mkfifo', ['-m', '666', path])
+        lchownSync(path, OTHER, OTHER)
       },
       /it belongs to another user/,
     ],

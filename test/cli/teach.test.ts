@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -182,6 +183,16 @@ it('one lesson at a time: another one is refused until that is over', async () =
   expect(await ended).toBe(200)
   room.close()
 })
+
+it('lets go of clients that say nothing, so that they keep no place for long', async () => {
+  const room = await Classroom.open({} as Teacher)
+  const { origin, port } = new URL(room.address)
+  const idle = Array.from({ length: 16 }, () => connect(Number(port), '127.0.0.1').resume())
+  // Node's own look at them, after 30 s, is too late for this test.
+  await Promise.all(idle.map(one => new Promise(resolve => one.on('error', () => {}).on('close', resolve))))
+  expect((await fetch(`${origin}/teach/lessons`)).status).toBe(401)
+  room.close()
+}, 25_000)
 
 it('leaves nothing behind, and no recording while it runs', async () => {
   const other = await Teaching.open(platform.directory)

@@ -164,7 +164,9 @@ describe('a platform that teaches', () => {
 
   it('fails where the file is full, and has moved it: the client does not notice', async () => {
     const { client, id, other } = await idle(platform)
-    const { code, stderr } = await hotpotato(platform.directory, ['move', id, other, '--dump', '/dev/full'])
+    const words = ['move', id, other, '--dump', '/dev/full']
+    const { code, stdout, stderr } = await hotpotato(platform.directory, words)
+    expect(stdout).toMatch(new RegExp(`^moved ${id} from \\S+ to ${other}, generation 1\n$`))
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^--dump \/dev\/full: .*ENOSPC.*\n$/)])
     expect(await client.request('/')).toMatchObject({ status: 200, hops: 1 })
     client.end()

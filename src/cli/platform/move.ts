@@ -21,9 +21,13 @@ export async function moveConnection(
   const keep = chosen.dump === undefined ? undefined : dumpFile(chosen.dump)
   const words = `${connection} ${container}${keep === undefined ? '' : ' dump'}`
   const { dump, ...moved } = await order<Moved>(`move ${words}`, chosen)
-  if (dump !== undefined) keep?.({ ...moved, ...dump })
-  if (chosen.json === true) return say(JSON.stringify(moved))
-  say(`moved ${moved.connection} from ${moved.from} to ${moved.to}, generation ${moved.generation}`)
+  try {
+    if (dump !== undefined) keep?.({ ...moved, ...dump })
+  } finally {
+    // It has moved, whatever became of the file.
+    const { connection: id, from, to, generation } = moved
+    say(chosen.json ? JSON.stringify(moved) : `moved ${id} from ${from} to ${to}, generation ${generation}`)
+  }
 }
 
 type Told = Parameters<typeof recordingOfMove>[0]

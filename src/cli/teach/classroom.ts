@@ -18,6 +18,8 @@ export interface Teaching extends Pick<School, 'teach' | 'invite' | 'look'> {
 /** Clients at once, and milliseconds that a request may take to come. */
 const CLIENTS = 16
 const PATIENCE = 5000
+/** Milliseconds between two looks at who has had that long; Node's own 30 s would let idle clients stay. */
+const LOOKS = 1000
 
 /**
  * The page of recordings, on a port of the loopback of its own, with buttons that make connections. It tells
@@ -32,7 +34,7 @@ export class Classroom {
   private constructor(school: Teaching) {
     this.#school = school
     this.#server = createServer(
-      { requestTimeout: PATIENCE, headersTimeout: PATIENCE },
+      { requestTimeout: PATIENCE, headersTimeout: PATIENCE, connectionsCheckingInterval: LOOKS },
       (request, response) => {
         this.#answer(request)
           .catch((error: Error): Reply => ({ status: 502, text: `${error.message}\n` }))

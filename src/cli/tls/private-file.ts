@@ -7,6 +7,7 @@ import {
   lstatSync,
   openSync,
   type Stats,
+  statSync,
   writeSync,
 } from 'node:fs'
 import { CommandError } from '../line/usage-error.ts'
@@ -24,6 +25,10 @@ const FLAGS = constants.O_WRONLY | constants.O_CREAT
 export function openPrivate(flag: string, path: string): number {
   let descriptor: number | undefined
   try {
+    // A pipe is waited for until it is read: one of another user perhaps for ever.
+    const there = statSync(path, { throwIfNoEntry: false })
+    const unwanted = there?.isFIFO() ? objection(there, lstatSync(path)) : undefined
+    if (unwanted !== undefined) throw new Error(unwanted)
     descriptor = openSync(path, FLAGS, 0o600)
     const found = fstatSync(descriptor)
     const against = objection(found, lstatSync(path))
