@@ -48,10 +48,11 @@ describe('a platform that was not started to teach', () => {
     const { client, id, container, other } = await idle(platform)
     const refusal = expect.stringMatching(/^this platform was not started to teach, and tells no secrets: /)
     const file = join(platform.directory, 'refused.bin')
+    writeFileSync(file, 'of an earlier move')
     const { code, stdout, stderr } = await hotpotato(platform.directory, ['move', id, other, '--dump', file])
     expect([code, stdout, stderr]).toEqual([1, '', refusal])
     expect(stderr.split('\n').length).toBe(2)
-    expect(statSync(file).size).toBe(0)
+    expect(readFileSync(file, 'utf8')).toBe('of an earlier move')
     // The same without our own command between: nothing above the container looks at it.
     for (const order of [`move ${id} ${other} dump`, `reveal ${id}`] as const)
       expect(await platform.order(order)).toEqual({ error: refusal })

@@ -102,6 +102,7 @@ export class Live {
   async #ready(): Promise<Conversation> {
     if (this.#talk?.open === true) return this.#talk
     this.#talk?.close()
+    this.#talk = undefined
     this.#rows = []
     this.#id = ''
     await this.#platform.watch().catch(() => {})

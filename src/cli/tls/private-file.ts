@@ -16,8 +16,8 @@ import { CommandError } from '../line/usage-error.ts'
 const FLAGS = constants.O_WRONLY | constants.O_CREAT
 
 /**
- * Opens a file for what opens connections: empty, and readable by its owner alone, also where it was there
- * before with other rights. What is no regular file, as a pipe, is taken as it is, unless another user has
+ * Opens a file for what opens connections, readable by its owner alone, also where it was there before with
+ * other rights. What is in it stays until {@link writePrivate}. What is no regular file, as a pipe, is taken as it is, unless another user has
  * put it there to read what comes.
  * @param flag names it in errors, as `dump` @returns its descriptor
  * @throws CommandError it cannot be written, or belongs to another user, or is a link of another user
@@ -33,9 +33,7 @@ export function openPrivate(flag: string, path: string): number {
     const found = fstatSync(descriptor)
     const against = objection(found, lstatSync(path))
     if (against !== undefined) throw new Error(against)
-    if (!found.isFile()) return descriptor
-    fchmodSync(descriptor, 0o600)
-    ftruncateSync(descriptor)
+    if (found.isFile()) fchmodSync(descriptor, 0o600)
     return descriptor
   } catch (error) {
     if (descriptor !== undefined) closeSync(descriptor)
@@ -54,9 +52,10 @@ function objection(found: Stats, named: Stats): string | undefined {
   return given || found.uid === own ? undefined : 'it belongs to another user'
 }
 
-/** Writes all of it there, and closes it. @throws CommandError */
+/** Writes all of it there, in the place of what was there, and closes it. @throws CommandError */
 export function writePrivate(flag: string, path: string, descriptor: number, bytes: Uint8Array): void {
   try {
+    if (fstatSync(descriptor).isFile()) ftruncateSync(descriptor)
     for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at)
   } catch (error) {
     throw refusal(flag, path, error)
