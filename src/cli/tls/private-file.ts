@@ -17,8 +17,8 @@ const FLAGS = constants.O_WRONLY | constants.O_CREAT
 
 /**
  * Opens a file for what opens connections, readable by its owner alone, also where it was there before with
- * other rights. What is in it stays until {@link writePrivate}. What is no regular file, as a pipe, is taken as it is, unless another user has
- * put it there to read what comes.
+ * other rights. What is in it stays until {@link writePrivate}. What is no regular file, as a pipe, is taken
+ * as it is, unless another user has put it there to read what comes.
  * @param flag names it in errors, as `dump` @returns its descriptor
  * @throws CommandError it cannot be written, or belongs to another user, or is a link of another user
  */
