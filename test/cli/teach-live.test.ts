@@ -201,6 +201,19 @@ describe.skipIf(!has('curl'))('a client that is not ours: curl (Debian package c
   })
 })
 
+it('says at once that the platform has ended, and that no lesson goes on', async () => {
+  const own = await Platform.start({ config: CONFIG })
+  const lesson = await Teaching.open(own.directory)
+  expect((await lesson.ask('live/ask', 'POST')).status).toBe(200)
+  await own.end('SIGTERM')
+  for (let times = 0; times < 2; times++) {
+    const answer = await lesson.ask('live/ask', 'POST')
+    expect([answer.status, await answer.text()]).toEqual([502, expect.stringContaining('not running')])
+  }
+  await lesson.close()
+  await own.stop()
+})
+
 it('that was killed has left its directory to the next one, which removes it; others stay', async () => {
   const room = mkdtempSync(join(tmpdir(), 'hotpotato-rooms-'))
   const found = () => readdirSync(room).filter(name => name.startsWith('hotpotato-teach-'))

@@ -29,7 +29,7 @@ import { CaptureFile, captured } from '../tls/capture-file.ts'
 import { textOf, writtenBoth } from '../tls/file.ts'
 import { openPrivate, writePrivate } from '../tls/private-file.ts'
 import { type RecordedTap, RecordingFile, recorded } from '../tls/recording-file.ts'
-import { letLookOn } from '../tls/spectator.ts'
+import { isLookedOn, letLookOn } from '../tls/spectator.ts'
 import { commonConfig } from '../tls/tls-flags.ts'
 import { ConnectionTrace, type Tap, tapSocket } from '../tls/trace.ts'
 import { BREAKAGES, breakNext } from './breakage.ts'
@@ -187,6 +187,8 @@ class Client {
     process.stdin.pipe(connection)
     connection.pipe(process.stdout, { end: false })
     const ended = Promise.all([once(connection, 'end'), once(connection, 'close')])
+    // A program that looks on has no more to say to a server that has ended, and keeps our input open.
+    if (isLookedOn()) connection.once('end', () => connection.end())
     try {
       await Promise.race([ended, failed])
     } catch (error) {

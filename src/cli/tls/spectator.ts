@@ -11,12 +11,17 @@ export interface Look {
   readonly look: number
 }
 
+/** Whether there is such a program. */
+export function isLookedOn(): boolean {
+  return process.send !== undefined
+}
+
 /**
  * Answers what is asked over the channel, if there is one; it does not keep the process alive.
  * @param others does what else is asked for
  */
 export function letLookOn(recorder: Recorder, others: (asked: object) => void = () => {}): void {
-  if (process.send === undefined) return
+  if (!isLookedOn()) return
   process.on('message', (asked: unknown) => {
     if (typeof asked !== 'object' || asked === null) return
     if (!('look' in asked)) return others(asked)
