@@ -180,6 +180,8 @@ beforeAll(async () => {
   await desk.run(`CLEAR=http://127.0.0.1:${port('http')}`)
 })
 afterAll(async () => {
+  // The server that `connect` was tried with.
+  await desk?.run('kill %1')
   await Promise.all([stage?.close(), desk?.close()])
   if (directory !== undefined) rmSync(directory, { recursive: true })
 })
