@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   const seat = await takeSeat(directory, NETD.socket, netd.server)
   if (seat === undefined) throw new Error(`another one serves ${runDirectory} already`)
   for (const signal of ENDS)
-    process.once(signal, () => {
+    process.on(signal, () => {
       netd.close()
       seat.leave()
       process.exit(0)

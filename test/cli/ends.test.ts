@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,7 +11,8 @@ import { failureOf } from '../../src/cli/line/failure.ts'
 import { ENDS, helpFor } from '../../src/cli/line/help.ts'
 import { STATUS } from '../../src/cli/line/usage-error.ts'
 import { TABLE } from '../../src/cli/table.ts'
-import { environmentOf, MAIN } from '../support/platform.ts'
+import { environmentOf, eventually, MAIN } from '../support/platform.ts'
+import { NO_TERMINAL, Terminal } from '../support/terminal.ts'
 
 /*
  * With which status commands end, against what their help says. Others have a look at the statuses of single
@@ -77,4 +78,31 @@ describe('a signal ends it', () => {
     }
     expect(await Promise.all([ended('SIGINT'), ended('SIGTERM')])).toEqual([atInterrupt, atEnd])
   })
+
+  // What is a terminal then is none any more at the end: Node gives none its settings back, and what was
+  // loaded beside it writes out what it has.
+  const [serve, run] = ['serve --cert certs/echo.crt --key certs/echo.key --port 0', 'local-run ./said.mjs']
+  it.skipIf(NO_TERMINAL).each([
+    [`${serve} | cat >said`, /listening/, 0],
+    [`${serve} < /dev/null | cat >said`, /listening/, 0],
+    [`${serve} 2>said`, undefined, 0],
+    [serve, undefined, 0],
+    [`${run} | cat >said`, /Ctrl-C/, 0],
+    ['logs -f | cat >said', /logged/, 129],
+    ['logs -f', undefined, 129],
+  ])(`%s: its terminal is closed${NO_TERMINAL}`, async (line, until, status) => {
+    const [said, ended] = [join(directory, 'said'), join(directory, 'ended')]
+    for (const file of [said, ended]) rmSync(file, { force: true })
+    const terminal = await Terminal.open(directory, environmentOf(directory))
+    // This shell outlives the terminal, and says how the command ended.
+    const whole = `"${process.execPath}" "${MAIN}" ${line}; echo "${'$'}{PIPESTATUS[0]}" >ended`
+    terminal.type(`bash -c 'trap : HUP; ${whole}'`)
+    if (until === undefined) await terminal.until(/listening|logged/)
+    else await eventually(() => (textOf(said).match(until) !== null ? true : undefined), 'it does not begin')
+    await terminal.close()
+    await eventually(() => (textOf(ended) === '' ? undefined : true), 'it has not ended')
+    expect(textOf(ended)).toBe(`${status}\n`)
+  })
 })
+
+const textOf = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '')

@@ -68,7 +68,7 @@ export async function order<T extends object>(command: Command, chosen: Chosen):
     warn(`the platform goes on with it; ${hint('status', chosen.config, process.env)} shows how far it is`)
     process.exit(STATUS.interrupted)
   }
-  process.once('SIGINT', breakOff)
+  process.on('SIGINT', breakOff)
   return ask<T>(command, chosen, onStep).finally(() => {
     progress.end()
     process.off('SIGINT', breakOff)

@@ -91,7 +91,7 @@ export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<voi
   // That is how it is meant to end: by hand, with its terminal, or with the program that started it with a
   // channel.
   for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const)
-    process.once(event, () => process.exit())
+    process.on(event, () => process.exit())
   const shown = address.address?.includes(':') ? `[${address.address}]` : address.address
   say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)
 }

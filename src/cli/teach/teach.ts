@@ -29,7 +29,7 @@ export async function teach(file: string | undefined, show: (address: string) =>
   const room = await Classroom.open(school)
   outlastOutput()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.once(signal, () => {
+    process.on(signal, () => {
       room.close()
       process.exit(0)
     })

@@ -12,14 +12,17 @@ export function atEnd(work: () => void): () => void {
   const once = (): void => {
     if (done) return
     done = true
-    process.off('exit', once)
-    for (const [signal, end] of ends) process.off(signal, end)
     work()
   }
   const ends = Object.entries(SIGNALS).map(
     ([signal, status]) => [signal as NodeJS.Signals, () => process.exit(status)] as const,
   )
   process.on('exit', once)
+  // They stay while the process exits: a terminal that is closed may send SIGHUP twice.
   for (const [signal, end] of ends) process.on(signal, end)
-  return once
+  return () => {
+    process.off('exit', once)
+    for (const [signal, end] of ends) process.off(signal, end)
+    once()
+  }
 }

@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
 
 /** What a terminal acts on: controls but tab and line feed, and what turns the direction of writing. */
@@ -103,16 +103,21 @@ export function guardOutput(): void {
 }
 
 /**
- * Closes what was a terminal and is none any more. At its end Node gives each terminal the settings back that
- * it had, and aborts where that fails: a platform whose terminal was closed ended with 134, all done.
+ * Puts an empty file in the place of what was a terminal and is none any more. At its end Node gives each
+ * terminal the settings back that it had, and aborts where that fails: a platform whose terminal was closed
+ * ended with 134, all done. The library for foreign calls waits for itself for ever where 0 or 2 is closed.
  */
 function letGoOf(terminals: readonly number[]): void {
-  for (const fd of terminals)
+  for (const fd of terminals) {
+    if (isatty(fd)) continue
     try {
-      if (!isatty(fd)) closeSync(fd)
+      closeSync(fd)
     } catch {
       // It was closed already.
     }
+    // The kernel takes the lowest number that is free: those below are taken.
+    openSync('/dev/null', 'r+')
+  }
 }
 
 /**
