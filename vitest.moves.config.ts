@@ -17,6 +17,7 @@ const MOVING = new Map([
 export default defineConfig({
   test: {
     ...ordinary.test,
+    projects: undefined,
     include: [
       'test/{tls13,http,interop,containers}/**/*.test.ts',
       'test/transport/{matrix,connector,errors,secure,serve,server,stopping,undici,web-socket}.test.ts',

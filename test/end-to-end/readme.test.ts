@@ -55,6 +55,7 @@ it('has the commands that are typed here, and those that CI runs as they stand',
   const ci = readFileSync(join(ROOT, '.ci/run'), 'utf8')
   expect(ci).toMatch(/^[^#\n]*\bnpm ci /m)
   expect(ci).toMatch(/^npm test$/m)
+  expect(ci).toMatch(/^npm run test:platform$/m)
 })
 
 describe.skipIf(LACKING !== '')(`README's commands, typed in a pseudo-terminal${LACKING}`, () => {
