@@ -10,20 +10,21 @@ const MOVING = new Map([
   [path('src/http/h2/server.ts'), path('test/support/moving/h2-server.ts')],
 ])
 
+const { projects: _, ...suites } = ordinary.test!
+
 /**
  * The ordinary suites once more, through moves: every session leaves as bytes between any two things that are
  * asked of it.
  */
 export default defineConfig({
   test: {
-    ...ordinary.test,
-    projects: undefined,
+    ...suites,
     include: [
       'test/{tls13,http,interop,containers}/**/*.test.ts',
       'test/transport/{matrix,connector,errors,secure,serve,server,stopping,undici,web-socket}.test.ts',
       'test/properties/{conversation,input,through-moves}.test.ts',
     ],
-    env: { ...ordinary.test?.env, HOTPOTATO_THROUGH_MOVES: '1' },
+    env: { ...suites.env, HOTPOTATO_THROUGH_MOVES: '1' },
   },
   plugins: [
     {
