@@ -57,6 +57,20 @@ export class Journeys {
     return undefined
   }
 
+  /**
+   * The span by which a connection that has just come by another one has left; undefined: it comes for the
+   * first time, or has been here since.
+   */
+  leftBefore({ span, sessionId, generation }: Travelling): Span | undefined {
+    let found: Travelling | undefined
+    for (const those of [this.#absent, this.#guests])
+      for (const one of those.values()) {
+        if (one.span === span || one.sessionId !== sessionId || one.generation > generation) continue
+        if (found === undefined || one.generation > found.generation) found = one
+      }
+    return found !== undefined && this.#absent.has(found.span) ? found.span : undefined
+  }
+
   /** How many spans a connection has here. */
   spansOf(sessionId: string): number {
     let count = 0
@@ -73,6 +87,11 @@ export class Journeys {
     for (const those of Object.values(this.#unjudged))
       for (const [key, one] of those) if (one.span === span) those.delete(key)
     return guest
+  }
+
+  /** The spans of those that have left for other hosts. */
+  get absent(): Iterable<Span> {
+    return this.#absent.keys()
   }
 
   get counts(): { readonly guests: number; readonly absent: number; readonly inCustody: number } {

@@ -19,18 +19,20 @@ import { DecodeError, hex } from '../wire/index.ts'
 import { reasonOf } from '../wire/thrown.ts'
 import { Encounters } from './encounters.ts'
 import { type Far, FarProcesses, MOST_OF_A_HOST } from './far-processes.ts'
+import { farewell } from './farewell.ts'
 import type { Frame } from './frames.ts'
 import type { Identity } from './identity.ts'
 import { Journeys, type Travelling } from './journeys.ts'
 import type { Meeting, MeetingOwner } from './meeting.ts'
 import type { Registry } from './registry.ts'
 import { heard, refusal, type Said, type SaidParcel, travels } from './said.ts'
+import { Shortcuts } from './shortcuts.ts'
 import type { Span } from './span.ts'
 import { type Bridge, Ways } from './ways.ts'
 import { Fence } from './window.ts'
 
 /** Milliseconds for the last word to etcd. */
-const FAREWELL = 1000
+const LAST_WORD = 1000
 /**
  * Spans that one connection may have here: one that comes back runs through its former host still, and so it
  * grows longer each time.
@@ -71,12 +73,14 @@ export class Link implements MeetingOwner {
   readonly #far = new FarProcesses()
   readonly #ways = new Ways()
   readonly #journeys = new Journeys()
+  readonly #shortcuts: Shortcuts
   readonly #fence = new Fence()
   readonly #counters = { sent: 0, received: 0, refused: 0 }
 
   constructor(options: LinkOptions) {
     this.clock = options.clock
     this.#options = options
+    this.#shortcuts = new Shortcuts(options.clock)
     const { hostName, leaseSeconds } = options.settings
     this.encounters = new Encounters({ ...options, hostName, silence: leaseSeconds * 1000, owner: this })
   }
@@ -118,13 +122,19 @@ export class Link implements MeetingOwner {
     far?.meeting.send({ kind: 'cut', from: bridge.near, to: far.id })
   }
 
-  /** Tells the other hosts that this one goes, and ends. */
+  /** Lets connections end in order, tells the other hosts that this one goes, and ends. */
   stop(): void {
-    this.encounters.end('this host stops')
     const ended = this.#options.registry()?.end() ?? Promise.resolve()
-    const exit = (): void => process.exit(0)
-    void ended.finally(exit)
-    this.clock.after(FAREWELL, exit)
+    void farewell(this.clock, this.#journeys.absent, () => this.#spans).then(() => {
+      this.encounters.end('this host stops')
+      const exit = (): void => process.exit(0)
+      void ended.finally(exit)
+      this.clock.after(LAST_WORD, exit)
+    })
+  }
+
+  get #spans(): number {
+    return this.encounters.met.reduce((sum, { size }) => sum + size, this.#shortcuts.size)
   }
 
   /** @returns how many of the descriptors are kept */
@@ -182,8 +192,11 @@ export class Link implements MeetingOwner {
     const message = decodeControl(payload)
     const way = { from: bridge.near, to: far.id, payload }
     if (isConsignment(message)) return this.#depart(bridge, far, message, way, descriptors)
-    this.#journeys.judged('arriving', bridge, message, ({ span }, accepted) => {
+    this.#journeys.judged('arriving', bridge, message, (travelling, accepted) => {
+      const { span } = travelling
+      const out = this.#journeys.leftBefore(travelling)
       if (!accepted) span.break()
+      else if (out !== undefined) this.#shortcuts.begin(travelling.sessionId, out, span)
     })
     // Files of slots are memory that this machine's processes share.
     if (descriptors.length === 0) far.meeting.send({ kind: 'message', ...way })
@@ -292,6 +305,7 @@ export class Link implements MeetingOwner {
   }
 
   ended(_meeting: Meeting, span: Span): void {
+    this.#shortcuts.ended(span)
     const guest = this.#journeys.ended(span)
     if (guest !== undefined) this.#release(guest)
   }
@@ -407,14 +421,14 @@ export class Link implements MeetingOwner {
 
   #status(): { readonly name: string; readonly value: number }[] {
     const registry = this.#options.registry()
-    const spans = this.encounters.met.reduce((sum, { size }) => sum + size, 0)
     const { counts } = this.#far
     const processes = this.encounters.met.map(
       ({ host }) => [hostCounter(host), counts.get(host) ?? 0] as const,
     )
     const counters = {
-      connections: spans,
+      connections: this.#spans,
       ...this.#journeys.counts,
+      returned: this.#shortcuts.junctions,
       ...this.#counters,
       etcdAway: registry?.away === false ? 0 : 1,
       nameTaken: registry?.taken === true ? 1 : 0,

@@ -41,6 +41,8 @@ export class Span {
   #farEnded = false
   #over = false
   #linger: Timer | undefined
+  /** Takes the stream when the other side has sent all, see {@link detour}. */
+  #takes: ((stream: ByteStream) => void) | undefined
 
   constructor(number: number, owner: SpanOwner, descriptor: Descriptor) {
     this.number = number
@@ -108,8 +110,38 @@ export class Span {
     this.open()
     this.#farEnded = true
     const stream = this.#stream
+    if (this.#takes !== undefined && stream !== undefined) {
+      this.#stream = undefined
+      // Before its owner hears of the end: it is one that was meant.
+      this.#takes(stream)
+      this.close()
+      return
+    }
     if (stream?.state === 'open') stream.end()
     this.#wait()
+    this.#settle()
+  }
+
+  /** It is open, and neither side has ended. */
+  get isWhole(): boolean {
+    return !this.#over && !this.#nearEnded && !this.#farEnded && this.#stream?.state === 'open'
+  }
+
+  /**
+   * Ends it, but not its stream here. @param takes called with that, paused, when the other side has ended
+   * and everything that it sent has been written
+   */
+  detour(takes: (stream: ByteStream) => void): void {
+    this.#takes = takes
+    this.drain()
+  }
+
+  /** Lets it finish: to the other host it looks as if nothing more came from here. */
+  drain(): void {
+    if (this.#over || this.#nearEnded || this.#stream === undefined) return
+    this.#nearEnded = true
+    this.#stream.pause()
+    this.#owner.send({ kind: 'end', span: this.number })
     this.#settle()
   }
 
@@ -125,7 +157,7 @@ export class Span {
 
   /** There is room again. */
   resume(): void {
-    if (!this.#paused || !this.#sending.open || this.#owner.blocked) return
+    if (!this.#paused || this.#nearEnded || !this.#sending.open || this.#owner.blocked) return
     this.#paused = false
     if (this.#stream?.state === 'open') this.#stream.resume()
   }
@@ -148,7 +180,7 @@ export class Span {
   }
 
   #fromNear(view: Uint8Array): void {
-    if (this.#over) return
+    if (this.#over || this.#nearEnded) return
     this.#owner.send({ kind: 'data', span: this.number, bytes: view })
     this.#sending.sent(view.length)
     if (this.#sending.open && !this.#owner.blocked) return

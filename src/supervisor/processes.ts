@@ -314,28 +314,39 @@ export class Processes {
     if (member !== undefined) this.#introductions.leaveOut(member)
   }
 
-  /** Tells every process to end, and kills those that have not ended in time. @param timeout milliseconds */
+  /**
+   * Tells every process to end, and kills those that have not ended in time; the link last, since others say
+   * their goodbyes through it. @param timeout milliseconds, for each of the two
+   */
   async stop(timeout: number): Promise<void> {
-    const ended = this.all.map(({ member: { child } }) =>
-      child.exitCode !== null || child.signalCode !== null
-        ? undefined
-        : new Promise(resolve => child.once('exit', resolve)),
-    )
     this.#warmPool.stop()
     this.#turns.stop()
-    for (const id of this.#byId.keys()) this.tell(id, { kind: 'stop' })
+    const links = this.all.filter(({ member }) => member.role === 'link')
+    await this.#stopAll(
+      this.all.filter(one => !links.includes(one)),
+      timeout,
+    )
+    await this.#stopAll(links, timeout)
+    await this.#cgroups.close()
+    await Promise.all(this.#reading)
+    this.#limits.stop()
+    this.#switchboard.channel.close()
+  }
+
+  async #stopAll(processes: readonly Process[], timeout: number): Promise<void> {
+    const running = processes.filter(
+      ({ member: { child } }) => child.exitCode === null && child.signalCode === null,
+    )
+    const ended = running.map(({ member: { child } }) => new Promise(done => child.once('exit', done)))
+    for (const { member } of running) this.tell(member.id, { kind: 'stop' })
     let timer: Timer | undefined
     const late = new Promise(resolve => {
       timer = this.#options.clock.after(timeout, () => resolve(undefined))
     })
     await Promise.race([Promise.all(ended), late])
     timer?.stop()
-    for (const { member } of this.#byId.values()) member.payload.kill()
+    for (const { member } of running) member.payload.kill()
     await Promise.all(ended)
-    await this.#cgroups.close()
-    await Promise.all(this.#reading)
-    this.#limits.stop()
-    this.#switchboard.channel.close()
   }
 
   #receive(from: number, payload: Uint8Array): void {

@@ -23,9 +23,15 @@ export interface RetiringOptions {
 /** How a process that is ready comes to its end without a loss. */
 export class Retiring {
   readonly #options: RetiringOptions
+  #hurried = false
 
   constructor(options: RetiringOptions) {
     this.#options = options
+  }
+
+  /** From now on connections that have not moved away are not waited for. */
+  hurry(): void {
+    this.#hurried = true
   }
 
   /**
@@ -39,7 +45,8 @@ export class Retiring {
     processes.tell(id, { kind: how })
     let counters = await ask(id)
     const end = clock.steady() + DRAIN_TIMEOUT
-    while (processes.get(id) !== undefined && isBusy(counters) && clock.steady() < end) {
+    const waits = (): boolean => !this.#hurried && clock.steady() < end
+    while (processes.get(id) !== undefined && isBusy(counters) && waits()) {
       await new Promise<void>(resolve => clock.after(DRAIN_POLL, resolve))
       counters = { ...counters, ...(await ask(id)) }
       report?.(counters.connections ?? 0)

@@ -10,6 +10,8 @@ export interface RollOut {
   readonly ended: readonly string[]
   /** Connections that went on in other containers. */
   readonly moved: number
+  /** Names of containers that were to leave this host, and whose function no other host has. */
+  readonly stayed?: readonly string[]
 }
 
 /** What a roll-out is at: for whom it waits, and how far that is. */
@@ -42,6 +44,10 @@ export class BusyError extends Error {
 export interface Crew {
   /** All replicas of containers, in the order of their start. */
   readonly containers: readonly Replica[]
+  /** Whether a container of another host takes connections of that function. */
+  isElsewhere(functionName: string): boolean
+  /** What a container of that function is; undefined if there is no such function. */
+  specOf(functionName: string): MemberSpec | undefined
   /** Starts another container of a function, under a name that is free. */
   start(spec: MemberSpec): Replica
   /** Rejects if it ends before it is ready, or takes too long. */
@@ -81,9 +87,10 @@ export class RollOuts {
   }
 
   /**
-   * Moves all connections of some containers to others of their functions that stay, then ends them for good.
-   * @throws Error there is no such container, no other one of its function that is ready, or its function is
-   * being changed; then nothing has happened
+   * Moves all connections of some containers to others of their functions that stay, or of other hosts if
+   * none does, then ends them for good.
+   * @throws Error there is no such container, no other one of its function that is ready on any host, or its
+   * function is being changed; then nothing has happened
    */
   async drain(names: readonly string[], report: Report = unheard): Promise<RollOut> {
     const { containers } = this.#crew
@@ -102,11 +109,23 @@ export class RollOuts {
       const others = containers.filter(
         one => one.functionName === functionName && one.life.stays && one.ready,
       )
-      if (!others.every(one => leaving.includes(one))) continue
+      if (!others.every(one => leaving.includes(one)) || this.#crew.isElsewhere(functionName)) continue
       const only = `the only container of ${functionName}${leaving.length > 1 ? ' that would stay' : ''}`
       throw new Error(`${name} is ${only}: no container could take its connections`)
     }
     return this.#retire([], leaving, report)
+  }
+
+  /**
+   * The same for all containers of this host whose functions other hosts have. What sleeps stays, and so does
+   * what keeps calls on this host's disk.
+   */
+  async drainAll(report: Report = unheard): Promise<RollOut> {
+    const awake = this.#crew.containers.filter(({ life }) => life.stays && life.state !== 'asleep')
+    const all = awake.filter(one => one.functionName !== QUEUE_FUNCTION)
+    const leaving = all.filter(one => this.#crew.isElsewhere(one.functionName))
+    const stayed = namesOf(all.filter(one => !leaving.includes(one)))
+    return { ...(await this.#retire([], leaving, report)), stayed }
   }
 
   /**
@@ -116,8 +135,11 @@ export class RollOuts {
    * @throws Error there is no such function, or the new ones do not start: then the old ones go on
    */
   deploy(functionName: string, report: Report = unheard, spec?: MemberSpec): Promise<RollOut> {
-    return this.#alone(functionName, async old => {
-      const started = await this.#start(old, report, spec)
+    return this.#alone(functionName, undefined, async old => {
+      const started = await this.#start(
+        old.map(one => spec ?? one.spec),
+        report,
+      )
       return this.#retire(started, old, report)
     })
   }
@@ -127,29 +149,28 @@ export class RollOuts {
    * @throws Error its function is being changed, or the new one does not start: then it goes on
    */
   relieve(replica: Replica): Promise<RollOut> {
-    return this.#alone(replica.functionName, async () =>
-      this.#retire(await this.#start([replica], unheard), [replica], unheard),
+    return this.#alone(replica.functionName, undefined, async () =>
+      this.#retire(await this.#start([replica.spec], unheard), [replica], unheard),
     )
   }
 
   /**
    * Starts containers of a function, or drains some until there are so many: first those that are not ready,
-   * then the newest. 0 puts it to sleep, and any other number wakes it.
+   * then the newest. 0 puts it to sleep, and any other number wakes it, or has it here again.
    * @throws Error there is no such function, the count is out of its bounds, or new containers do not start
    */
   scale(functionName: string, count: number, report: Report = unheard): Promise<RollOut> {
     if (count === 0) return this.sleep(functionName, report)
-    return this.#alone(functionName, async there => {
+    const known = this.#crew.specOf(functionName)
+    return this.#alone(functionName, known, async there => {
       const { min, max } = this.#bounds.get(functionName) ?? { min: 1, max: Number.POSITIVE_INFINITY }
       if (count < min || count > max)
         throw new Error(`functions.${functionName}.replicas allows ${min} to ${max} containers, not ${count}`)
       const woken = this.#crew.wake(functionName)
       await Promise.all(woken.map(one => this.#crew.untilReady(one)))
       const more = Math.max(0, count - there.length)
-      const started = await this.#start(
-        Array.from({ length: more }, () => there[0]!),
-        report,
-      )
+      const spec = there[0]?.spec ?? known!
+      const started = await this.#start(Array<MemberSpec>(more).fill(spec), report)
       return this.#retire([...woken, ...started], beyond(count, there), report)
     })
   }
@@ -160,7 +181,7 @@ export class RollOuts {
    * @throws Error there is no such function, or it is being changed
    */
   sleep(functionName: string, report: Report = unheard): Promise<RollOut> {
-    return this.#alone(functionName, there => {
+    return this.#alone(functionName, undefined, there => {
       const awake = there.filter(({ life }) => life.state !== 'asleep')
       for (const one of awake) this.#crew.layDown(one)
       return this.#retire([], awake, report, 'sleep')
@@ -209,14 +230,20 @@ export class RollOuts {
     this.#bounds = bounds
   }
 
-  /** One change of a function at a time: two would count on each other's containers. */
+  /**
+   * One change of a function at a time: two would count on each other's containers.
+   * @param known what it is, if it may have no container here
+   */
   async #alone(
     functionName: string,
+    known: MemberSpec | undefined,
     change: (there: readonly Replica[]) => Promise<RollOut>,
   ): Promise<RollOut> {
     const staying = this.#crew.containers.filter(one => one.life.stays)
     const there = staying.filter(one => one.functionName === functionName)
-    if (there.length === 0) {
+    if (there.length === 0 && this.#crew.specOf(functionName) !== undefined && known === undefined)
+      throw new Error(`${functionName} has no container here; hotpotato scale ${functionName} 1 starts one`)
+    if (there.length === 0 && known === undefined) {
       const named = staying.map(one => one.functionName).filter(name => name !== QUEUE_FUNCTION)
       const all = [...new Set(named)].join(', ')
       throw new Error(`there is no function ${functionName}; there are ${all}`)
@@ -236,9 +263,8 @@ export class RollOuts {
       throw new BusyError(`${functionName} is already being changed; try again when that is over`)
   }
 
-  /** Starts one like each of these. @param spec what they are, if not that */
-  #start(like: readonly Replica[], report: Report, spec?: MemberSpec): Promise<readonly Replica[]> {
-    const starters = like.map(one => () => this.#crew.start(spec ?? one.spec))
+  #start(specs: readonly MemberSpec[], report: Report): Promise<readonly Replica[]> {
+    const starters = specs.map(spec => () => this.#crew.start(spec))
     return this.#startAll(starters, report)
   }
 

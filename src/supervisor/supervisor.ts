@@ -5,7 +5,7 @@ import type { Plan } from '../stack/plan.ts'
 import { functionOf, type MemberSpec, named } from '../stack/spec.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
-import type { ControlMessage } from '../transfer/control.ts'
+import type { ControlMessage, Peer } from '../transfer/control.ts'
 import { COUNTERS } from './admin/metrics.ts'
 import { Tally } from './admin/tally.ts'
 import type { Controller } from './cgroups/hierarchy.ts'
@@ -70,6 +70,12 @@ export class Supervisor {
   })
   /** What pages are told of connections. */
   readonly observatory: Observatory
+  /** Changes of containers: drain, deploy, scale. */
+  readonly rollOuts: RollOuts
+  /** Changes of all that runs: reload, deploy with other settings, another gateway. */
+  readonly reloads: Reloads
+  /** Connections, one by one. */
+  readonly sessions: Sessions
   readonly #options: SupervisorOptions
   readonly #clock: Clock
   readonly #processes: Processes
@@ -78,10 +84,7 @@ export class Supervisor {
   readonly #questions: Questions
   readonly #replacements: Replacements
   readonly #reliefs: Reliefs
-  readonly #rollOuts: RollOuts
-  readonly #reloads: Reloads
   readonly #retiring: Retiring
-  readonly #sessions: Sessions
   readonly #pools: Pools
   readonly #sentinel: Sentinel
   readonly #expected: Expectations
@@ -101,7 +104,7 @@ export class Supervisor {
     this.#questions = new Questions(clock, (id, message) => this.#processes.tell(id, message))
     this.#processes = new Processes({
       ...options,
-      warmPool: () => this.#reloads.plan.warmPool,
+      warmPool: () => this.reloads.plan.warmPool,
       onStarted: replica => this.#expected.started(replica),
       onMessage: (process, message) => this.#receive(process, message),
       onEnded: (process, how) => this.#ended(process, how),
@@ -111,11 +114,11 @@ export class Supervisor {
     this.#replacements = new Replacements(clock, options.log, replica => this.#processes.start(replica))
     const ask = (id: number): Promise<Counters> => this.#questions.status(id)
     this.#retiring = new Retiring({ processes: this.#processes, ask, clock, log: options.log })
-    this.#rollOuts = new RollOuts(this.#crew(), options.bounds)
-    this.#reloads = new Reloads(
+    this.rollOuts = new RollOuts(this.#crew(), options.bounds)
+    this.reloads = new Reloads(
       {
         replicas: this.#replicas,
-        rollOuts: this.#rollOuts,
+        rollOuts: this.rollOuts,
         startGateway: spec => this.#startGateway(spec),
         startSigner: spec => void this.#add(spec),
         tellSigners: message => this.#processes.tellAll(message, undefined, 'signer'),
@@ -126,17 +129,17 @@ export class Supervisor {
       options,
     )
     this.#reliefs = new Reliefs(clock, options.log, options.restart, replica =>
-      this.#stopping ? Promise.resolve() : this.#rollOuts.relieve(replica),
+      this.#stopping ? Promise.resolve() : this.rollOuts.relieve(replica),
     )
     this.#sleep = new Sleep({
       ...options,
-      idle: () => this.#reloads.plan.idle,
+      idle: () => this.reloads.plan.idle,
       keeps: options.channel === 'native',
       replicas: () => this.#containers,
       look: ({ member }) => this.#look(member?.id),
       tellGateways: message => this.#processes.tellAll(message, undefined, 'gateway'),
       start: replica => this.#processes.start(replica, { awaited: true }),
-      putToSleep: functionName => this.#rollOuts.sleep(functionName),
+      putToSleep: functionName => this.rollOuts.sleep(functionName),
     })
     this.#start = new Start({
       replicas: this.#replicas,
@@ -147,11 +150,11 @@ export class Supervisor {
       log: options.log,
       containers: () => this.#containers,
       load: id => this.#loads.of(id),
-      scale: (name, count) => this.#rollOuts.scale(name, count),
+      scale: (name, count) => this.rollOuts.scale(name, count),
     })
-    this.#sessions = new Sessions({
+    this.sessions = new Sessions({
       replicas: () => this.#containers,
-      far: () => this.#processes.far,
+      far: () => this.far,
       list: id => this.#questions.list(id),
       move: (id, sessionId, target) => this.#questions.move(id, sessionId, target),
       reveal: (id, sessionId, target) => this.#questions.reveal(id, sessionId, target),
@@ -159,7 +162,7 @@ export class Supervisor {
     this.observatory = new Observatory({
       ...{ clock, tally: this.tally, containers: () => this.#places() },
       tell: (id, message) => this.#processes.tell(id, message),
-      ...{ status: () => this.status(), connections: () => this.#sessions.list() },
+      ...{ status: () => this.status(), connections: () => this.sessions.list() },
     })
   }
 
@@ -184,7 +187,7 @@ export class Supervisor {
     this.#heartbeat = this.#clock.every(liveness.period, () => {
       this.#sentinel.look()
       this.#start.look()
-      this.#pools.look(this.#rollOuts.bounds)
+      this.#pools.look(this.rollOuts.bounds)
     })
     // First: containers wait for what it keeps.
     for (const spec of [signer, link]) if (spec !== undefined) this.#add(spec)
@@ -195,7 +198,7 @@ export class Supervisor {
     return { http: bound!.port, https: boundSecure!.port }
   }
 
-  /** Tells every process to end, and kills those that do not. */
+  /** Gives connections to other hosts, tells every process to end, and kills those that do not. */
   async stop(): Promise<void> {
     this.#stopping = true
     this.#heartbeat?.stop()
@@ -203,17 +206,18 @@ export class Supervisor {
     this.#loads.stop()
     for (const replica of this.#replicas) this.#replacements.giveUp(replica)
     for (const port of this.#bound) port.close()
+    await this.rollOuts.drainAll()
     await this.#processes.stop(STOP_TIMEOUT)
   }
 
-  /** Changes of containers: drain, deploy, scale. */
-  get rollOuts(): RollOuts {
-    return this.#rollOuts
+  /** It is stopping, and connections that have not left for other hosts end now. */
+  hurry(): void {
+    this.#retiring.hurry()
   }
 
-  /** Changes of all that runs: reload, deploy with other settings, another gateway. */
-  get reloads(): Reloads {
-    return this.#reloads
+  /** Containers of other hosts that can be offered connections. */
+  get far(): readonly Peer[] {
+    return this.#processes.far
   }
 
   /** Starts a gateway on the same ports, and waits until it accepts. */
@@ -224,11 +228,6 @@ export class Supervisor {
       throw error
     })
     return next
-  }
-
-  /** Connections, one by one. */
-  get sessions(): Sessions {
-    return this.#sessions
   }
 
   /** What the kernel holds for containers, by cgroups of ours. */
@@ -276,11 +275,13 @@ export class Supervisor {
       get containers() {
         return containers()
       },
+      isElsewhere: name => this.far.some(({ functionName }) => functionName === name),
+      specOf: functionName => this.reloads.plan.specs.get(functionName),
       start: spec => this.#startAnother(spec),
       untilReady: replica => this.#expected.untilReady(replica),
       untilRehearsed: ({ member }, report) =>
         untilRehearsed({
-          ...this.#reloads.plan.rehearsals,
+          ...this.reloads.plan.rehearsals,
           look: () => this.#look(member?.id),
           report,
           clock,
@@ -297,14 +298,14 @@ export class Supervisor {
     const functionName = functionOf(spec)
     // A roll-out has the time that a start has not.
     const followsCalls = this.#reliefs.knows(functionName)
-    const first = { rehearsesAtOnce: this.#reloads.plan.rehearsals.limit, followsCalls }
+    const first = { rehearsesAtOnce: this.reloads.plan.rehearsals.limit, followsCalls }
     return this.#add(named(spec, freeName(functionName, this.#replicas)), first)
   }
 
   /** Another place like that one, without a process. */
   #layDown({ spec, functionName }: Replica): Replica {
     const name = freeName(functionName, this.#replicas)
-    const asleep = new Replica(named(spec, name), this.#reloads.plan.restart, this.#diary, 'asleep')
+    const asleep = new Replica(named(spec, name), this.reloads.plan.restart, this.#diary, 'asleep')
     this.#replicas.add(asleep)
     this.#sleep.asleep(functionName)
     return asleep
@@ -336,7 +337,7 @@ export class Supervisor {
 
   /** @param first what its first process is told besides */
   #add(spec: MemberSpec, first?: FirstSettings): Replica {
-    const replica = new Replica(spec, this.#reloads.plan.restart, this.#diary)
+    const replica = new Replica(spec, this.reloads.plan.restart, this.#diary)
     this.#replicas.add(replica)
     this.#processes.start(replica, first)
     return replica
@@ -393,7 +394,7 @@ export class Supervisor {
   /** A process can work, and knows all others. */
   #ready({ replica, member }: Process): void {
     this.#sentinel.heard(member.id)
-    const { news } = this.#reloads
+    const { news } = this.reloads
     if (news !== undefined) this.#processes.tell(member.id, news)
     if (member.role === 'gateway') this.#processes.tell(member.id, this.proving.news)
     replica.life.ready(this.#clock.steady())
@@ -418,9 +419,9 @@ export class Supervisor {
 
   /** A signal has told the gateway to end. */
   #relieve(replica: Replica): void {
-    if (this.#stopping || this.#reloads.relieving || !replica.life.stays) return
+    if (this.#stopping || this.reloads.relieving || !replica.life.stays) return
     this.#options.log.info('the gateway was told to end; a new one takes its place')
-    this.#reloads.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
+    this.reloads.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
   }
 
   #failed(replica: Replica, reason: string): void {

@@ -17,6 +17,8 @@ let dying: Set<string>
 let nextId: number
 /** That each container has. */
 let connections: number
+/** Functions that other hosts have. */
+let elsewhere: Set<string>
 
 beforeEach(() => {
   containers = [replica('echo-1', 1), replica('echo-2', 2), replica('echo-3', 3), replica('hello-1', 4)]
@@ -25,6 +27,8 @@ beforeEach(() => {
   dying = new Set()
   nextId = 10
   connections = 10
+  elsewhere = new Set()
+  const specs = new Map(containers.map(({ functionName, spec }) => [functionName, spec]))
   const remove = (one: Replica): void => {
     containers = containers.filter(other => other !== one)
   }
@@ -32,6 +36,8 @@ beforeEach(() => {
     get containers() {
       return containers
     },
+    isElsewhere: functionName => elsewhere.has(functionName),
+    specOf: functionName => specs.get(functionName),
     start(spec) {
       const functionName = functionOf(spec)
       const numbers = containers.map(({ name }) => Number(name.split('-')[1]))
@@ -110,6 +116,28 @@ describe('drain', () => {
       'there is no container echo-9; there are echo-1, echo-2, echo-3, hello-1',
     )
     expect(done).toEqual([])
+  })
+
+  it('ends the only one if another host has its function, and scale has it here again', async () => {
+    elsewhere.add('hello')
+    expect((await rollOuts.drain(['hello-1'])).ended).toEqual(['hello-1'])
+    await expect(rollOuts.deploy('hello')).rejects.toThrow(
+      'hello has no container here; hotpotato scale hello 1 starts one',
+    )
+    expect((await rollOuts.scale('hello', 1)).started).toHaveLength(1)
+    expect(containers.filter(({ functionName }) => functionName === 'hello')).toHaveLength(1)
+  })
+
+  it('of a whole host leaves what no other host has', async () => {
+    elsewhere.add('echo')
+    expect(await rollOuts.drainAll()).toEqual({
+      started: [],
+      ended: ['echo-1', 'echo-2', 'echo-3'],
+      moved: 30,
+      stayed: ['hello-1'],
+    })
+    elsewhere.clear()
+    expect(await rollOuts.drainAll()).toMatchObject({ ended: [], stayed: ['hello-1'] })
   })
 })
 

@@ -79,9 +79,10 @@ export async function order<T extends object>(command: Command, chosen: Chosen):
 export async function rollOut(command: Command, chosen: Chosen): Promise<void> {
   const outcome = await order<RollOut>(command, chosen)
   if (chosen.json === true) return say(JSON.stringify(outcome))
-  const { started = [], ended, moved } = outcome
+  const { started = [], ended, moved, stayed = [] } = outcome
   if (started.length > 0) say(`started ${started.join(', ')}`)
   const connections = moved === 1 ? 'connection' : 'connections'
   if (ended.length > 0) say(`moved ${moved} ${connections}, ended ${ended.join(', ')}`)
-  if (started.length + ended.length === 0) say('nothing to do')
+  if (stayed.length > 0) say(`stayed, since no other host has their functions: ${stayed.join(', ')}`)
+  if (started.length + ended.length + stayed.length === 0) say('nothing to do')
 }

@@ -16,6 +16,7 @@ export const ORDERS = {
   describe: FUNCTION,
   remove: FUNCTION,
   drain: `(${CONTAINER}){1,64}`,
+  leave: '',
   deploy: FUNCTION,
   scale: `${FUNCTION} (0|[1-9]\\d?)`,
   move: ` [0-9a-f]{1,32}${ANYWHERE}( dump)?`,

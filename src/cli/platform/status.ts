@@ -6,6 +6,7 @@ import type { ReplicaState } from '../../supervisor/life-cycle.ts'
 import type { ConnectionStatus } from '../../supervisor/sessions.ts'
 import type { MemberStatus } from '../../supervisor/status.ts'
 import type { Ports } from '../../supervisor/supervisor.ts'
+import type { Peer } from '../../transfer/control.ts'
 import { type CertificateStatus, statusTable } from '../cert/status.ts'
 import { duration, mebibytes, table } from '../terminal/table.ts'
 
@@ -28,6 +29,8 @@ export interface FunctionStatus {
   readonly rooted: number
   /** Connections of it that the gateway keeps while it sleeps. */
   readonly hibernating: number
+  /** Its containers on other hosts, as HOST/CONTAINER; undefined: there is none. */
+  readonly elsewhere?: readonly string[]
 }
 
 /** What `hotpotato status --json` prints. */
@@ -64,11 +67,13 @@ const STAYING: ReadonlySet<ReplicaState> = new Set([
 export function functionStatus(
   bounds: ReadonlyMap<string, ScaleBounds>,
   members: readonly MemberStatus[],
+  far: readonly Pick<Peer, 'name' | 'functionName'>[] = [],
 ): FunctionStatus[] {
   return [...bounds].map(([name, { min, max }]) => {
     const containers = members.filter(one => one.functionName === name)
     const staying = containers.filter(({ state }) => STAYING.has(state))
     const ready = staying.filter(one => one.ready).length
+    const elsewhere = far.filter(one => one.functionName === name).map(one => one.name)
     const broken = ready > 0 ? undefined : staying.find(one => one.broken !== undefined)?.broken
     return {
       name,
@@ -81,6 +86,7 @@ export function functionStatus(
       connections: sumOf(containers, 'connections'),
       rooted: sumOf(containers, 'rooted'),
       hibernating: members.reduce((sum, { counters }) => sum + restsOf(counters, name), 0),
+      ...(elsewhere.length === 0 ? {} : { elsewhere }),
     }
   })
 }
@@ -146,6 +152,9 @@ export function statusText(status: PlatformStatus): string {
     ),
   ]
   tables.push(...members.filter(({ role }) => role === 'link').map(hostsText))
+  const away = functions.filter(one => one.ready === 0 && !one.asleep && one.elsewhere !== undefined)
+  const at = ({ name, elsewhere = [] }: FunctionStatus): string => `${name} (${elsewhere.join(', ')})`
+  if (away.length > 0) tables.push(`served by other hosts: ${away.map(at).join(', ')}`)
   const broken = functions.filter(one => one.broken !== undefined)
   if (broken.length > 0) tables.push(broken.map(one => `broken: ${one.name}: ${one.broken}`).join('\n'))
   const each = (title: string, count: 'rooted' | 'hibernating'): void => {

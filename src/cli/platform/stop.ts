@@ -10,7 +10,7 @@ import type { PlatformStatus } from './status.ts'
 
 /** Milliseconds between two looks whether a process is gone, and that it has for that. */
 const LOOK = 50
-const PATIENCE = 30_000
+const PATIENCE = 60_000
 
 /** Ends the platform, if it runs, and says so. @throws ConfigError */
 export async function stopPlatform(config: string | undefined): Promise<void> {

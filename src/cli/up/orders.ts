@@ -51,6 +51,7 @@ export function ordersFor(
     ),
     remove: running(({ running }, [name = ''], report) => running.remove(name, report)),
     drain: running(({ supervisor }, names, report) => supervisor.rollOuts.drain(names, report)),
+    leave: running(({ supervisor }, _, report) => supervisor.rollOuts.drainAll(report)),
     deploy: running(({ running }, [name = ''], report) => running.deploy(name, report)),
     scale: running(({ supervisor }, [name = '', count], report) =>
       supervisor.rollOuts.scale(name, Number(count), report),

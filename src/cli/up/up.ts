@@ -139,7 +139,12 @@ export async function up(
         `stop it with ${how('stop')}, or choose another HOTPOTATO_RUN_DIR`,
     )
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      // The second one: other hosts are not waited for.
+      if (stopping !== undefined) supervisor?.hurry()
+      void stop()
+    })
   const terminal = new Terminal()
   process.on('SIGHUP', () => {
     if (terminal.isGone()) void stop()
@@ -214,7 +219,7 @@ async function status(
   return {
     pid: process.pid,
     ports,
-    functions: functionStatus(bounds, members),
+    functions: functionStatus(bounds, members, supervisor?.far),
     members,
     changes: supervisor?.changes ?? [],
     ...(teach ? { teaches: true as const } : {}),
