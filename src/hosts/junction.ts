@@ -1,9 +1,21 @@
 import type { Clock, Timer } from '../time/clock.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
-import type { Bypassed } from './shortcuts.ts'
 
-/** Milliseconds that one side has to close when the other has ended, and to take some of what waits for it. */
+/** Milliseconds that one side has to close when the other has ended, and to take something of what waits. */
 const LINGER = 30_000
+
+/** What a shortcut leaves out: it joins a stream of this host with something else. */
+export interface Bypassed {
+  /** It is open, and nothing of it has ended. */
+  readonly isWhole: boolean
+  /**
+   * Ends it, but not its stream here. @param takes called with that, unread, when the other side has ended
+   * and everything that it said is written
+   */
+  detour(takes: (stream: ByteStream) => void): void
+  /** Ends it and its stream. */
+  break(): void
+}
 
 export interface JunctionOptions {
   /** Towards the client. */

@@ -1,20 +1,7 @@
 import type { Clock } from '../time/clock.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
-import { Junction } from './junction.ts'
+import { type Bypassed, Junction } from './junction.ts'
 import type { Span } from './span.ts'
-
-/** What a shortcut leaves out: it joins a stream of this host with something else. */
-export interface Bypassed {
-  /** It is open, and nothing of it has ended. */
-  readonly isWhole: boolean
-  /**
-   * Ends it, but not its stream here. @param takes called with that, unread, when the other side has ended
-   * and everything that it said is written
-   */
-  detour(takes: (stream: ByteStream) => void): void
-  /** Ends it and its stream. */
-  break(): void
-}
 
 /** One way that is left out: what its two ends are joined with by now, and what they leave free. */
 interface Detour {
