@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises'
-import { isIP, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { familyOf } from '../tls13/io/ip-address.ts'
 import type { Connection } from './connection.ts'
 import type { Lookup } from './options.ts'
 
@@ -15,7 +16,7 @@ export const systemLookup: Lookup = async host => {
  */
 export function candidatesFor(url: URL, connections: Iterable<Connection>): readonly Connection[] {
   const host = url.hostname
-  if (url.protocol !== 'https:' || isIP(host.replace(/^\[|\]$/g, '')) !== 0) return []
+  if (url.protocol !== 'https:' || familyOf(host.replace(/^\[|\]$/g, '')) !== 0) return []
   const port = Number(url.port) || 443
   return [...connections].filter(one => isFor(one, host, port))
 }

@@ -1,5 +1,6 @@
-import { isIP, type NetConnectOpts, type Socket } from 'node:net'
+import type { NetConnectOpts, Socket } from 'node:net'
 import type { Clock, Timer } from '../time/clock.ts'
+import { familyOf } from '../tls13/io/ip-address.ts'
 import { errorOf } from '../wire/thrown.ts'
 import { onAbort } from './attempt.ts'
 import { ConnectError, shown, type Target } from './connector.ts'
@@ -29,7 +30,7 @@ export function dial(
 ): Promise<Socket> {
   const reach = (host: string, stop: AbortSignal): Promise<Socket> =>
     open({ ...target, host }, { noDelay: true, ...socket, host, port: target.port }, stop)
-  if (isIP(target.host) !== 0) return reach(target.host, signal)
+  if (familyOf(target.host) !== 0) return reach(target.host, signal)
   return new Promise((resolve, reject) => {
     new Race(target, clock, delays, reach, resolve, reject).run(resolver, signal)
   })

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { familyOf } from '../../tls13/io/ip-address.ts'
 import { type Resolver, systemResolver } from '../../transport/resolve.ts'
 import { UsageError } from '../line/usage-error.ts'
 
@@ -12,13 +12,13 @@ export function resolver(entries: readonly string[], port: number): Resolver {
   const own = new Map<string, string>()
   for (const entry of entries) {
     const [, host, at, address = ''] = /^([^:]+):(\d{1,5}):\[?([^\][]+)\]?$/.exec(entry) ?? []
-    if (host === undefined || isIP(address) === 0)
+    if (host === undefined || familyOf(address) === 0)
       throw new UsageError(`--resolve must be HOST:PORT:ADDRESS, not ${entry}`)
     if (Number(at) === port) own.set(host.toLowerCase(), address)
   }
   return (name, family) => {
     const address = own.get(name.toLowerCase()) ?? own.get('*')
     if (address === undefined) return systemResolver(name, family)
-    return Promise.resolve(isIP(address) === family ? [address] : [])
+    return Promise.resolve(familyOf(address) === family ? [address] : [])
   }
 }

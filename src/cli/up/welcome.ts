@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns/promises'
-import { isIPv6 } from 'node:net'
 import { join, relative } from 'node:path'
 import type { Config, FunctionConfig } from '../../stack/config.ts'
 import type { Ports } from '../../supervisor/supervisor.ts'
+import { familyOf } from '../../tls13/io/ip-address.ts'
 import { LOG_FILE } from '../platform/run-directory.ts'
 
 /** Addresses to listen on that none can be reached by, and where one does reach what listens there. */
@@ -55,7 +55,7 @@ function page(defaultFunction: string | undefined, address: string, port: number
 
 /** As in a URL. */
 function bracketed(address: string): string {
-  return isIPv6(address) ? `[${address}]` : address
+  return familyOf(address) === 6 ? `[${address}]` : address
 }
 
 /** A directory as a user names it who is where this process is: in full, if it is not below. */

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { isIP } from 'node:net'
 import { MissingPackageError } from '../../platform/optional-package.ts'
 import { portError } from '../../platform/port-error.ts'
+import { familyOf } from '../../tls13/io/ip-address.ts'
 import type { MemberStatus } from '../status.ts'
 import { expose } from './exposition.ts'
 import { isLocal } from './guard.ts'
@@ -80,7 +80,7 @@ export class Admin {
 
   /** Where the page is, with the token that it needs. */
   get page(): string {
-    const host = isIP(this.#host) === 6 ? `[${this.#host}]` : this.#host
+    const host = familyOf(this.#host) === 6 ? `[${this.#host}]` : this.#host
     return `http://${host}:${this.port}${PAGE_PATH}#${this.#page.key.token}`
   }
 

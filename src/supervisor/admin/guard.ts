@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { isIP } from 'node:net'
+import { familyOf } from '../../tls13/io/ip-address.ts'
 
 /*
  * What keeps pages of this machine to this machine: who may ask, and what a page may do.
@@ -13,7 +13,7 @@ import { isIP } from 'node:net'
  */
 export function isLocal(host: string | undefined): boolean {
   const name = host?.replace(/:\d{1,5}$/, '').toLowerCase()
-  return name === 'localhost' || name === '[::1]' || (isIP(name ?? '') === 4 && name!.startsWith('127.'))
+  return name === 'localhost' || name === '[::1]' || (familyOf(name ?? '') === 4 && name!.startsWith('127.'))
 }
 
 /**

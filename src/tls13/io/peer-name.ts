@@ -1,6 +1,6 @@
-import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { bareHostName } from '../host-name.ts'
+import { familyOf } from './ip-address.ts'
 
 /** What a client calls the server that it connects to. */
 export interface PeerName {
@@ -15,7 +15,7 @@ export interface PeerName {
  * §2.3.2.1). @throws TypeError for what is neither a host name nor an IP address
  */
 export function peerName(host: string): PeerName {
-  if (isIP(host) !== 0) return { name: host }
+  if (familyOf(host) !== 0) return { name: host }
   const inAscii = [...host].every(one => one < '\u0080')
   const name = bareHostName(inAscii ? host : domainToASCII(host))
   if (name === undefined) throw new TypeError(`${JSON.stringify(host)} is not a host name`)

@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto'
-import { isIP } from 'node:net'
 import { equal } from '../../wire/index.ts'
 import { configurationError, peerError, TlsError } from '../alert.ts'
 import type { CertificateVerifier } from '../authentication.ts'
 import { isRsa, malformed, rulesOf } from './certificate-rules.ts'
 import { DerError } from './der.ts'
+import { familyOf } from './ip-address.ts'
 import { checkPurpose, checkValidity, nameOf, PathSearch, type Purpose } from './path-search.ts'
 import { defaultTrustStore, type TrustedCertificates, type TrustStore, trustStore } from './trust-store.ts'
 import { type Verdict, Verdicts, verdictKey } from './verdicts.ts'
@@ -134,7 +134,7 @@ function checkName(leaf: X509Certificate, name: string | undefined): void {
   if (name === undefined) {
     throw configurationError('internal_error', 'no_name_to_check', 'no name to check the certificate against')
   }
-  const fits = isIP(name)
+  const fits = familyOf(name)
     ? leaf.checkIP(name)
     : leaf.checkHost(name, { subject: 'never', partialWildcards: false })
   if (fits === undefined) {

@@ -1,6 +1,6 @@
-import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect, createSecureContext, TLSSocket, type TlsOptions } from 'node:tls'
+import { familyOf } from '../../tls13/io/ip-address.ts'
 import { onAbort } from '../attempt.ts'
 import type { Connected, HttpName } from '../connector.ts'
 import { overTransport } from '../duplex.ts'
@@ -27,7 +27,7 @@ export function nodeTls<Needs extends object>(
         ...given.tls,
         socket: streamOf(carrier),
         // RFC 6066 §3: an address is no server name. Node holds the certificate against `host` then.
-        ...(isIP(name) === 0 ? { servername: name } : { host: name }),
+        ...(familyOf(name) === 0 ? { servername: name } : { host: name }),
         ALPNProtocols: [...alpn],
       })
       return new Promise<Connected>((resolve, reject) => {
