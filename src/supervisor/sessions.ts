@@ -110,10 +110,16 @@ export class Sessions {
   /** The census that is taken, and the one behind it. */
   #running: Promise<unknown> = Promise.resolve()
   #next: Promise<Found[]> | undefined
+  #silent: readonly string[] = []
 
   constructor(options: SessionsOptions) {
     this.#options = options
     this.#directory = options.directory ?? new MemoryDirectory()
+  }
+
+  /** Containers that did not answer the last census in time: what they have is not in it. */
+  get silent(): readonly string[] {
+    return this.#silent
   }
 
   /** Asks all containers. @returns every connection once, with its owner */
@@ -131,7 +137,7 @@ export class Sessions {
    */
   async move(prefix: string, container: string, dumped = false): Promise<Moved> {
     for (let attempt = 1; ; attempt++) {
-      const connection = choose(await this.#searched(prefix), prefix)
+      const connection = this.#choose(await this.#searched(prefix), prefix)
       const target = this.#target(connection, container)
       const { id, owner, generation, container: from } = connection
       const { sessionId } = connection
@@ -165,7 +171,7 @@ export class Sessions {
   /** The state of a connection's session, where it is now. @throws Error as {@link move} */
   async reveal(prefix: string): Promise<RevealedState> {
     for (let attempt = 1; ; attempt++) {
-      const { id, owner, sessionId, container } = choose(await this.#searched(prefix), prefix)
+      const { id, owner, sessionId, container } = this.#choose(await this.#searched(prefix), prefix)
       const told = await this.#options.reveal(owner, sessionId)
       if (told?.state !== undefined) return { connection: id, container, state: hex(told.state) }
       if (told === undefined) throw new Error(`${container} does not answer`)
@@ -191,6 +197,23 @@ export class Sessions {
       const found = await this.#census()
       if (attempt === ATTEMPTS || found.some(({ id }) => id.startsWith(prefix))) return found
     }
+  }
+
+  #choose(found: readonly Found[], prefix: string): Found {
+    const matching = found.filter(({ id }) => id.startsWith(prefix))
+    const [first] = matching
+    if (first === undefined) {
+      const silent = this.#silent.length === 0 ? '' : `; ${this.#silent.join(', ')} did not answer`
+      throw new Error(`there is no connection ${prefix}${silent}; see hotpotato status --connections`)
+    }
+    if (matching.length > 1) {
+      const some = matching.slice(0, 3).map(({ id }) => id)
+      const more = matching.length > 3 ? ', …' : ''
+      throw new Error(
+        `${prefix} is the beginning of ${matching.length} connections: ${some.join(', ')}${more}`,
+      )
+    }
+    return first
   }
 
   #target(connection: Found, name: string): number {
@@ -236,6 +259,7 @@ export class Sessions {
     const answers = await Promise.all(
       asked.map(async replica => ({ ...replica, list: await this.#options.list(replica.id) })),
     )
+    this.#silent = answers.filter(({ list }) => list === undefined).map(({ name }) => name)
     const found: Found[] = []
     const seen = new Map<string, Found>()
     for (const { id: owner, name, functionName, list } of answers) {
@@ -300,17 +324,4 @@ function statusOf(one: ConnectionDescription, owner: number, container: string, 
     sessionId,
     owner,
   }
-}
-
-function choose(found: readonly Found[], prefix: string): Found {
-  const matching = found.filter(({ id }) => id.startsWith(prefix))
-  const [first] = matching
-  if (first === undefined)
-    throw new Error(`there is no connection ${prefix}; see hotpotato status --connections`)
-  if (matching.length > 1) {
-    const some = matching.slice(0, 3).map(({ id }) => id)
-    const more = matching.length > 3 ? ', …' : ''
-    throw new Error(`${prefix} is the beginning of ${matching.length} connections: ${some.join(', ')}${more}`)
-  }
-  return first
 }

@@ -56,6 +56,14 @@ it('a container whose drain is held up is named, with what and how long', () => 
   expect(text).toContain('held up by what cannot move: echo-1 (2, for 12s)')
 })
 
+it('containers that did not say which connections they have are named', () => {
+  const functions = functionStatus(new Map([['echo', { min: 1, max: 1 }]]), [])
+  const status = { pid: 1, ports: undefined, functions, members: [], changes: [], connections: [] }
+  expect(statusText({ ...status, silent: [] })).not.toContain('did not answer')
+  const text = statusText({ ...status, silent: ['echo-1', 'echo-2'] })
+  expect(text).toContain('without the connections of what did not answer: echo-1, echo-2')
+})
+
 it('connections that hibernate are told by function', () => {
   const counters = { hibernating: 7, [restCounter('chat')]: 5, [restCounter('echo')]: 2 }
   const members = [{ name: 'gateway', functionName: '', state: 'ready', counters } as never]

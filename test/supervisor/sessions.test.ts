@@ -109,6 +109,19 @@ describe('the list of connections', () => {
     expect(await directory.find(ID('aa'))).toEqual({ owner: '2', generation: 5 })
   })
 
+  it('names the containers that do not answer, also where what is asked for may be with one', async () => {
+    await sessions.list()
+    expect(sessions.silent).toEqual([])
+    lists.set(3, undefined)
+    await sessions.list()
+    expect(sessions.silent).toEqual(['hello-1'])
+    await expect(sessions.move('c', 'hello-1')).rejects.toThrow(
+      'there is no connection c; hello-1 did not answer; see hotpotato status --connections',
+    )
+    lists.set(3, [])
+    await expect(sessions.move('c', 'hello-1')).rejects.toThrow('there is no connection c; see hotpotato')
+  })
+
   it('is forgotten of connections that are named no more, and of containers that are no more', async () => {
     await sessions.list()
     expect(directory.size).toBe(3)

@@ -49,6 +49,8 @@ export interface PlatformStatus {
   readonly certificates?: readonly CertificateStatus[]
   /** Only if they were asked for. */
   readonly connections?: readonly ConnectionStatus[]
+  /** Containers that did not say in time which connections they have; only if those were asked for. */
+  readonly silent?: readonly string[]
 }
 
 /** What is said wherever a platform that teaches shows itself. */
@@ -113,7 +115,7 @@ function hostsText({ ready, counters }: MemberStatus): string {
 
 /** The status as tables for a person. */
 export function statusText(status: PlatformStatus): string {
-  const { functions, members, connections, certificates, teaches } = status
+  const { functions, members, connections, silent, certificates, teaches } = status
   const tables = [
     ...(teaches === true ? [TEACHES] : []),
     table(
@@ -170,6 +172,8 @@ export function statusText(status: PlatformStatus): string {
   if (certificates !== undefined && certificates.length > 0)
     tables.push(statusTable(certificates, Date.now()))
   if (connections !== undefined) tables.push(connectionTable(connections))
+  if (silent !== undefined && silent.length > 0)
+    tables.push(`without the connections of what did not answer: ${silent.join(', ')}`)
   return tables.join('\n\n')
 }
 

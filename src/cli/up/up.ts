@@ -224,7 +224,7 @@ async function status(
     changes: supervisor?.changes ?? [],
     ...(teach ? { teaches: true as const } : {}),
     ...(tls.acme === undefined ? {} : { certificates: certificatesIn(certificates) }),
-    ...(withConnections ? { connections } : {}),
+    ...(withConnections ? { connections, silent: supervisor?.sessions.silent ?? [] } : {}),
   }
 }
 
