@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -195,13 +195,20 @@ describe('no descriptor is free for what is relayed', () => {
     const client = await Client.open(options())
     const { container } = await client.request('/echo')
     const { pid } = await platform.member('gateway')
+    const open = (): number => readdirSync(`/proc/${pid}/fd`).length
+    const before = open()
+    // One that is closed only now would be free then.
+    const settled = async (): Promise<unknown> =>
+      eventually(() => (open() <= before ? true : undefined), 'the gateway keeps a descriptor')
     for (const spare of [0, 1, 2]) {
+      await settled()
       const restore = limitDescriptors(pid!, spare)
       await expect(Client.open(options()), String(spare)).rejects.toThrow()
       expect((await client.request('/echo')).status).toBe(200)
       restore()
     }
     // Nor can it make another leg when a container dies.
+    await settled()
     const restore = limitDescriptors(pid!)
     await platform.kill(container!)
     expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })
