@@ -1,17 +1,16 @@
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { verifier } from '../../src/tls13/io/verify.ts'
+import { Admin } from '../../src/supervisor/admin/admin.ts'
 import { goal, goalLines } from '../harness/goal.ts'
 import { figuresOf } from '../harness/measurement.ts'
 import { whole } from '../harness/options.ts'
 import { BenchError, runBench } from '../harness/run.ts'
 import { acrossRounds } from '../harness/stats.ts'
 import { figure } from '../harness/table.ts'
-import { sustained } from '../migration/load.ts'
-import { type Place, tourOf, Wanderer } from '../migration/wanderer.ts'
+import { tourOf } from '../migration/wanderer.ts'
 import { cpuTime } from '../rig/cpu.ts'
 import { Platform } from '../rig/platform.ts'
-import { Pages } from './pages.ts'
+import { Guest } from './guests.ts'
 
 const TOUR = tourOf('raw')
 const HANDLER = fileURLToPath(new URL('../rig/functions/twice-raw.js', import.meta.url))
@@ -19,8 +18,6 @@ const HANDLER = fileURLToPath(new URL('../rig/functions/twice-raw.js', import.me
 const PAGES = [0, 1, 8] as const
 /** Connections that ask, one request after the other, each of which moves its connection. */
 const ASKING = 32
-/** Connections that are opened at a time: handshakes are not what is measured. */
-const AT_ONCE = 16
 /** Milliseconds until a page has what there is, and until containers have stopped telling. */
 const SETTLED = 1500
 const COMMON = { warmUp: 1, precision: 0.01 }
@@ -47,37 +44,40 @@ await runBench(
       certificate: TOUR.map(name => `${name}.local`),
       functions: Object.fromEntries(TOUR.map(name => [name, { handler: HANDLER }])),
     })
+    const admin = await Admin.open({ host: '127.0.0.1', port: 0 }, () => platform.supervisor)
+    const clients = new Guest()
     let told = 0
     try {
-      const pages = await Pages.of(platform.supervisor)
-      const place = placeOf(platform)
+      // The supervisor is in this process, and nothing else that works.
       const pids = [process.pid, ...(await platform.pids())]
       run.progress.say(`opening ${idle} idle connections`)
-      const resting = await open(place, idle)
-      const asking = await open(place, ASKING)
+      const { authority } = platform
+      await clients.obey({ kind: 'connect', port: platform.ports.https, authority, idle, asking: ASKING })
       await run.rounds(
         async counts => {
           for (const count of PAGES) {
-            const before = pages.told
-            await pages.open(count)
+            const pages = count === 0 ? undefined : new Guest()
+            await pages?.obey({ kind: 'watch', page: admin.page, count })
             await setTimeout(SETTLED)
+            const before = await pages?.obey({ kind: 'count' })
             const cpu = cpuTime(...pids)
-            const rate = await sustained(asking, plan.requests, one => one.move())
+            const { rate } = await clients.obey({ kind: 'move', requests: plan.requests })
             const cost = (cpuTime(...pids)! - cpu!) / plan.requests
-            if (count > 0 && pages.told === before) throw new BenchError('no page was told anything')
-            told += pages.told - before
-            pages.close()
+            const after = await pages?.obey({ kind: 'count' })
+            if (after?.told === before?.told && count > 0) throw new BenchError('no page was told anything')
+            told += (after?.told ?? 0) - (before?.told ?? 0)
+            pages?.leave()
             await setTimeout(SETTLED)
             if (!counts) continue
-            rates.get(count)!.push(rate)
+            rates.get(count)!.push(rate!)
             costs.get(count)!.push(cost)
           }
         },
         () => [...costs.values()],
       )
-      for (const one of [...resting, ...asking]) one.close()
-      pages.stop()
     } finally {
+      clients.leave()
+      admin.close()
       await platform.stop()
     }
     const [none, one, all] = PAGES.map(count => costs.get(count)!)
@@ -108,31 +108,10 @@ await runBench(
           `${ASKING} connections ask, and each request moves its own; ${idle} others are idle`,
           ...PAGES.flatMap(count => [
             `${count} pages: ${rates.get(count)!.map(figure).join(', ')} moves a second,`,
-            `         ${costs.get(count)!.map(figure).join(', ')} µs of CPU for each, with the client's`,
+            `         ${costs.get(count)!.map(figure).join(', ')} µs of CPU for each, without the client's`,
           ]),
           goalLines(goals),
         ].join('\n'),
     }
   },
 )
-
-function placeOf(platform: Platform): Place {
-  let number = 0
-  return {
-    options: {
-      port: platform.ports.https,
-      verify: verifier({ ca: platform.authority }),
-      suite: 'TLS_AES_128_GCM_SHA256',
-    },
-    nextNumber: () => number++,
-  }
-}
-
-async function open(place: Place, count: number): Promise<Wanderer[]> {
-  const wanderers: Wanderer[] = []
-  while (wanderers.length < count) {
-    const some = Math.min(AT_ONCE, count - wanderers.length)
-    wanderers.push(...(await Promise.all(Array.from({ length: some }, () => Wanderer.open(place, TOUR)))))
-  }
-  return wanderers
-}

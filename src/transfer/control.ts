@@ -309,8 +309,11 @@ export const ControlMessage = select(
       /** For clients that give no name; empty if there is none. */
       defaultFunction: text(0, 63),
     }),
-    /** From the supervisor: tell what becomes of your connections, every so many milliseconds; 0: no more. */
-    watch: struct('Watch', { milliseconds: uint16 }),
+    /**
+     * From the supervisor: tell what becomes of your connections, every so many milliseconds, so many
+     * steps each time on average; 0 milliseconds: no more.
+     */
+    watch: struct('Watch', { milliseconds: uint16, most: uint16 }),
     /** To the supervisor, while it watches. */
     sights: Sights,
     introduceFar: IntroduceFar,

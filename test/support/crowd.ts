@@ -3,7 +3,7 @@ import { Tally } from '../../src/supervisor/admin/tally.ts'
 import { type Listener, Observatory, type Place } from '../../src/supervisor/observatory/observatory.ts'
 import type { ConnectionStatus } from '../../src/supervisor/sessions.ts'
 import type { MemberStatus } from '../../src/supervisor/status.ts'
-import type { ControlMessage } from '../../src/transfer/control.ts'
+import { type ControlMessage, encodeControl } from '../../src/transfer/control.ts'
 import { hex } from '../../src/wire/index.ts'
 import { HandClock } from './hand-clock.ts'
 
@@ -33,6 +33,8 @@ export class Crowd {
   readonly tally = new Tally([])
   /** What was told to the first listener. */
   readonly told = { lines: 0, bytes: 0, missed: 0 }
+  /** What all containers said to the observatory. */
+  readonly said = { messages: 0, sights: 0, bytes: 0 }
   readonly #clock = new HandClock()
   readonly #places: ReadonlyMap<number, Place>
   readonly #lookouts: readonly Lookout[]
@@ -111,8 +113,12 @@ export class Crowd {
 
   #watch(id: number, message: ControlMessage): void {
     if (message.kind !== 'watch') return
-    this.#lookouts[id - 1]!.watch(message.milliseconds, said => {
-      if (said.kind === 'sights') this.observatory.heard(this.#places.get(id)!, said.sights, said.missed)
+    this.#lookouts[id - 1]!.watch(message.milliseconds, message.most, said => {
+      if (said.kind !== 'sights') return
+      this.said.messages++
+      this.said.sights += said.sights.length
+      this.said.bytes += encodeControl(said).length
+      this.observatory.heard(this.#places.get(id)!, said.sights, said.missed)
     })
   }
 

@@ -69,7 +69,7 @@ const MESSAGES: ControlMessage[] = [
   { kind: 'move', sessionId: new Uint8Array(16).fill(1), target: 9 },
   { kind: 'moved', sessionId: new Uint8Array(16).fill(1), outcome: 'kept', generation: 0, detail: 'why' },
   { kind: 'leaving' },
-  { kind: 'watch', milliseconds: 100 },
+  { kind: 'watch', milliseconds: 100, most: 25 },
   {
     kind: 'sights',
     sights: [

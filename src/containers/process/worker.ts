@@ -113,7 +113,7 @@ export async function enter(known: MemberSettings): Promise<(settings: WorkerSet
         courier.tell(from, { kind: 'connections', connections: host.list() })
         return
       case 'watch':
-        host.lookout.watch(message.milliseconds, sights => courier.tell(from, sights))
+        host.lookout.watch(message.milliseconds, message.most, sights => courier.tell(from, sights))
         return
       case 'vacate':
         host.vacated(message.sessionId, from)

@@ -2,8 +2,8 @@ import type { Clock, Timer } from '../../time/clock.ts'
 import type { ControlMessage } from '../../transfer/control.ts'
 import type { MoveCause, Sight, SightKind } from '../../transfer/messages/sights.ts'
 
-/** Sights that one message tells at most: what a container says costs no more, however much happens there. */
-export const TOLD = 64
+/** Where little happened before, as much is told at once as in so many messages otherwise. */
+const BURST = 4
 
 /** Microseconds beyond which they are not told apart. */
 const LONGEST = 2 ** 32 - 1
@@ -32,6 +32,8 @@ export class Lookout {
   #timer: Timer | undefined
   #noted: { readonly at: number; readonly sight: Sight }[] = []
   #missed = 0
+  /** Sights for which there is room. */
+  #room = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -42,13 +44,22 @@ export class Lookout {
     return this.#timer !== undefined
   }
 
-  /** Tells what has been noted, every so many milliseconds; 0: no more. */
-  watch(milliseconds: number, tell: (message: ControlMessage) => void): void {
+  /**
+   * Tells what has been noted, every so many milliseconds; 0: no more. What waits to be told is told by then.
+   * @param most sights of one message on average: it costs no more, however much happens here
+   */
+  watch(milliseconds: number, most: number, tell: (message: ControlMessage) => void): void {
     this.#timer?.stop()
-    this.#noted = []
-    this.#missed = 0
-    this.#timer =
-      milliseconds === 0 ? undefined : this.#clock.every(milliseconds, () => this.#tell(tell)).unref()
+    this.#room = most * BURST
+    if (milliseconds === 0) {
+      this.#noted = []
+      this.#missed = 0
+    }
+    const ring = (): void => {
+      this.#room = Math.min(this.#room + most, most * BURST)
+      this.#tell(tell)
+    }
+    this.#timer = milliseconds === 0 ? undefined : this.#clock.every(milliseconds, ring).unref()
   }
 
   /** Milliseconds of a clock for {@link More}; 0 where nothing is noted. */
@@ -63,10 +74,11 @@ export class Lookout {
     { cause = 'none', target = 0, prepared = 0, handed = 0 }: More = {},
   ): void {
     if (!this.watched) return
-    if (this.#noted.length === TOLD) {
+    if (this.#room === 0) {
       this.#missed++
       return
     }
+    this.#room--
     const sight = {
       kind,
       cause,
@@ -81,7 +93,7 @@ export class Lookout {
   }
 
   #tell(tell: (message: ControlMessage) => void): void {
-    if (this.#noted.length === 0) return
+    if (this.#noted.length === 0 && this.#missed === 0) return
     const now = this.#clock.steady()
     const sights = this.#noted.map(({ at, sight }) => ({ ...sight, ago: Math.min(now - at, 0xffff) }))
     const missed = this.#missed

@@ -7,18 +7,21 @@ import type { ConnectionStatus } from '../sessions.ts'
 import type { MemberStatus } from '../status.ts'
 import { Lives } from './lives.ts'
 import { Spans } from './spans.ts'
-import type { Census, Life, News, State, Step, Telling, Total } from './telling.ts'
+import type { Census, Life, News, State, Step, StepOf, Telling, Total } from './telling.ts'
 
-/** Milliseconds between two messages of a container, two lines of news, and two looks at all processes. */
-const SIGHTS = 100
+/** Milliseconds between two messages of a container, between two lines of news, and between two looks. */
+const SIGHTS = 200
 const NEWS = 200
 const LOOK = 1000
 /** Milliseconds between two censuses, where containers had more to tell than they could. */
 const RECOUNT = 5000
 /** Connections that are told one by one, and beyond which no census is made anew. */
 const NAMED = 2000
-/** Steps of one line of news. */
+/** Steps of one line of news at most; and on average, which all containers share. */
 const STEPS = 200
+const SHARED = 50
+/** What each container may tell on average, however many there are. */
+const LEAST = 2
 /** Pages at once. */
 const MOST = 8
 
@@ -51,8 +54,10 @@ export class Observatory {
   readonly #listeners = new Set<Listener>()
   readonly #lives = new Lives()
   #timers: Timer[] = []
+  /** Steps that each container may tell at a time, on average. */
+  #share = 0
   #spans = { move: new Spans(), freeze: new Spans(), hand: new Spans(), restore: new Spans() }
-  #news: (Step & { readonly id: string })[] = []
+  #news: StepOf[] = []
   #missed = 0
   /** What was missed since the last census, and when that was. */
   #uncounted = 0
@@ -76,8 +81,7 @@ export class Observatory {
     if (this.#listeners.size >= MOST) return undefined
     this.#listeners.add(listener)
     if (this.#listeners.size === 1) this.#begin()
-    void this.#census(listener)
-    void this.#look()
+    void this.#welcome(listener)
     return () => {
       if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#end()
     }
@@ -85,7 +89,8 @@ export class Observatory {
 
   /** A container can work: it tells from here on. */
   ready(id: number): void {
-    if (this.watching && this.#observed.containers().has(id)) this.#watch(id, SIGHTS)
+    if (!this.watching || !this.#observed.containers().has(id)) return
+    if (!this.#apportion()) this.#watch(id, SIGHTS)
   }
 
   /** What a container has seen. */
@@ -96,14 +101,11 @@ export class Observatory {
     const wall = this.#observed.clock.wall()
     const containers = this.#observed.containers()
     // What an honest container tells at once is less.
-    for (const { sessionId, target, ago, ...sight } of sights.slice(0, STEPS)) {
-      const to = target === 0 ? undefined : containers.get(target)?.name
-      const { name: container, functionName } = place
-      const step: Step = { ...sight, at: wall - ago, container, functionName, to }
+    for (const sight of sights.slice(0, STEPS)) {
+      const step = stepOf(sight, place, wall, containers)
       this.#measure(step, now)
-      const id = hex(sessionId)
-      this.#lives.add(id, step)
-      if (this.#news.length < STEPS) this.#news.push({ id, ...step })
+      this.#lives.add(step.id, step)
+      if (this.#news.length < STEPS) this.#news.push(step)
       else this.#missed++
     }
     this.#missed += missed
@@ -116,9 +118,16 @@ export class Observatory {
     return now === undefined && steps.length === 0 ? undefined : { id, steps, now }
   }
 
+  /** The census is long: a page that has not read it yet would be told no state behind it. */
+  async #welcome(listener: Listener): Promise<void> {
+    const connections = this.#observed.connections().catch(() => [])
+    await this.#look()
+    await this.#census(listener, connections)
+  }
+
   #begin(): void {
     const { clock } = this.#observed
-    for (const id of this.#observed.containers().keys()) this.#watch(id, SIGHTS)
+    this.#apportion()
     this.#timers = [
       clock.every(NEWS, () => this.#tellNews()).unref(),
       clock.every(LOOK, () => void this.#look()).unref(),
@@ -128,6 +137,7 @@ export class Observatory {
   #end(): void {
     for (const timer of this.#timers) timer.stop()
     for (const id of this.#observed.containers().keys()) this.#watch(id, 0)
+    this.#share = 0
     this.#lives.clear()
     this.#spans = { move: new Spans(), freeze: new Spans(), hand: new Spans(), restore: new Spans() }
     this.#news = []
@@ -136,7 +146,17 @@ export class Observatory {
   }
 
   #watch(id: number, milliseconds: number): void {
-    this.#observed.tell(id, { kind: 'watch', milliseconds })
+    this.#observed.tell(id, { kind: 'watch', milliseconds, most: this.#share })
+  }
+
+  /** @returns whether each container was told a new share, as there are more of them, or fewer */
+  #apportion(): boolean {
+    const ids = [...this.#observed.containers().keys()]
+    const share = Math.max(LEAST, Math.floor(SHARED / Math.max(1, ids.length)))
+    if (share === this.#share) return false
+    this.#share = share
+    for (const id of ids) this.#watch(id, SIGHTS)
+    return true
   }
 
   #measure({ kind, prepared, handed }: Step, now: number): void {
@@ -160,6 +180,7 @@ export class Observatory {
     const { clock, tally } = this.#observed
     const members = await this.#observed.status().catch(() => [])
     if (!this.watching) return
+    this.#apportion()
     const now = clock.steady()
     const totals = totalsOf(tally)
     const requests = members.reduce((sum, { counters }) => sum + (counters.calls ?? 0), 0)
@@ -189,9 +210,9 @@ export class Observatory {
     await this.#census(line => this.#pass(line))
   }
 
-  async #census(listener: Listener): Promise<void> {
+  async #census(listener: Listener, connections = this.#observed.connections()): Promise<void> {
     this.#counted = this.#observed.clock.steady()
-    const all = await this.#observed.connections().catch(() => [])
+    const all = await connections.catch(() => [])
     const census: Census = { kind: 'census', connections: all.slice(0, NAMED), all: all.length }
     if (this.watching) listener(JSON.stringify(census))
   }
@@ -203,6 +224,18 @@ export class Observatory {
   #pass(line: string): void {
     for (const listener of this.#listeners) listener(line)
   }
+}
+
+/** Field by field: a copy of a sight with more fields costs several times as much. */
+function stepOf(
+  { sessionId, kind, generation, cause, prepared, handed, ago, target }: Sight,
+  { name: container, functionName }: Place,
+  wall: number,
+  containers: ReadonlyMap<number, Place>,
+): StepOf {
+  const to = target === 0 ? undefined : containers.get(target)?.name
+  const id = hex(sessionId)
+  return { id, kind, at: wall - ago, container, functionName, to, cause, generation, prepared, handed }
 }
 
 function containerOf({ name, functionName, state, ready, counters }: MemberStatus): State['containers'][0] {

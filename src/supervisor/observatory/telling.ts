@@ -49,7 +49,7 @@ export interface ContainerState {
 /** What has become of connections since the last such line. */
 export interface News {
   readonly kind: 'news'
-  readonly steps: readonly (Step & { readonly id: string })[]
+  readonly steps: readonly StepOf[]
   /** How many more there were. */
   readonly missed: number
 }
@@ -70,6 +70,9 @@ export interface Step {
   readonly prepared: number
   readonly handed: number
 }
+
+/** A step, and the connection that it is one of. */
+export type StepOf = Step & { readonly id: string }
 
 /** All that is known of one connection, the oldest step first. */
 export interface Life {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { followed } from '../../../src/containers/watch/followed.ts'
-import { Lookout, TOLD } from '../../../src/containers/watch/lookout.ts'
+import { Lookout } from '../../../src/containers/watch/lookout.ts'
 import { type ControlMessage, encodeControl } from '../../../src/transfer/control.ts'
 import { HandClock } from '../../support/hand-clock.ts'
 
@@ -11,8 +11,8 @@ function scene() {
   const clock = new HandClock()
   const lookout = new Lookout(clock)
   const told: Sights[] = []
-  const watch = (milliseconds: number): void =>
-    lookout.watch(milliseconds, message => {
+  const watch = (milliseconds: number, most = 25): void =>
+    lookout.watch(milliseconds, most, message => {
       // It can be sent.
       encodeControl(message)
       told.push(message as Sights)
@@ -57,10 +57,36 @@ describe('the lookout of a container', () => {
     watch(100)
     for (let number = 0; number < 10_000; number++) lookout.note('opened', CONNECTION)
     clock.pass(100)
-    expect(told.map(({ sights, missed }) => [sights.length, missed])).toEqual([[TOLD, 10_000 - TOLD]])
+    expect(told.map(({ sights, missed }) => [sights.length, missed])).toEqual([[100, 9900]])
     lookout.note('ended', CONNECTION)
     clock.pass(100)
     expect(told.at(-1)).toMatchObject({ sights: [{ kind: 'ended' }], missed: 0 })
+  })
+
+  it('on average no more than its share: what was told at once is made up for', () => {
+    const { clock, lookout, told, watch } = scene()
+    watch(100)
+    for (let tick = 0; tick < 50; tick++) {
+      for (let number = 0; number < 1000; number++) lookout.note('opened', CONNECTION)
+      clock.pass(100)
+    }
+    expect(told.map(({ sights }) => sights.length)).toEqual([100, ...Array(49).fill(25)])
+    expect(told.reduce((sum, { sights, missed }) => sum + sights.length + missed, 0)).toBe(50_000)
+    // Where little happens there is room again.
+    clock.pass(400)
+    for (let number = 0; number < 200; number++) lookout.note('opened', CONNECTION)
+    clock.pass(100)
+    expect([told.at(-1)?.sights.length, told.at(-1)?.missed]).toEqual([100, 100])
+  })
+
+  it('loses nothing where its share changes meanwhile', () => {
+    const { clock, lookout, told, watch } = scene()
+    watch(100, 1)
+    for (let number = 0; number < 6; number++) lookout.note('opened', CONNECTION)
+    watch(100, 2)
+    lookout.note('ended', CONNECTION)
+    clock.pass(100)
+    expect(told.map(({ sights, missed }) => [sights.length, missed])).toEqual([[5, 2]])
   })
 
   it('a span without end fits into its field', () => {
