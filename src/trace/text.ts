@@ -67,6 +67,8 @@ function stepLines(name: string, step: Step): string[] {
       `* ${name} = HKDF-Extract(salt, ${input.what}), ${step.hash}, RFC 8446 §7.1`,
       `    salt: ${salt.from}`,
       ...bytesLines(salt.bytes, 6),
+      // Of a PSK, or a key exchange, the input is not known.
+      ...(input.bytes === undefined ? [] : [`    input: ${input.what}`, ...bytesLines(input.bytes, 6)]),
     ]
   }
   const { from, label, context, info } = step

@@ -1,11 +1,22 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Classroom, type Teaching as Teacher } from '../../src/cli/teach/classroom.ts'
+import { Nameless } from '../../src/cli/teach/directory.ts'
 import { LESSONS } from '../../src/cli/teach/lessons.ts'
 import type { Taught } from '../../src/supervisor/admin/told.ts'
 import { differences } from '../../src/trace/difference.ts'
@@ -34,6 +45,20 @@ beforeAll(async () => {
 afterAll(async () => {
   await teaching?.close()
   await platform?.stop()
+})
+
+describe('a file without a name', () => {
+  it('is closed once: its number may be that of another file by then', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'hotpotato-'))
+    const file = new Nameless(directory)
+    file.close()
+    const other = openSync(join(directory, 'other'), 'wx')
+    expect(other).toBe(file.descriptor)
+    file.close()
+    expect(fstatSync(other).isFile()).toBe(true)
+    closeSync(other)
+    rmSync(directory, { recursive: true })
+  })
 })
 
 const messages = ({ events }: RecordedConnection): string[] =>

@@ -77,6 +77,20 @@ describe.skipIf(CHROMIUM === undefined)(`live lessons: ${CHROMIUM_NOTE}`, () => 
     expect(await text('#custody')).toMatch(new RegExp(`arrived in ${other(from)}`))
   })
 
+  it('headings stand over their cells: of words, and of numbers', async () => {
+    await browser.evaluate(`document.querySelector('#record-list details:not([open]) summary').click()`)
+    await browser.until(`document.querySelector('#record-list details[open] .annotated') !== null`)
+    const tables = await browser.evaluate<[string[], string[]][]>(`[...document.querySelectorAll('table')]
+      .filter(({ tHead, tBodies }) => tHead !== null && tBodies[0].rows.length > 0)
+      .map(({ tHead, tBodies }) => [tHead.rows[0], tBodies[0].rows[0]]
+        .map(({ cells }) => [...cells].map(cell => getComputedStyle(cell).textAlign)))`)
+    for (const [heads, cells] of tables) expect(heads).toEqual(cells)
+    const kinds = tables.map(([heads]) => heads.join(' '))
+    expect(kinds).toContain('left right right left')
+    expect(kinds).toContain('left left left left left left')
+    await browser.evaluate(`document.querySelector('#record-list details[open] summary').click()`)
+  })
+
   it('a KeyUpdate now is in the records of the same connection', async () => {
     await press('live-key-update')
     expect(await text('#record-list')).toMatch(/key_update/)

@@ -88,6 +88,19 @@ describe.each(traces)('RFC 8448 §$section: $title', one => {
     expect(found).toEqual(expect.arrayContaining(all.map(printed)))
   })
 
+  it('prints what goes into HKDF-Extract, where it is known: salt and zeros', () => {
+    const lines = read(one, names, 'last').flatMap(traceLines)
+    const at = lines.findIndex(line => line.startsWith('* master_secret = HKDF-Extract(salt, zeros)'))
+    const input = lines.indexOf('    input: zeros', at)
+    const end = lines.findIndex((line, index) => index > input && line.startsWith('    = '))
+    expect(input).toBeGreaterThan(at)
+    const zeros = lines
+      .slice(input + 1, end)
+      .join(' ')
+      .replaceAll(/\b[0-9a-f]{4,}:|\s/g, '')
+    expect(zeros).toBe('0'.repeat(64))
+  })
+
   it('is at most 110 columns wide', () => {
     const lines = read(one, names, 'last').flatMap(traceLines)
     expect(lines.filter(line => line.length > 110)).toEqual([])

@@ -41,6 +41,7 @@ function removeOwn(path: string): void {
 /** A file without a name: it is gone with the processes that have it open, however they end. */
 export class Nameless {
   readonly descriptor: number
+  #closed = false
 
   /** @param directory of this user alone */
   constructor(directory: string) {
@@ -54,7 +55,10 @@ export class Nameless {
     return readFileSync(`/proc/self/fd/${this.descriptor}`, 'utf8')
   }
 
+  /** Once: the number may be that of another file by the next time. */
   close(): void {
+    if (this.#closed) return
+    this.#closed = true
     closeSync(this.descriptor)
   }
 }

@@ -78,12 +78,15 @@ export function annotated(bytes: Hex, { fields, stopped }: RecordedFields, label
       'tr',
       {},
       element('th', { scope: 'row' }, button),
-      element('td', {}, String(field.offset)),
-      element('td', {}, String(field.length)),
+      element('td', { class: 'number' }, String(field.offset)),
+      element('td', { class: 'number' }, String(field.length)),
       element('td', { class: 'value' }, field.text === undefined ? shortened(value) : value),
     )
   })
-  const heads = ['field', 'at', 'bytes', 'value'].map(name => element('th', { scope: 'col' }, name))
+  const heads = ['field', 'at', 'bytes', 'value'].map(name => {
+    const kind = name === 'at' || name === 'bytes' ? 'number' : undefined
+    return element('th', { scope: 'col', class: kind }, name)
+  })
   return [
     view.node,
     element(
