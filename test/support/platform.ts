@@ -24,8 +24,10 @@ import type { MemberStatus } from '../../src/supervisor/status.ts'
  */
 export const CARRIER: 'fd' | 'relay' = process.env.HOTPOTATO_TEST_CARRIER === 'relay' ? 'relay' : 'fd'
 
+/** Of the checkout; this file is compiled, too, for `npm run demo:hosts`. */
+const ROOT = import.meta.url.includes('/dist/test/') ? '../../../' : '../../'
 /** The compiled `hotpotato` command. */
-export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
+export const MAIN = fileURLToPath(new URL(`${ROOT}dist/src/cli/main.js`, import.meta.url))
 
 export interface PlatformOptions {
   /** Instead of {@link CONFIG}; ports, run directory and certificates come from the environment. */
