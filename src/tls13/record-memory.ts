@@ -76,7 +76,7 @@ export function sharedMemory(length: number): Uint8Array {
  */
 export function recycle(pieces: readonly Uint8Array[]): void {
   for (const bytes of pieces) {
-    smallOutput.give(bytes)
+    if (smallOutput.give(bytes)) continue
     outputMemory.give(bytes)
     openedMemory.give(bytes)
   }

@@ -15,7 +15,7 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /** Bytes up to which a loop is quicker than making a view of them. */
-const SHORT = 64
+const SHORT = 32
 
 /** Copies what lies from `start` to before `end` to the front of `target`. */
 export function copyInto(target: Uint8Array, source: Uint8Array, start: number, end: number): void {
@@ -30,6 +30,8 @@ export function viewOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
 
 /** The last views of memory that is lent again and again, and the most bytes of such memory. */
 const lentViews = new Array<Uint8Array>(8).fill(new Uint8Array(0))
+/** Their buffers: to ask a view for it is a call each time. */
+const lentBuffers = new Array<ArrayBufferLike>(8).fill(new ArrayBuffer(0))
 const LENT = 131_072
 let oldest = 0
 
@@ -42,12 +44,14 @@ export function lentView(bytes: Uint8Array, start: number, end: number): Uint8Ar
   const at = bytes.byteOffset + start
   const length = end - start
   for (let i = 0; i < lentViews.length; i++) {
+    if (lentBuffers[i] !== buffer) continue
     const last = lentViews[i]!
-    if (last.length === length && last.byteOffset === at && last.buffer === buffer) return last
+    if (last.length === length && last.byteOffset === at) return last
   }
   const view = new Uint8Array(buffer, at, length)
   if (buffer.byteLength <= LENT) {
     lentViews[oldest] = view
+    lentBuffers[oldest] = buffer
     oldest = (oldest + 1) % lentViews.length
   }
   return view

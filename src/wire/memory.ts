@@ -30,6 +30,8 @@ export class Scratch {
 /** Bytes of a block that is cut into pieces: fresh memory for each costs three times what filling it does. */
 const BLOCK = 16_384
 let block = new Uint8Array(BLOCK)
+/** Its buffer: to ask a view for it is a call each time. */
+let { buffer } = block
 let used = 0
 
 /**
@@ -41,9 +43,10 @@ export function fresh(length: number): Uint8Array {
   // A block that the holder of a piece has handed on, to a worker say, is gone: it has no length.
   if (used + length >= block.length) {
     block = new Uint8Array(BLOCK)
+    ;({ buffer } = block)
     used = 0
   }
-  const bytes = new Uint8Array(block.buffer, used, length)
+  const bytes = new Uint8Array(buffer, used, length)
   used += length
   return bytes
 }
@@ -58,7 +61,8 @@ const PATIENCE = 64
  */
 export class SmallMemory {
   #memory = new Scratch(SMALL)
-  #lent = false
+  /** What is lent, undefined when it is here. */
+  #lent: Uint8Array | undefined
   #missed = 0
   /** Doubled for each piece that never came back: where nothing does, hardly any are made. */
   #patience = PATIENCE
@@ -66,24 +70,28 @@ export class SmallMemory {
   /** `length` bytes, which may hold anything. */
   take(length: number): Uint8Array {
     if (length > SMALL) return fresh(length)
-    if (this.#lent) {
+    if (this.#lent !== undefined) {
       if (++this.#missed < this.#patience) return fresh(length)
       this.#patience *= 2
       this.#renew()
     }
-    this.#lent = true
     let bytes = this.#memory.first(length)
     // Its holder has handed it on, to a worker say.
     if (bytes.length !== length) bytes = this.#renew().first(length)
+    this.#lent = bytes
     return bytes
   }
 
-  /** Takes it back from where it is not used any more; what is not ours is left alone. */
-  give({ buffer }: Uint8Array): void {
-    if (buffer !== this.#memory.bytes.buffer) return
-    this.#lent = false
+  /**
+   * Takes it back from where it is not used any more; what is not ours is left alone.
+   * @param bytes as they were taken @returns whether they are ours
+   */
+  give(bytes: Uint8Array): boolean {
+    if (bytes !== this.#lent) return false
+    this.#lent = undefined
     this.#missed = 0
     this.#patience = PATIENCE
+    return true
   }
 
   /** Leaves the old piece to where it is, as a stream is that waits for its client. */

@@ -24,6 +24,13 @@ describe('memory for small records', () => {
     expect(memory.take(50).buffer).not.toBe(first.buffer)
   })
 
+  it('is lent as long as only a part of it has come back', () => {
+    const memory = new SmallMemory()
+    const lent = memory.take(100)
+    memory.give(lent.subarray(0, 50))
+    expect(memory.take(100).buffer).not.toBe(lent.buffer)
+  })
+
   it('gives up what does not come back, and takes it back no more', () => {
     const memory = new SmallMemory()
     const lost = memory.take(100)

@@ -56,6 +56,7 @@ export class RehearsalClient {
       provider: trusting,
       ...(varied && clients++ % 2 === 1 ? {} : { alpn: ['http/1.1'] }),
       serverName: 'rehearsal.invalid',
+      sharesMemory: true,
       verify: () => ({ publicKey: Uint8Array.of(0) }),
     })
     this.#stream = openStream(end)

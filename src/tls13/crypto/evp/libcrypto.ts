@@ -67,6 +67,9 @@ const BLOCK = SMALL_AT + SMALL + TAG
 const GET_TAG = 0x10
 const SET_TAG = 0x11
 
+/** Bytes up to which a loop is quicker than a call of `set()`. */
+const FEW = 8
+
 /** Calls of OpenSSL through one block of memory. */
 export function libcryptoOf(bindings: Bindings): Libcrypto {
   const {
@@ -106,12 +109,11 @@ export function libcryptoOf(bindings: Bindings): Libcrypto {
   const smallViews = new Scratch(block.subarray(SMALL_AT))
 
   const put = (bytes: Uint8Array, at: number): void => {
-    if (bytes.length > LONGEST_KEY) block.set(bytes, at)
+    if (bytes.length > FEW) block.set(bytes, at)
     else for (let i = 0; i < bytes.length; i++) block[at + i] = bytes[i]!
   }
   const wipe = (at: number, length: number): void => {
-    // A call of fill() takes longer than so few bytes.
-    for (let i = at; i < at + length; i++) block[i] = 0
+    block.fill(0, at, at + length)
   }
 
   /** `output` has room for all of `input`. */
