@@ -1,6 +1,8 @@
 import { MAX_PAYLOAD } from '../transfer/channel.ts'
 import { Peer } from '../transfer/control.ts'
+import { Flow } from '../transfer/tcp/flow.ts'
 import {
+  boolean,
   concat,
   DecodeError,
   decode,
@@ -12,13 +14,14 @@ import {
   select,
   struct,
   type TypeOf,
+  text,
   uint8,
   uint32,
   uint64,
 } from '../wire/index.ts'
 
 /** What two hosts speak; its version is the first thing that each says. */
-export const TRUNK_VERSION = 2
+export const TRUNK_VERSION = 3
 
 /** Bytes that each says at the beginning; both together are the salt of the meeting. */
 export const RANDOM_LENGTH = 16
@@ -43,6 +46,15 @@ export const Frame = select(
     end: 11,
     reset: 12,
     cut: 13,
+    carries: 14,
+    state: 15,
+    made: 16,
+    unmade: 17,
+    steered: 18,
+    settled: 19,
+    steer: 20,
+    turned: 21,
+    steers: 22,
   }),
   {
     /** The first one. */
@@ -57,8 +69,17 @@ export const Frame = select(
     retires: struct('RetiresFrame', { id: uint32 }),
     /** What one process says to one of the other host: a control message. */
     message: struct('MessageFrame', { from: uint32, to: uint32, payload: rest }),
-    /** The same, with a connection, whose bytes travel as a span of that number. */
-    parcel: struct('ParcelFrame', { from: uint32, to: uint32, span: uint32, payload: rest }),
+    /**
+     * The same, with a connection, whose bytes travel as a span of that number; or that goes itself, if it
+     * can, and then its {@link TcpState} follows when it is claimed.
+     */
+    parcel: struct('ParcelFrame', {
+      from: uint32,
+      to: uint32,
+      span: uint32,
+      itself: boolean,
+      payload: rest,
+    }),
     /** The connection is the receiver's, as the directory says: no lower revision is believed any more. */
     claimed: struct('ClaimedFrame', { span: uint32, revision: uint64 }),
     /** Bytes of a span. */
@@ -71,6 +92,23 @@ export const Frame = select(
     reset: struct('ResetFrame', { span: uint32 }),
     /** A process of mine has given up its pair with one of yours: neither hears the other any more. */
     cut: struct('CutFrame', { from: uint32, to: uint32 }),
+    /** Whether TCP connections themselves can come here. */
+    carries: struct('CarriesFrame', { repair: boolean }),
+    /** A TCP connection, taken; empty: it goes as a span after all. `origin` steers its client's packets. */
+    state: struct('StateFrame', { span: uint32, origin: text(1, 63), tcp: rest }),
+    /** It is there, and silent. */
+    made: struct('MadeFrame', { span: uint32 }),
+    /** It cannot be: go by a span. */
+    unmade: struct('UnmadeFrame', { span: uint32 }),
+    /** What its client sends goes to you: begin. */
+    steered: struct('SteeredFrame', { span: uint32 }),
+    /** A container has it; or none has begun to serve it, and none will. */
+    settled: struct('SettledFrame', { span: uint32, accepted: boolean }),
+    /** Have the packets of a connection that is mine go to that host. */
+    steer: struct('SteerFrame', { ticket: uint32, flow: Flow, host: text(1, 63) }),
+    turned: struct('TurnedFrame', { ticket: uint32, done: boolean }),
+    /** You have that one, and its packets come to me first. */
+    steers: struct('SteersFrame', { flow: Flow }),
   },
 )
 export type Frame = TypeOf<typeof Frame>

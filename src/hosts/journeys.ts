@@ -1,12 +1,12 @@
 import type { ControlMessage } from '../transfer/control.ts'
 import type { SessionDirectory } from '../transfer/directory.ts'
 import { hex } from '../wire/index.ts'
-import type { Span } from './span.ts'
+import { type Carriage, Span } from './span.ts'
 import type { Bridge } from './ways.ts'
 
 /** A connection that waits for its verdict, or has come here. */
 export interface Travelling {
-  readonly span: Span
+  readonly span: Carriage
   readonly sessionId: string
   readonly generation: number
   /** Of this host, as the directory has it; undefined: it has left. */
@@ -23,9 +23,9 @@ export class Journeys {
     arriving: new Map<string, Travelling>(),
   } as const
   /** Those that are here, or on their way here, whose clients are with other hosts. */
-  readonly #guests = new Map<Span, Travelling>()
+  readonly #guests = new Map<Carriage, Travelling>()
   /** Those that have left, or are leaving, for another host. */
-  readonly #absent = new Map<Span, Travelling>()
+  readonly #absent = new Map<Carriage, Travelling>()
 
   begin(direction: Direction, bridge: Bridge, ticket: Uint8Array, travelling: Travelling): void {
     this.#unjudged[direction].set(keyOf(bridge, ticket), travelling)
@@ -51,8 +51,20 @@ export class Journeys {
     else if (message.kind === 'taken') for (const { ticket } of message.parcels) on(ticket, true)
   }
 
+  /** It goes by another way than was meant, or has come by it. */
+  becomes(old: Carriage, span: Carriage): void {
+    for (const those of [this.#guests, this.#absent]) {
+      const found = those.get(old)
+      if (found === undefined) continue
+      those.delete(old)
+      those.set(span, { ...found, span })
+    }
+    for (const those of Object.values(this.#unjudged))
+      for (const [key, one] of those) if (one.span === old) those.set(key, { ...one, span })
+  }
+
   /** The connection that leaves by that span, and has no verdict. */
-  leavingBy(span: Span): Travelling | undefined {
+  leavingBy(span: Carriage): Travelling | undefined {
     for (const travelling of this.#unjudged.leaving.values()) if (travelling.span === span) return travelling
     return undefined
   }
@@ -68,7 +80,7 @@ export class Journeys {
         if (one.span === span || one.sessionId !== sessionId || one.generation > generation) continue
         if (found === undefined || one.generation > found.generation) found = one
       }
-    return found !== undefined && this.#absent.has(found.span) ? found.span : undefined
+    return found?.span instanceof Span && this.#absent.has(found.span) ? found.span : undefined
   }
 
   /** How many spans a connection has here. */
@@ -80,7 +92,7 @@ export class Journeys {
   }
 
   /** @returns the guest whose span that was */
-  ended(span: Span): Travelling | undefined {
+  ended(span: Carriage): Travelling | undefined {
     this.#absent.delete(span)
     const guest = this.#guests.get(span)
     this.#guests.delete(span)
@@ -91,7 +103,7 @@ export class Journeys {
 
   /** The spans of those that have left for other hosts. */
   get absent(): Iterable<Span> {
-    return this.#absent.keys()
+    return [...this.#absent.keys()].filter(span => span instanceof Span)
   }
 
   get counts(): { readonly guests: number; readonly absent: number; readonly inCustody: number } {

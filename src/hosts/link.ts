@@ -1,4 +1,3 @@
-import { hostCounter } from '../platform/hosts/counters.ts'
 import type { LinkSettings } from '../platform/hosts/link-settings.ts'
 import type { Log } from '../platform/log.ts'
 import type { Clock } from '../time/clock.ts'
@@ -12,22 +11,25 @@ import {
   type RefusalReason,
   writeControl,
 } from '../transfer/control.ts'
-import type { SessionDirectory } from '../transfer/directory.ts'
-import { openPair, type Pair } from '../transfer/pair.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError, hex } from '../wire/index.ts'
 import { reasonOf } from '../wire/thrown.ts'
+import { type Claim, Claims } from './claims.ts'
+import { type Counter, countersOf } from './counters.ts'
 import { Encounters } from './encounters.ts'
 import { type Far, FarProcesses, MOST_OF_A_HOST } from './far-processes.ts'
 import { farewell } from './farewell.ts'
 import type { Frame } from './frames.ts'
 import type { Identity } from './identity.ts'
-import { Journeys, type Travelling } from './journeys.ts'
+import { Journeys } from './journeys.ts'
 import type { Meeting, MeetingOwner } from './meeting.ts'
+import { type Opened, openSpan } from './opening.ts'
 import type { Registry } from './registry.ts'
-import { heard, refusal, type Said, type SaidParcel, travels } from './said.ts'
+import type { Helper } from './repair/helper.ts'
+import { Lifts } from './repair/lifts.ts'
+import { acceptance, heard, refusal, type Said, type SaidParcel, travels } from './said.ts'
 import { Shortcuts } from './shortcuts.ts'
-import type { Span } from './span.ts'
+import { type Carriage, Span } from './span.ts'
 import { type Bridge, Ways } from './ways.ts'
 import { Fence } from './window.ts'
 
@@ -43,11 +45,6 @@ const OF_A_MESSAGE = 256
 
 type Of<K extends Frame['kind']> = Extract<Frame, { kind: K }>
 
-/** What the directory has said of a connection that comes. */
-type Claim =
-  | { readonly against: string }
-  | { readonly against?: never; readonly directory: SessionDirectory; readonly revision: bigint | undefined }
-
 export interface LinkOptions {
   readonly channel: Channel
   readonly clock: Clock
@@ -56,6 +53,8 @@ export interface LinkOptions {
   readonly settings: Pick<LinkSettings, 'hostName' | 'leaseSeconds'>
   readonly registry: () => Registry | undefined
   readonly memory: () => Readonly<Record<string, number>>
+  /** If connections of TCP go to other hosts themselves. */
+  readonly helper?: Helper | undefined
 }
 
 /**
@@ -75,6 +74,8 @@ export class Link implements MeetingOwner {
   readonly #journeys = new Journeys()
   readonly #shortcuts: Shortcuts
   readonly #fence = new Fence()
+  readonly #claims: Claims
+  readonly #lifts: Lifts | undefined
   readonly #counters = { sent: 0, received: 0, refused: 0 }
 
   constructor(options: LinkOptions) {
@@ -83,6 +84,11 @@ export class Link implements MeetingOwner {
     this.#shortcuts = new Shortcuts(options.clock)
     const { hostName, leaseSeconds } = options.settings
     this.encounters = new Encounters({ ...options, hostName, silence: leaseSeconds * 1000, owner: this })
+    const { helper, identity, registry } = options
+    this.#claims = new Claims(`${hostName}/${identity.digest.slice(0, 16)}`, () => registry()?.directory)
+    const { encounters } = this
+    if (helper !== undefined)
+      this.#lifts = new Lifts({ ...options, helper, hostName, encounters, ended: span => this.#ended(span) })
   }
 
   /** A message of a process of this host. The payload is borrowed, the descriptors are ours. */
@@ -124,6 +130,7 @@ export class Link implements MeetingOwner {
 
   /** Lets connections end in order, tells the other hosts that this one goes, and ends. */
   stop(): void {
+    this.#lifts?.end()
     const ended = this.#options.registry()?.end() ?? Promise.resolve()
     void farewell(this.clock, this.#journeys.absent, () => this.#spans).then(() => {
       this.encounters.end('this host stops')
@@ -151,6 +158,7 @@ export class Link implements MeetingOwner {
         break
       case 'gone':
         if (!this.#near.delete(message.id)) break
+        this.#lifts?.gone(message.id)
         for (const meeting of this.encounters.met) meeting.send({ kind: 'gone', id: message.id })
         for (const bridge of this.#ways.of({ near: message.id })) this.#unbridge(bridge)
         this.#ways.forget({ near: message.id })
@@ -194,9 +202,12 @@ export class Link implements MeetingOwner {
     if (isConsignment(message)) return this.#depart(bridge, far, message, way, descriptors)
     this.#journeys.judged('arriving', bridge, message, (travelling, accepted) => {
       const { span } = travelling
-      const out = this.#journeys.leftBefore(travelling)
       if (!accepted) span.break()
-      else if (out !== undefined) this.#shortcuts.begin(travelling.sessionId, out, span)
+      else if (!(span instanceof Span)) span.open()
+      else {
+        const out = this.#journeys.leftBefore(travelling)
+        if (out !== undefined) this.#shortcuts.begin(travelling.sessionId, out, span)
+      }
     })
     // Files of slots are memory that this machine's processes share.
     if (descriptors.length === 0) far.meeting.send({ kind: 'message', ...way })
@@ -212,6 +223,8 @@ export class Link implements MeetingOwner {
     [descriptor, ...more]: readonly Descriptor[],
   ): number {
     const { ticket, sessionId, generation } = message
+    // What is said later is said of copies: the message is borrowed.
+    const [ticketOf, id] = [ticket.slice(), sessionId.slice()]
     const why = this.#against(message, more.length, hex(sessionId))
     if (descriptor === undefined || why !== undefined) {
       this.#refuse(bridge, ticket, 'policy', why ?? 'a connection without its stream')
@@ -221,11 +234,20 @@ export class Link implements MeetingOwner {
       this.#refuse(bridge, ticket, 'draining', 'too much waits for that host')
       return 0
     }
-    const span = meeting.begin(descriptor)
+    const flow = this.#lifts?.flowFor(meeting, descriptor)
+    const span =
+      flow === undefined
+        ? meeting.begin(descriptor)
+        : this.#lifts!.leave(meeting, descriptor, flow, bridge, {
+            admits: revision => this.#fence.admits(hex(id), revision),
+            relayed: (leaving, back) => this.#journeys.becomes(leaving, meeting.begin(back, leaving.number)),
+            kept: (_, reason) => this.#refuse(bridge, ticketOf, 'draining', reason),
+            ended: leaving => this.#ended(leaving),
+          })
     const travelling = { span, sessionId: hex(sessionId), generation, directory: undefined }
     this.#journeys.begin('leaving', bridge, ticket, travelling)
     this.#counters.sent++
-    meeting.send({ kind: 'parcel', ...way, span: span.number })
+    meeting.send({ kind: 'parcel', ...way, span: span.number, itself: flow !== undefined })
     return 1
   }
 
@@ -243,21 +265,14 @@ export class Link implements MeetingOwner {
     this.#options.channel.send(PAIRS + pair, refusal(ticket, reason, detail))
   }
 
-  #release({ directory, sessionId, generation }: Omit<Travelling, 'span'>): void {
-    const ownership = { owner: this.#self, generation }
-    // If etcd is away, it ends there with our lease.
-    void directory?.release(sessionId, ownership).catch(() => undefined)
-  }
-
-  /** How the directory calls this host: no other one is ever called so. */
-  get #self(): string {
-    const { settings, identity } = this.#options
-    return `${settings.hostName}/${identity.digest.slice(0, 16)}`
-  }
-
   met(meeting: Meeting): void {
     this.#options.log.info({ host: meeting.host }, 'a host is met')
     for (const peer of this.#near.values()) meeting.send({ kind: 'process', peer })
+    this.#lifts?.met(meeting)
+  }
+
+  steering(meeting: Meeting, frame: Of<'steer' | 'turned' | 'steers'>): void {
+    this.#lifts?.steering(meeting, frame)
   }
 
   reached(meeting: Meeting, peer: Peer): void {
@@ -306,15 +321,24 @@ export class Link implements MeetingOwner {
 
   ended(_meeting: Meeting, span: Span): void {
     this.#shortcuts.ended(span)
-    const guest = this.#journeys.ended(span)
-    if (guest !== undefined) this.#release(guest)
+    this.#ended(span)
   }
 
-  over(meeting: Meeting, reason: string): void {
+  #ended(span: Carriage): void {
+    const guest = this.#journeys.ended(span)
+    if (guest !== undefined) this.#claims.release(guest)
+  }
+
+  over(meeting: Meeting, reason: string, settled: Promise<unknown> | undefined): void {
     const { log } = this.#options
     log.warn({ host: meeting.host, reason }, 'a host is lost')
     this.encounters.lost(meeting)
-    for (const [, { id }] of this.#far.of(meeting)) this.parted(meeting, id)
+    const part = (): void => {
+      for (const [, { id }] of this.#far.of(meeting)) this.parted(meeting, id)
+    }
+    // What could be taken back is here again before its container hears that the other one is gone.
+    if (settled === undefined) part()
+    else void settled.then(part)
   }
 
   /** What a process of another host says to one of ours, in order. */
@@ -329,11 +353,11 @@ export class Link implements MeetingOwner {
     const bytes = said.payload.length + OF_A_MESSAGE
     meeting.hold(bytes)
     // The directory is asked for all at once, but what they said comes in its order.
-    const claim = said.kind === 'parcel' ? this.#claim(said) : undefined
+    const claim = said.kind === 'parcel' ? this.#claims.claim(said) : undefined
     bridge.tail = bridge.tail
       .then(async () => {
         if (said.kind === 'parcel') await this.#arrive(meeting, bridge, said, await claim!)
-        else this.#say(bridge, said)
+        else await this.#say(bridge, said)
       })
       .catch((error: unknown) => this.#options.log.error({ err: error }, 'a message could not be passed on'))
       .finally(() => meeting.free(bytes))
@@ -355,28 +379,17 @@ export class Link implements MeetingOwner {
     meeting.send({ kind: 'message', from: to, to: from, payload: refusal(ticket, 'draining', detail) })
   }
 
-  #say(bridge: Bridge, { payload, said }: Said): void {
+  async #say(bridge: Bridge, { payload, said }: Said): Promise<void> {
     const { channel } = this.#options
     const pair = PAIRS + bridge.pair
+    const closing: (Promise<void> | undefined)[] = []
     this.#journeys.judged('leaving', bridge, said, ({ span }, accepted) => {
       if (accepted) span.open()
-      else span.close()
+      else closing.push(span.close())
     })
+    for (const one of closing) if (one !== undefined) await one
     // One that is lost would be waited for.
     if (channel.send(pair, payload) === 'full') channel.cut(pair, 'it does not read')
-  }
-
-  /** The directory has to say that a connection of another host is ours. Never rejects. */
-  async #claim({ said: { sessionId, generation } }: SaidParcel): Promise<Claim> {
-    const directory = this.#options.registry()?.directory
-    if (directory === undefined) return { against: 'etcd is away, and nothing is claimed' }
-    try {
-      const entry = await directory.claim(hex(sessionId), { owner: this.#self, generation })
-      if (!entry.granted) return { against: `the directory refuses it: ${entry.reason}` }
-      return { directory, revision: entry.revision }
-    } catch (error) {
-      return { against: `nothing is claimed: ${reasonOf(error)}` }
-    }
   }
 
   /** A connection of another host. */
@@ -385,57 +398,45 @@ export class Link implements MeetingOwner {
     const { span: number, payload, said } = parcel
     const { directory, revision } = claim
     const session = { directory, sessionId: hex(said.sessionId), generation: said.generation }
-    const opened = await this.#open(meeting, number)
+    if (revision !== undefined) meeting.send({ kind: 'claimed', span: number, revision: Number(revision) })
+    const opened = await (parcel.itself ? this.#land(meeting, bridge, parcel) : openSpan(meeting, number))
     if ('against' in opened) {
-      this.#release(session)
+      this.#claims.release(session)
       return this.#refuseFar(meeting, parcel, opened.against)
     }
     const { span, theirs } = opened
-    if (revision !== undefined) meeting.send({ kind: 'claimed', span: number, revision: Number(revision) })
     this.#journeys.begin('arriving', bridge, said.ticket, { ...session, span })
     this.#counters.received++
     const sent = this.#options.channel.send(PAIRS + bridge.pair, payload, [theirs])
-    theirs.close()
-    if (sent === 'sent' || sent === 'queued') span.open()
-    else {
+    if (span instanceof Span) theirs.close()
+    if (sent === 'sent' || sent === 'queued') {
+      if (span instanceof Span) span.open()
+    } else {
       span.break()
       this.#refuseFar(meeting, parcel, 'that container is gone')
     }
   }
 
-  /** A span with a new stream, or why there is none. */
-  async #open(
-    meeting: Meeting,
-    number: number,
-  ): Promise<{ readonly span: Span; readonly theirs: Descriptor } | { readonly against: string }> {
-    let pair: Pair | undefined
-    try {
-      pair = await openPair()
-      return { span: meeting.accept(number, pair[0]), theirs: pair[1] }
-    } catch (error) {
-      for (const end of pair ?? []) end.close()
-      if (error instanceof RangeError) meeting.end(`it speaks nonsense: ${error.message}`)
-      return { against: `no stream can be made: ${reasonOf(error)}` }
+  /** The connection itself, or a span after all, or why there is neither. */
+  async #land(meeting: Meeting, bridge: Bridge, parcel: SaidParcel): Promise<Opened> {
+    if (this.#lifts === undefined) return { against: 'connections go by spans here' }
+    const { from, to, said } = parcel
+    const settled = (begun: boolean): void => {
+      if (begun) meeting.send({ kind: 'message', from: to, to: from, payload: acceptance(said.ticket) })
+      else this.#refuseFar(meeting, parcel, 'that container is gone')
     }
+    const span = this.#lifts.arrive(meeting, parcel.span, bridge, settled)
+    const prepared = await span.prepare()
+    if (prepared === 'relay') return openSpan(meeting, parcel.span)
+    return 'against' in prepared ? prepared : { span, theirs: prepared }
   }
 
-  #status(): { readonly name: string; readonly value: number }[] {
-    const registry = this.#options.registry()
-    const { counts } = this.#far
-    const processes = this.encounters.met.map(
-      ({ host }) => [hostCounter(host), counts.get(host) ?? 0] as const,
-    )
-    const counters = {
-      connections: this.#spans,
-      ...this.#journeys.counts,
-      returned: this.#shortcuts.junctions,
-      ...this.#counters,
-      etcdAway: registry?.away === false ? 0 : 1,
-      nameTaken: registry?.taken === true ? 1 : 0,
-      ...Object.fromEntries(processes),
-      ...this.#options.memory(),
-    }
-    return Object.entries(counters).map(([name, value]) => ({ name, value }))
+  #status(): readonly Counter[] {
+    const { registry, memory } = this.#options
+    return countersOf(registry(), this.encounters.met, this.#far.counts, {
+      ...{ connections: this.#spans, returned: this.#shortcuts.junctions },
+      ...{ ...this.#journeys.counts, ...this.#counters, ...this.#lifts?.counts, ...memory() },
+    })
   }
 
   #tell(message: ControlMessage): void {

@@ -19,11 +19,12 @@ import { Etcd } from './etcd.ts'
 import { makeIdentity } from './identity.ts'
 import { Link } from './link.ts'
 import { Registry } from './registry.ts'
+import { Helper } from './repair/helper.ts'
 
 /** Entry point of the link's process: it joins processes of this host with those of others. */
 async function main(): Promise<void> {
   const settings = readSettings<LinkSettings>()
-  const { hostName, address, port, leaseSeconds } = settings
+  const { hostName, address, port, leaseSeconds, carrier, runDirectory } = settings
   const log = openLog(settings)
   const clock = SYSTEM_CLOCK
   const provider = await loadProvider(settings.provider)
@@ -43,6 +44,7 @@ async function main(): Promise<void> {
     settings,
     registry: () => registry,
     memory: memoryCounters,
+    helper: carrier === 'repair' ? new Helper({ runDirectory, clock, log }) : undefined,
   })
   channel.onMessage = (from, payload, descriptors) => link.receive(from, payload, descriptors)
   channel.onRefused = (from, payload, reason) => link.refused(from, payload, reason)

@@ -38,8 +38,24 @@ export interface MeetingOwner {
   /** @returns whether that is no late word */
   claimed(meeting: Meeting, span: Span, revision: number): boolean
   ended(meeting: Meeting, span: Span): void
-  /** The other host cannot be spoken to any more; every span has been closed. */
-  over(meeting: Meeting, reason: string): void
+  /** Of whose packets go where. */
+  steering(meeting: Meeting, frame: Of<'steer' | 'turned' | 'steers'>): void
+  /**
+   * The other host cannot be spoken to any more; every span has been closed.
+   * @param settled when all that travelled as TCP itself is where it is to be; undefined: nothing did
+   */
+  over(meeting: Meeting, reason: string, settled: Promise<unknown> | undefined): void
+}
+
+type OfLift = Of<'claimed' | 'reset' | 'state' | 'made' | 'unmade' | 'steered' | 'settled'>
+
+/** A connection that goes between the two as TCP itself. */
+export interface Lift {
+  readonly number: number
+  /** @throws RangeError that is not what can be said now */
+  heard(frame: OfLift): void
+  /** The two do not speak to each other any more. @returns when it is where it is to be */
+  lost(): Promise<void> | undefined
 }
 
 /** Two links that speak to each other, over one connection: it ends when that does, or when one is silent. */
@@ -53,6 +69,8 @@ export class Meeting implements SpanOwner {
   readonly #reader = new FrameReader()
   readonly #random = new Uint8Array(randomBytes(RANDOM_LENGTH))
   readonly #spans = new Map<number, Span>()
+  readonly #lifts = new Map<number, Lift>()
+  #carries = false
   readonly #beat: Timer
   #nextSpan: number
   #silent = 0
@@ -151,21 +169,46 @@ export class Meeting implements SpanOwner {
     return this.#held > MOST_HELD
   }
 
-  /** A span that begins here. */
-  begin(descriptor: Descriptor): Span {
-    const span = new Span(this.#nextSpan, this, descriptor)
+  /** Whether TCP connections themselves can go to the other host. */
+  get carries(): boolean {
+    return this.#carries
+  }
+
+  /** The number of a span, or of what goes itself, that begins here. */
+  next(): number {
+    const number = this.#nextSpan
     this.#nextSpan += 2
+    return number
+  }
+
+  /** A span that begins here. */
+  begin(descriptor: Descriptor, number = this.next()): Span {
+    const span = new Span(number, this, descriptor)
     this.#spans.set(span.number, span)
     return span
   }
 
+  /** A connection that goes itself. */
+  lift(lift: Lift): void {
+    this.#lifts.set(lift.number, lift)
+  }
+
+  landed({ number }: Lift): void {
+    this.#lifts.delete(number)
+  }
+
   /** A span that the other host has begun. @throws RangeError there is one of that number, or it is ours */
   accept(number: number, descriptor: Descriptor): Span {
-    if (this.#spans.has(number) || number % 2 === this.#nextSpan % 2)
-      throw new RangeError(`a second span ${number}`)
+    this.admits(number)
     const span = new Span(number, this, descriptor)
     this.#spans.set(number, span)
     return span
+  }
+
+  /** @throws RangeError there is something of that number, or it is one of ours */
+  admits(number: number): void {
+    if (this.#spans.has(number) || this.#lifts.has(number) || number % 2 === this.#nextSpan % 2)
+      throw new RangeError(`a second span ${number}`)
   }
 
   ended(span: Span): void {
@@ -179,7 +222,8 @@ export class Meeting implements SpanOwner {
     this.#beat.stop()
     this.#transport.destroy()
     for (const span of [...this.#spans.values()]) span.close()
-    this.#owner.over(this, reason)
+    const settling = [...this.#lifts.values()].flatMap(lift => lift.lost() ?? [])
+    this.#owner.over(this, reason, settling.length === 0 ? undefined : Promise.allSettled(settling))
   }
 
   #take(view: Uint8Array): void {
@@ -220,6 +264,21 @@ export class Meeting implements SpanOwner {
       case 'cut':
         this.#owner.cut(this, frame.from, frame.to)
         return
+      case 'carries':
+        this.#carries = frame.repair
+        return
+      case 'steer':
+      case 'turned':
+      case 'steers':
+        this.#owner.steering(this, frame)
+        return
+      case 'state':
+      case 'made':
+      case 'unmade':
+      case 'steered':
+      case 'settled':
+        this.#lifts.get(frame.span)?.heard(frame)
+        return
       default:
         this.#ofSpan(frame)
     }
@@ -234,7 +293,10 @@ export class Meeting implements SpanOwner {
   #ofSpan(frame: Of<'claimed' | 'data' | 'credit' | 'end' | 'reset'>): void {
     // One that has ended here: what the other host said before it heard of that.
     const span = this.#spans.get(frame.span)
-    if (span === undefined) return
+    if (span === undefined) {
+      if (frame.kind === 'claimed' || frame.kind === 'reset') this.#lifts.get(frame.span)?.heard(frame)
+      return
+    }
     switch (frame.kind) {
       case 'claimed':
         if (!this.#owner.claimed(this, span, frame.revision)) span.break()

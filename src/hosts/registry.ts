@@ -57,6 +57,11 @@ export class Registry {
     return this.#away
   }
 
+  /** The other hosts, as etcd knew them when it last answered. */
+  get hosts(): ReadonlyMap<string, HostEntry> {
+    return this.#hosts
+  }
+
   /** Whether another process has our name. */
   get taken(): boolean {
     return this.#taken

@@ -45,3 +45,8 @@ export function refusal(ticket: Uint8Array, reason: RefusalReason, detail: strin
   const verdict = { outcome: 'refused', reason, detail: text } as const
   return writeControl({ kind: 'verdict', ticket, verdict }).slice()
 }
+
+/** The message that says that a container has a connection. */
+export function acceptance(ticket: Uint8Array): Uint8Array {
+  return writeControl({ kind: 'verdict', ticket, verdict: { outcome: 'accepted' } }).slice()
+}

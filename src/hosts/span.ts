@@ -22,11 +22,22 @@ export interface SpanOwner {
   ended(span: Span): void
 }
 
+/** By what a connection goes between two hosts. */
+export interface Carriage {
+  readonly number: number
+  /** The one that it was offered to has it. */
+  open(): void
+  /** It has not. @returns when it can go on here; undefined: at once */
+  close(): Promise<void> | undefined
+  /** Breaks it off for both hosts. */
+  break(): void
+}
+
 /**
  * The part of a connection's bytes that runs between two hosts: what is read of a stream here goes there, and
  * the other way round. It knows nothing of what they mean.
  */
-export class Span {
+export class Span implements Carriage {
   readonly number: number
   readonly #owner: SpanOwner
   /** Until it is ours: another process may read it instead. */
@@ -170,7 +181,7 @@ export class Span {
   }
 
   /** Closes our end: of a leg, its gateway finds the end, and no byte comes after it. */
-  close(): void {
+  close(): undefined {
     if (this.#over) return
     this.#over = true
     this.#linger?.stop()

@@ -5,9 +5,11 @@ import { takeHandle } from '../transfer/lift.ts'
 import { ErrnoError, probe } from '../transfer/native/libc.ts'
 import { sockets } from '../transfer/native/sockets.ts'
 import { Descriptor } from '../transfer/stream.ts'
-import { make, TcpRefusal, take, wake } from '../transfer/tcp/repair.ts'
+import { hush, make, speak, TcpRefusal, take, wake } from '../transfer/tcp/repair.ts'
 import { decodeTcpState, encodeTcpState, TcpStateError } from '../transfer/tcp/state.ts'
 import { type Budget, DecodeError, decode, encode } from '../wire/index.ts'
+import { NftablesError } from './nftables.ts'
+import { Steering } from './steering.ts'
 
 /** Processes that are served at once, each with 16 MiB for what it begins to say; no other is let in. */
 const MOST_CLIENTS = 16
@@ -19,6 +21,8 @@ const SOL_SOCKET = 1
 const SO_PEERCRED = 17
 /** `struct ucred`: process, user, group. */
 const CREDENTIALS = 12
+/** Requests that come without a descriptor. */
+const BARE: ReadonlySet<NetdRequest['kind']> = new Set(['make', 'steer', 'flows'])
 /** Characters of a reason. */
 const LONGEST_REASON = 240
 
@@ -33,7 +37,8 @@ export interface NetdSettings {
 
 /**
  * Does for processes without rights what needs CAP_NET_ADMIN, and nothing else: takes a connection out of the
- * kernel, makes one, wakes one. It keeps neither descriptors nor states. What goes wrong ends that request;
+ * kernel, makes one, wakes one, and has what clients send go on to other hosts. It keeps neither descriptors
+ * nor states. What goes wrong ends that request;
  * who breaks the rules of the channel loses its pair.
  */
 export class Netd {
@@ -42,6 +47,7 @@ export class Netd {
   readonly #channel: NativeChannel
   /** Answers that have not left, by process. */
   readonly #waiting = new Map<number, number>()
+  #steering: Steering | undefined
   #last = 0
 
   /** @throws Error foreign calls do not work here */
@@ -124,15 +130,23 @@ export class Netd {
   ): { readonly answer: NetdAnswer; readonly made?: Descriptor } {
     const { kind, ticket } = request
     try {
-      if (descriptors.length !== (kind === 'make' ? 0 : 1))
+      if (descriptors.length !== (BARE.has(kind) ? 0 : 1))
         throw new TcpRefusal(`${descriptors.length} descriptors came with it`)
       return this.#serve(request, descriptors[0]?.fd ?? -1)
     } catch (error) {
-      const known = [TcpRefusal, TcpStateError, ErrnoError, RangeError].some(kind => error instanceof kind)
+      const known = [TcpRefusal, TcpStateError, ErrnoError, RangeError, NftablesError].some(
+        kind => error instanceof kind,
+      )
       const reason = known ? (error as Error).message : 'something went wrong in netd'
       if (!known) this.#settings.log(`a request failed: ${(error as Error)?.stack ?? String(error)}`)
       return { answer: { kind: 'refused', ticket, reason: reason.slice(0, LONGEST_REASON) } }
     }
+  }
+
+  /** Made when it is first asked for: most that netd does needs no firewall. @throws NftablesError */
+  get #steers(): Steering {
+    this.#steering ??= new Steering()
+    return this.#steering
   }
 
   #serve(request: NetdRequest, fd: number): { readonly answer: NetdAnswer; readonly made?: Descriptor } {
@@ -148,6 +162,20 @@ export class Netd {
       case 'wake':
         wake(fd, ports)
         return { answer: { kind: 'awake', ticket } }
+      case 'speak':
+        speak(fd, ports)
+        return { answer: { kind: 'done', ticket } }
+      case 'hush':
+        hush(fd, ports)
+        return { answer: { kind: 'done', ticket } }
+      case 'steer': {
+        const { flow, to } = request
+        if (!ports.has(flow.localPort)) throw new TcpRefusal(`port ${flow.localPort} is none of its ports`)
+        this.#steers.steer(flow, to.length === 0 ? undefined : to)
+        return { answer: { kind: 'done', ticket } }
+      }
+      case 'flows':
+        return { answer: { kind: 'flows', ticket, flows: this.#steers.flows } }
     }
   }
 }

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import type { LinkSettings } from '../platform/hosts/link-settings.ts'
+import { HOST_CARRIERS, type LinkSettings } from '../platform/hosts/link-settings.ts'
 import { HOST_NAME } from '../platform/hosts/name.ts'
 import {
   below,
   ConfigError,
   type KeyValues,
   key,
+  oneOf,
   port,
   type Reader,
   reader,
@@ -45,6 +46,11 @@ const KEYS = {
   address: key('Where the other hosts reach this one.', formed('an address', ADDRESS, '127.0.0.1')),
   port: key('The port for that; 0: any free one.', port(7443)),
   leaseSeconds: key('Of silence until a host counts as lost.', seconds(2, 3600, 10)),
+  carrier: key(
+    'How connections of functions with carrier fd go to other hosts: their bytes by this one (relay), or they' +
+      ' themselves, by the help of hotpotato netd (repair).',
+    oneOf(HOST_CARRIERS, 'relay'),
+  ),
   prefix: key('What all keys in etcd begin with.', formed('a path as /hotpotato', PREFIX, '/hotpotato')),
 }
 const keys = section(KEYS)
@@ -75,14 +81,15 @@ export const hosts: Reader<HostsConfig | undefined> = reader(
 
 /** The process that reaches other hosts. @param whole the configuration @returns undefined: there are none */
 export function linkSpec(
-  { hosts }: { readonly hosts: HostsConfig | undefined },
+  { hosts, runDirectory }: { readonly hosts: HostsConfig | undefined; readonly runDirectory: string },
   { channel, provider, logLevel }: Pick<LinkSettings, 'channel' | 'provider' | 'logLevel'>,
 ): MemberSpec | undefined {
   if (hosts === undefined) return undefined
-  const { name: hostName, etcd: endpoints, prefix, address, port, leaseSeconds } = hosts
+  const { name: hostName, etcd: endpoints, prefix, address, port, leaseSeconds, carrier } = hosts
   const settings: Omit<LinkSettings, OfOneProcess> = {
     ...{ name: 'link', channel, provider, logLevel },
     ...{ hostName, run: RUN, address, port, leaseSeconds, etcd: { endpoints, prefix } },
+    ...{ carrier, runDirectory },
   }
   return { name: 'link', role: 'link', entry: LINK, settings }
 }

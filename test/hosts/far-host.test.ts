@@ -103,9 +103,15 @@ describe.runIf(probe().available)('a link', () => {
     ],
     ...(['hibernate', 'thaw', 'relayed', 'return'] as const).map(
       kind =>
-        [`a ${kind}`, { kind: 'parcel', from: 1, to: NEAR, span: 1, payload: consignment(1, kind) }] as const,
+        [
+          `a ${kind}`,
+          { kind: 'parcel', from: 1, to: NEAR, span: 1, itself: false, payload: consignment(1, kind) },
+        ] as const,
     ),
-    ['a span of ours', { kind: 'parcel', from: 1, to: NEAR, span: 2, payload: consignment(1) }],
+    [
+      'a span of ours',
+      { kind: 'parcel', from: 1, to: NEAR, span: 2, itself: false, payload: consignment(1) },
+    ],
   ]
   it.each(nonsense)('is told %s: that host is left, and nothing else happens', async (_, said) => {
     const { host, far } = await scene.met()
@@ -176,7 +182,7 @@ describe.runIf(probe().available)('a link', () => {
 
     it('is sent more than a window of it: that host is left', async () => {
       const { host } = await scene.met()
-      host.say({ kind: 'parcel', from: 1, to: NEAR, span: 1, payload: consignment(1) })
+      host.say({ kind: 'parcel', from: 1, to: NEAR, span: 1, itself: false, payload: consignment(1) })
       await vi.waitUntil(() => scene.received.length > 0, PATIENCE)
       // The container reads nothing of it, and the kernel takes less than a window more.
       for (let sent = 0; sent < 8 * WINDOW; sent += 65_536)
@@ -193,7 +199,7 @@ describe.runIf(probe().available)('a link', () => {
       }
       scene.directory = new Odd()
       const { host } = await scene.met()
-      host.say({ kind: 'parcel', from: 1, to: NEAR, span: 1, payload: consignment(1) })
+      host.say({ kind: 'parcel', from: 1, to: NEAR, span: 1, itself: false, payload: consignment(1) })
       const [message] = await host.hears('message')
       expect(message).toMatchObject({ from: NEAR, to: 1 })
     })
@@ -212,7 +218,7 @@ describe.runIf(probe().available)('a link', () => {
     scene.directory = new Slow()
     const { host } = await scene.met()
     for (let i = 1; i <= 5; i++)
-      host.say({ kind: 'parcel', from: 1, to: NEAR, span: 2 * i - 1, payload: consignment(i) })
+      host.say({ kind: 'parcel', from: 1, to: NEAR, span: 2 * i - 1, itself: false, payload: consignment(i) })
     await vi.waitUntil(() => asked.length === 5, PATIENCE)
     for (const answer of answers.reverse()) answer()
     await vi.waitUntil(() => scene.received.length === 5, PATIENCE)
@@ -232,7 +238,14 @@ describe.runIf(probe().available)('a link', () => {
     const { host } = await scene.met()
     const MIB = 2 ** 20
     for (let i = 1; i <= 60; i++)
-      host.say({ kind: 'parcel', from: 1, to: NEAR, span: 2 * i - 1, payload: consignment(i, 'parcel', MIB) })
+      host.say({
+        kind: 'parcel',
+        from: 1,
+        to: NEAR,
+        span: 2 * i - 1,
+        itself: false,
+        payload: consignment(i, 'parcel', MIB),
+      })
     await vi.waitUntil(() => answers.length >= 16, PATIENCE)
     await new Promise(resolve => setTimeout(resolve, 300))
     expect(answers.length).toBeLessThan(24)
@@ -252,7 +265,7 @@ describe.runIf(probe().available)('a link', () => {
     for (let i = 0; i < 1100; i++) host.say({ kind: 'message', from: 2, to: NEAR, payload: verdict(1, true) })
     expect((await host.hears('cut'))[0]).toEqual({ kind: 'cut', from: NEAR, to: 2 })
     // A connection that comes that way is not left without a word.
-    host.say({ kind: 'parcel', from: 2, to: NEAR, span: 1, payload: consignment(1) })
+    host.say({ kind: 'parcel', from: 2, to: NEAR, span: 1, itself: false, payload: consignment(1) })
     expect((await host.hears('message'))[0]).toMatchObject({ from: NEAR, to: 2 })
     expect(scene.received).toEqual([])
   })

@@ -12,7 +12,11 @@ const frame: fc.Arbitrary<Frame> = fc.oneof(
   fc.constant({ kind: 'beat' } as const),
   fc.record({ kind: fc.constant('data' as const), span: id, bytes }),
   fc.record({ kind: fc.constant('credit' as const), span: id, bytes: id }),
-  fc.record({ kind: fc.constant('parcel' as const), from: id, to: id, span: id, payload: bytes }),
+  fc.record({
+    kind: fc.constant('parcel' as const),
+    ...{ from: id, to: id, span: id, itself: fc.boolean(), payload: bytes },
+  }),
+  fc.record({ kind: fc.constant('state' as const), span: id, origin: fc.constant('a'), tcp: bytes }),
 )
 
 describe('frames', () => {

@@ -110,7 +110,9 @@ function hostsText({ ready, counters }: MemberStatus): string {
   const guests = counters.guests === 0 ? '' : `; clients of theirs here: ${counters.guests}`
   const etcd = counters.etcdAway === 0 ? [] : ['etcd is away: no connection of another host is taken here']
   const name = counters.nameTaken === 0 ? [] : ['the name of this host is taken in etcd']
-  return [`hosts: ${hosts.join(', ') || 'none is reached'}${guests}`, ...etcd, ...name].join('\n')
+  const netd =
+    counters.netdAway === 1 ? ['netd does not answer: connections go by relay; start it: hotpotato netd'] : []
+  return [`hosts: ${hosts.join(', ') || 'none is reached'}${guests}`, ...etcd, ...name, ...netd].join('\n')
 }
 
 /** The status as tables for a person. */

@@ -1,9 +1,13 @@
 import { lookup } from 'node:dns/promises'
 import { join, relative } from 'node:path'
+import { netdServes } from '../../platform/netd/client.ts'
 import type { Config, FunctionConfig } from '../../stack/config.ts'
 import type { Ports } from '../../supervisor/supervisor.ts'
 import { familyOf } from '../../tls13/io/ip-address.ts'
 import { LOG_FILE } from '../platform/run-directory.ts'
+
+const NO_NETD =
+  '  netd    does not answer: connections go to other hosts by relay until it does (hotpotato netd)\n'
 
 /** Addresses to listen on that none can be reached by, and where one does reach what listens there. */
 const EVERYWHERE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
@@ -14,12 +18,13 @@ const EVERYWHERE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '
  * @param how what a user types for another command, as `npm stop` for `stop`
  */
 export async function welcome(
-  { gateway, admin, functions, certificates, runDirectory }: Config,
+  { gateway, admin, functions, certificates, runDirectory, hosts }: Config,
   { http, https, ...ports }: Ports & { readonly admin?: number; readonly page?: string | undefined },
   broken: ReadonlySet<string>,
   how: (command: string) => string,
 ): Promise<string> {
   const { address } = await lookup(gateway.host)
+  const netdLine = hosts?.carrier === 'repair' && !(await netdServes(runDirectory)) ? NO_NETD : ''
   const host = EVERYWHERE[address] ?? address
   const every = [...functions.values()]
   const authority = join(nameOf(certificates), 'ca.crt')
@@ -33,7 +38,7 @@ hotpotato is running
   https   ${bracketed(address)}:${https}
 ${adminLine}${pageLine}  serves  ${serves.join('\n          ')}
   log     ${join(nameOf(runDirectory), LOG_FILE)}   (${how('logs -f')} follows it)
-${page(gateway.defaultFunction, host, http)}${commandsToTry(
+${netdLine}${page(gateway.defaultFunction, host, http)}${commandsToTry(
   every.filter(one => !broken.has(one.name) && isForAll(one)),
   authority,
   host,

@@ -133,8 +133,9 @@ export class Host implements ConnectionHost<Connection> {
     this.#teach = options.teach === true
     this.#retries = options.retries ?? new Map()
     this.#routes = new Routes(options.routes ?? [])
-    const [connections, seats, others] = [this.#connections, this.#seats, this.#others()]
-    this.#reception = new Reception(this, { connections, seats, others })
+    const { others, far } = this.#neighbours
+    const [connections, seats] = [this.#connections, this.#seats]
+    this.#reception = new Reception(this, { connections, seats, others, far })
   }
 
   /** The other containers, of all functions. */

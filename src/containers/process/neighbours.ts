@@ -3,7 +3,7 @@ import { Roster } from '../../platform/roster.ts'
 import { Wishes } from '../../platform/routing/wishes.ts'
 import type { Clock } from '../../time/clock.ts'
 import { SUPERVISOR } from '../../transfer/channel.ts'
-import type { Peer } from '../../transfer/control.ts'
+import { isFar, type Peer } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import { ASK_AGAIN } from '../../transfer/custody.ts'
 import type { KeyRing } from './key-ring.ts'
@@ -25,6 +25,8 @@ export class Neighbours {
   readonly others = new Roster()
   /** Functions that connections wait for. */
   readonly wishes: Wishes
+  /** Processes of other hosts. */
+  readonly far = new Set<number>()
   readonly #center: Center
   /** Containers of this function that have our keys for certain. */
   readonly #greeted = new Set<number>()
@@ -44,6 +46,7 @@ export class Neighbours {
   }
 
   introduced(peer: Peer): void {
+    if (isFar(peer)) this.far.add(peer.id)
     if (peer.role === 'signer') {
       this.#signers.add(peer.id)
       this.#share(peer.id)
@@ -70,6 +73,7 @@ export class Neighbours {
   }
 
   gone(id: number): void {
+    this.far.delete(id)
     this.#greeted.delete(id)
     this.others.remove(id)
     this.#signers.delete(id)

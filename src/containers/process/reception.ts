@@ -14,6 +14,7 @@ import type { SightKind } from '../../transfer/messages/sights.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
 import { type Descriptor, openStream } from '../../transfer/stream.ts'
+import { hear } from '../../transfer/tcp/hearing.ts'
 import { DecodeError } from '../../wire/index.ts'
 import { reasonOf } from '../../wire/thrown.ts'
 import { Connection } from '../connection/connection.ts'
@@ -47,6 +48,8 @@ export interface Reachable {
   readonly seats: Seats
   /** The other containers, of all functions. */
   readonly others: Roster
+  /** Processes of other hosts. */
+  readonly far: ReadonlySet<number>
 }
 
 /** Where connections arrive at a container: each is taken, or refused with a reason. */
@@ -55,12 +58,14 @@ export class Reception {
   readonly #connections: Residents<Connection>
   readonly #seats: Seats
   readonly #others: Roster
+  readonly #far: ReadonlySet<number>
 
-  constructor(host: Receiver, { connections, seats, others }: Reachable) {
+  constructor(host: Receiver, { connections, seats, others, far }: Reachable) {
     this.#host = host
     this.#connections = connections
     this.#seats = seats
     this.#others = others
+    this.#far = far
   }
 
   /** Takes a connection, or says why not; then nothing has been done with it. @param from its sender */
@@ -74,7 +79,9 @@ export class Reception {
     const origin = this.#originOf(from, envelope)
     const against = this.#against(envelope, origin)
     if (against !== undefined) return against
-    return this.#open(envelope, descriptor, { home: this.#homeOf(from) }, companions)
+    // One that has come as TCP itself is deaf until it is taken here: from then on it is ours.
+    const deaf = this.#far.has(from) ? descriptor.fd : undefined
+    return this.#open(envelope, descriptor, { home: this.#homeOf(from) }, companions, deaf)
   }
 
   /** Takes a connection back that a seat is kept for, or says why not, as {@link take}. */
@@ -212,6 +219,7 @@ export class Reception {
     descriptor: Descriptor,
     arrival: Omit<ConnectionArrival, 'taken' | 'upstreams'>,
     companions: readonly Descriptor[] = [],
+    deaf?: number,
   ): Arrival {
     let upstreams: readonly Arrived[]
     try {
@@ -225,18 +233,19 @@ export class Reception {
       // Field by field: each copy with `...` and one more field has a shape of its own, which nothing is
       // compiled for.
       const { recovery, home, woken } = arrival
-      return this.#begin(envelope, stream, { recovery, home, taken: undefined, woken, upstreams })
+      return this.#begin(envelope, stream, { recovery, home, taken: undefined, woken, upstreams }, deaf)
     } catch (error) {
       return this.#refuse('descriptor', reasonOf(error))
     }
   }
 
-  #begin(envelope: Envelope, stream: ByteStream, arrival: ConnectionArrival): Arrival {
+  #begin(envelope: Envelope, stream: ByteStream, arrival: ConnectionArrival, deaf?: number): Arrival {
     const { lookout } = this.#host
     const begun = lookout.now()
     let connection: Connection
     try {
       connection = new Connection(this.#host, envelope, stream, arrival)
+      if (deaf !== undefined) hear(deaf)
     } catch (error) {
       stream.destroy()
       // Whatever it is, this one connection brought it along.

@@ -1,5 +1,9 @@
 import type { MemberSettings } from '../own-process.ts'
 
+/** What `hosts.carrier` may say. */
+export const HOST_CARRIERS = ['relay', 'repair'] as const
+export type HostCarrier = (typeof HOST_CARRIERS)[number]
+
 /** What the process that reaches other hosts is told at its start. */
 export interface LinkSettings extends MemberSettings {
   /** What this host is called among the others. */
@@ -17,4 +21,8 @@ export interface LinkSettings extends MemberSettings {
   }
   /** From one sign of life to the end of what is ours in the directory; of silence until a host is lost. */
   readonly leaseSeconds: number
+  /** `repair`: TCP connections go to other hosts themselves, where that can be. */
+  readonly carrier: HostCarrier
+  /** Where netd is found. */
+  readonly runDirectory: string
 }

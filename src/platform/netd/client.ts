@@ -7,10 +7,11 @@ import { Readiness } from '../../transfer/channels/readiness.ts'
 import { takeHandle } from '../../transfer/lift.ts'
 import { probe } from '../../transfer/native/libc.ts'
 import { Descriptor } from '../../transfer/stream.ts'
+import type { Flow } from '../../transfer/tcp/flow.ts'
 import { decodeTcpState, encodeTcpState, type TcpState } from '../../transfer/tcp/state.ts'
-import { DecodeError, decode, encode } from '../../wire/index.ts'
+import { DecodeError, decode, EMPTY, encode } from '../../wire/index.ts'
 import { shortPath } from '../seat/socket-path.ts'
-import { NETD, NetdAnswer, NetdRequest } from './messages.ts'
+import { NETD, NetdAnswer, NetdRequest, type Steered } from './messages.ts'
 
 /** Milliseconds after which an answer is not waited for any more. */
 const PATIENCE = 5_000
@@ -29,10 +30,27 @@ export class NetdError extends Error {
   }
 }
 
+/** Whether a netd listens for the platform of that run directory, and takes who comes. */
+export async function netdServes(runDirectory: string): Promise<boolean> {
+  const short = shortPath(join(runDirectory, NETD.directory, NETD.socket))
+  const socket = connect(short.path)
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+    short.close()
+  }
+}
+
 type Answered = { readonly answer: NetdAnswer; readonly descriptors: readonly Descriptor[] }
 
 /** One process's way to `hotpotato netd`, which does for it what needs CAP_NET_ADMIN. */
 export class NetdClient {
+  /** It is gone: nothing that is asked later is answered. */
+  onLost: ((reason: string) => void) | undefined
   readonly #channel: NativeChannel
   readonly #clock: Clock
   readonly #asked = new Map<number, { done(answered: Answered): void; lost(reason: string): void }>()
@@ -50,7 +68,10 @@ export class NetdClient {
     this.#clock = clock
     this.#channel = NativeChannel.open(1)
     this.#channel.onMessage = (_, payload, descriptors) => this.#heard(payload, descriptors)
-    this.#channel.onLost = (_, reason) => this.#lose(reason)
+    this.#channel.onLost = (_, reason) => {
+      this.#lose(reason)
+      this.onLost?.(reason)
+    }
     this.#channel.addPeer(PEER, [end])
   }
 
@@ -77,6 +98,30 @@ export class NetdClient {
   /** One that was taken goes on where it is, one that was made begins. @throws NetdError */
   async wake(connection: Descriptor): Promise<void> {
     await this.#ask('awake', ticket => ({ kind: 'wake', ticket }), [connection])
+  }
+
+  /** One that was made may be written to, and hears nothing yet. @throws NetdError */
+  async speak(connection: Descriptor): Promise<void> {
+    await this.#ask('done', ticket => ({ kind: 'speak', ticket }), [connection])
+  }
+
+  /** One that speaks, and has never heard anything, can be closed in silence again. @throws NetdError */
+  async hush(connection: Descriptor): Promise<void> {
+    await this.#ask('done', ticket => ({ kind: 'hush', ticket }), [connection])
+  }
+
+  /**
+   * What the client of a connection sends goes on to another host, which is on a network with this one.
+   * @param to its address, of the connection's family; undefined: it stays here @throws NetdError
+   */
+  async steer(flow: Flow, to: Uint8Array | undefined): Promise<void> {
+    await this.#ask('done', ticket => ({ kind: 'steer', ticket, flow, to: to ?? EMPTY }))
+  }
+
+  /** The connections that are steered. @throws NetdError nothing can be steered here */
+  async flows(): Promise<readonly Steered[]> {
+    const { answer } = await this.#ask('flows', ticket => ({ kind: 'flows', ticket }))
+    return (answer as Extract<NetdAnswer, { kind: 'flows' }>).flows
   }
 
   close(): void {

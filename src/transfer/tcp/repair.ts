@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs'
 import { EMPTY } from '../../wire/index.ts'
 import { ErrnoError } from '../native/libc.ts'
 import { type Sockets, sockets } from '../native/sockets.ts'
+import { hear, isDeaf } from './hearing.ts'
 import { AF_INET, AF_INET6, type End, isLinkLocal, readName, writeName } from './names.ts'
 import { QUEUE_LIMIT, TCP_VERSION, type TcpState } from './state.ts'
 
@@ -12,8 +13,6 @@ import { QUEUE_LIMIT, TCP_VERSION, type TcpState } from './state.ts'
 
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
-const SO_GET_FILTER = 26
-const SO_DETACH_FILTER = 27
 const SO_SNDBUFFORCE = 32
 const SO_RCVBUFFORCE = 33
 const SO_PROTOCOL = 38
@@ -38,6 +37,7 @@ const QUEUES = { none: 0, receive: 1, send: 2 } as const
 /** Of a repair that ends: whether the peer is asked for its window, by a segment that it has to answer. */
 const REPAIRS = 1
 const ENDS_WITH_PROBE = 0
+const ENDS_IN_SILENCE = -1
 /** The kinds of options that both sides agree on at their start (RFC 9293, RFC 7323, RFC 2018). */
 const OPTIONS = { segment: 2, scales: 3, selective: 4, timestamps: 8 } as const
 /** Of `struct tcp_info`. */
@@ -108,12 +108,42 @@ export function wake(fd: number, ports?: Ports): void {
   const local = readName(calls.name(fd, 'own'))
   if (local !== undefined) admit(local.port, ports)
   try {
-    hear(calls, fd)
+    hear(fd)
     calls.setOption(fd, IPPROTO_TCP, TCP_REPAIR, ENDS_WITH_PROBE)
     // The end of a repair has taken it away: a listener of the same port could not start any more.
     calls.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
   } catch (error) {
     throw refusalOf(error, 'the kernel does not let it go on')
+  }
+}
+
+/**
+ * What was made may be written to from now on, and what is written leaves; it hears nothing yet. Its owner
+ * has it {@link hear}, or has it {@link hush}ed. @throws TcpRefusal it was not made
+ */
+export function speak(fd: number, ports?: Ports): void {
+  const calls = sockets()
+  if (!isTaken(calls, fd) || !isDeaf(fd)) throw new TcpRefusal('it was not made here')
+  repairing(calls, fd, ENDS_IN_SILENCE, ports)
+  calls.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
+}
+
+/**
+ * What speaks and was never heard goes silent again: to close it tells its peer nothing.
+ * @throws TcpRefusal it hears
+ */
+export function hush(fd: number, ports?: Ports): void {
+  if (!isDeaf(fd)) throw new TcpRefusal('it hears, and so it is served')
+  repairing(sockets(), fd, REPAIRS, ports)
+}
+
+function repairing(calls: Sockets, fd: number, how: number, ports: Ports | undefined): void {
+  try {
+    const local = readName(calls.name(fd, 'own'))
+    if (local !== undefined) admit(local.port, ports)
+    calls.setOption(fd, IPPROTO_TCP, TCP_REPAIR, how)
+  } catch (error) {
+    throw refusalOf(error, 'the kernel does not let it')
   }
 }
 
@@ -125,19 +155,10 @@ function isTaken(calls: Sockets, fd: number): boolean {
   }
 }
 
-/** Without a filter; it may have none. */
-function hear(calls: Sockets, fd: number): void {
-  try {
-    calls.setOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0)
-  } catch (error) {
-    if (!(error instanceof ErrnoError) || error.code !== 'ENOENT') throw error
-  }
-}
-
 /** As far as it was taken, it is given back: the first fault is the one to tell. */
 function giveBack(calls: Sockets, fd: number): void {
   try {
-    hear(calls, fd)
+    hear(fd)
     if (isTaken(calls, fd)) wake(fd)
   } catch {
     // What the kernel refuses here it has refused before.
@@ -176,22 +197,13 @@ function judge(calls: Sockets, fd: number, ports: Ports | undefined): Ends {
     if (isTaken(calls, fd)) throw new TcpRefusal('it is taken already')
     if (calls.optionBytes(fd, IPPROTO_TCP, TCP_ULP, 16).length > 0)
       throw new TcpRefusal('the kernel does more than TCP on it (TCP_ULP, as for its TLS)')
-    if (hasFilter(calls, fd)) throw new TcpRefusal('it has a filter')
+    if (isDeaf(fd)) throw new TcpRefusal('it has a filter')
     if (calls.isUrgent(fd)) throw new TcpRefusal('urgent data waits on it')
     return { local, remote }
   } catch (error) {
     if (error instanceof ErrnoError && error.code === 'ENOTCONN')
       throw new TcpRefusal('it is not connected', { cause: error })
     throw error instanceof ErrnoError ? new TcpRefusal('it is not a TCP connection', { cause: error }) : error
-  }
-}
-
-/** How many instructions its filter has; one that is not classic is not told. */
-function hasFilter(calls: Sockets, fd: number): boolean {
-  try {
-    return calls.optionBytes(fd, SOL_SOCKET, SO_GET_FILTER, 0).length > 0
-  } catch {
-    return true
   }
 }
 
@@ -308,11 +320,12 @@ function fill(calls: Sockets, fd: number, state: TcpState): void {
 }
 
 /** Buffers for what it brings along, and for the window that its peer has been told. @returns whether */
-function makeRoom(calls: Sockets, fd: number, { window, unread, sent }: TcpState): boolean {
+function makeRoom(calls: Sockets, fd: number, { window, unread, sent, unsent }: TcpState): boolean {
   const receive = Math.min(window.receive + unread.length, 2 * QUEUE_LIMIT)
   if (receive > ROOM) calls.setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, receive)
-  if (sent.length > 0) calls.setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, sent.length + ROOM)
-  return receive > ROOM || sent.length > 0
+  const send = sent.length + unsent.length
+  if (send > 0) calls.setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, send + ROOM)
+  return receive > ROOM || send > 0
 }
 
 /** `struct tcp_repair_opt` each: what it is, and its value. */

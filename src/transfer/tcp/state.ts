@@ -28,7 +28,7 @@ const LARGEST_SCALE = 14
 const LARGEST_WINDOW = 65_535 * 2 ** LARGEST_SCALE
 
 /** Both addresses, in the order of the network. `local` is that of the server's end. */
-const TcpEnds = select('TcpEnds', 'family', enumeration('TcpFamily', uint8, { ipv4: 4, ipv6: 6 }), {
+export const TcpEnds = select('TcpEnds', 'family', enumeration('TcpFamily', uint8, { ipv4: 4, ipv6: 6 }), {
   ipv4: struct('Ipv4Ends', { local: fixed(4), remote: fixed(4) }),
   ipv6: struct('Ipv6Ends', { local: fixed(16), remote: fixed(16) }),
 })
