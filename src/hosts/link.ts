@@ -13,7 +13,6 @@ import {
 } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError, hex } from '../wire/index.ts'
-import { reasonOf } from '../wire/thrown.ts'
 import { type Claim, Claims } from './claims.ts'
 import { type Counter, countersOf } from './counters.ts'
 import { Encounters } from './encounters.ts'
@@ -426,6 +425,7 @@ export class Link implements MeetingOwner {
       else this.#refuseFar(meeting, parcel, 'that container is gone')
     }
     const span = this.#lifts.arrive(meeting, parcel.span, bridge, settled)
+    if (span === undefined) return { against: 'there is a span of that number' }
     const prepared = await span.prepare()
     if (prepared === 'relay') return openSpan(meeting, parcel.span)
     return 'against' in prepared ? prepared : { span, theirs: prepared }

@@ -2,6 +2,7 @@ import type { Log } from '../../platform/log.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Descriptor } from '../../transfer/stream.ts'
 import { type Flow, flowOf } from '../../transfer/tcp/flow.ts'
+import { reasonOf } from '../../wire/thrown.ts'
 import type { Meeting } from '../meeting.ts'
 import type { Registry } from '../registry.ts'
 import { Arriving, type ArrivingOwner } from './arriving.ts'
@@ -103,9 +104,20 @@ export class Lifts {
 
   /**
    * @param settled tells the other host's process what a container that is dead has not said
-   * @throws RangeError there is one of that number
+   * @returns undefined: there is a span of that number; then that host is left
    */
-  arrive(meeting: Meeting, number: number, ends: Ends, settled: (begun: boolean) => void): Arriving {
+  arrive(
+    meeting: Meeting,
+    number: number,
+    ends: Ends,
+    settled: (begun: boolean) => void,
+  ): Arriving | undefined {
+    try {
+      meeting.admits(number)
+    } catch (error) {
+      meeting.end(`it speaks nonsense: ${reasonOf(error)}`)
+      return undefined
+    }
     const { ended } = this.#options
     const arriving = new Arriving(number, meeting, {
       ...this.#parts,
