@@ -3,12 +3,12 @@ import { NetdAnswer, NetdRequest } from '../platform/netd/messages.ts'
 import { createPair, NativeChannel } from '../transfer/channels/native.ts'
 import { takeHandle } from '../transfer/lift.ts'
 import { ErrnoError, probe } from '../transfer/native/libc.ts'
+import { NftablesError } from '../transfer/native/nftables.ts'
 import { sockets } from '../transfer/native/sockets.ts'
 import { Descriptor } from '../transfer/stream.ts'
 import { hush, make, speak, TcpRefusal, take, wake } from '../transfer/tcp/repair.ts'
 import { decodeTcpState, encodeTcpState, TcpStateError } from '../transfer/tcp/state.ts'
 import { type Budget, DecodeError, decode, encode } from '../wire/index.ts'
-import { NftablesError } from './nftables.ts'
 import { Steering } from './steering.ts'
 
 /** Processes that are served at once, each with 16 MiB for what it begins to say; no other is let in. */

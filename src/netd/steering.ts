@@ -1,7 +1,7 @@
 import { MOST_FLOWS, type Steered } from '../platform/netd/messages.ts'
+import { Nftables, NftablesError } from '../transfer/native/nftables.ts'
 import { addressBytes, addressText, type Flow, flowKey } from '../transfer/tcp/flow.ts'
 import { TcpRefusal } from '../transfer/tcp/repair.ts'
-import { Nftables, NftablesError } from './nftables.ts'
 
 /*
  * What clients send on connections that other hosts have goes on to those: in one map of nftables for each
@@ -19,10 +19,11 @@ const TABLE = 'hotpotato'
 function rules(family: Family): string {
   const { table, type, name } = FAMILIES[family]
   const of = `${table} ${TABLE}`
+  const ends = `${type} . inet_service`
   const key = `${name} saddr . tcp sport . ${name} daddr . tcp dport`
   return [
     `add table ${of}`,
-    `add map ${of} flows { type ${type} . inet_service . ${type} . inet_service : ${type}; size ${MOST_FLOWS}; }`,
+    `add map ${of} flows { type ${ends} . ${ends} : ${type}; size ${MOST_FLOWS}; }`,
     `add chain ${of} steer { type filter hook prerouting priority -310; policy accept; }`,
     `flush chain ${of} steer`,
     `add rule ${of} steer meta l4proto tcp dup to ${key} map @flows drop`,

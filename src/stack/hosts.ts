@@ -47,8 +47,8 @@ const KEYS = {
   port: key('The port for that; 0: any free one.', port(7443)),
   leaseSeconds: key('Of silence until a host counts as lost.', seconds(2, 3600, 10)),
   carrier: key(
-    'How connections of functions with carrier fd go to other hosts: their bytes by this one (relay), or they' +
-      ' themselves, by the help of hotpotato netd (repair).',
+    'How connections of functions with carrier fd go to other hosts: their bytes by this one (relay), ' +
+      'or they themselves, by the help of hotpotato netd (repair).',
     oneOf(HOST_CARRIERS, 'relay'),
   ),
   prefix: key('What all keys in etcd begin with.', formed('a path as /hotpotato', PREFIX, '/hotpotato')),

@@ -26,7 +26,7 @@ describe.skipIf(!front.available)(`carrier repair between hosts (${front.note})`
     return links.reduce((sum, { counters }) => sum + counters.lifted!, 0)
   }
 
-  it('a connection of curl goes to the other host and back, over and over, and is one connection', async () => {
+  it('one of curl goes to the other host and back, over and over, and is one connection', async () => {
     const paths = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? '/echo-raw' : '/hello'))
     const answers = await scene.curl(...paths)
     expect(answers.map(one => one.replace(/-\d+/, ''))).toEqual(
@@ -37,7 +37,7 @@ describe.skipIf(!front.available)(`carrier repair between hosts (${front.note})`
     await steeredIs(0)
   })
 
-  it('openssl s_client goes there and back by the command, and while it is there only its way stays', async () => {
+  it('openssl s_client goes there and back by the command, and leaves no way behind', async () => {
     const client = scene.openssl()
     expect(await client.asks()).toMatch(/^echo-/)
     const id = (await scene.connections('a'))[0]!.id

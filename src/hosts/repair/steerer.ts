@@ -36,8 +36,8 @@ export interface SteererOptions {
 }
 
 /**
- * Where the packets of clients go. They come to the host that has accepted the connection, its origin, and that
- * has them go on to the host that has it now. Only those two know of it.
+ * Where the packets of clients go. They come to the host that has accepted the connection, its origin, and
+ * that has them go on to the host that has it now. Only those two know of it.
  */
 export class Steerer {
   readonly #options: SteererOptions
@@ -198,7 +198,7 @@ export class Steerer {
     await this.#bringBack()
   }
 
-  /** What goes to hosts that are no more comes here, where there is no such connection: its client hears that. */
+  /** What goes to hosts that are no more comes here again, and its client hears that it has ended. */
   async #bringBack(): Promise<void> {
     const hosts = this.#options.hosts()
     if (hosts === undefined || this.#options.helper.client === undefined) return
