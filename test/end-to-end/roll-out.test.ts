@@ -95,7 +95,7 @@ describe('hotpotato drain', () => {
       /^there is no container nobody-1; there are /,
     )
     expect((await hotpotato(directory, ['drain'])).stderr).toBe(
-      'drain needs the names of one or more containers\n',
+      'drain needs the names of one or more containers, or --all alone\n',
     )
   })
 })
