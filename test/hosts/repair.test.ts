@@ -28,7 +28,8 @@ describe.skipIf(!network.available)(`TCP connections in the kernel (${network.no
       const { unread, sent, unsent, right } = result as Record<string, number>
       expect({ unread, right }).toEqual({ unread: 40_000, right: true })
       expect(sent! + unsent!).toBe(2 ** 20)
-      expect(sent).toBeGreaterThan(500_000)
+      // As much as the window let out by then: more than one segment, in any case.
+      expect(sent).toBeGreaterThan(65_536)
       expect(resets).toBe(0)
     },
   )
