@@ -85,7 +85,7 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [
     /^koffi$/,
     [
-      ...['become', 'capabilities', 'epoll', 'inherited', 'libc', 'nftables', 'sockets'].map(
+      ...['become', 'capabilities', 'deaf-program', 'epoll', 'inherited', 'libc', 'nftables', 'sockets'].map(
         name => `src/transfer/native/${name}.ts`,
       ),
       'src/tls13/crypto/evp/bindings.ts',

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { takeHandle } from '../../src/transfer/lift.ts'
+import { loadDeafProgram } from '../../src/transfer/native/deaf-program.ts'
 import { sockets } from '../../src/transfer/native/sockets.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
 import { make, take, wake } from '../../src/transfer/tcp/repair.ts'
@@ -18,8 +19,14 @@ const IPPROTO_TCP = 6
 const TCP_QUICKACK = 12
 const SIOCOUTQ = 0x5411
 
-const times = { take: [] as number[], make: [] as number[], wake: [] as number[], filter: [] as number[] }
+const STEPS = ['take', 'make', 'classicTake', 'classicMake', 'wake', 'filter', 'program'] as const
+const times = Object.fromEntries(STEPS.map(step => [step, [] as number[]])) as Record<
+  (typeof STEPS)[number],
+  number[]
+>
 const calls = sockets()
+/** As netd has it when it may load it. */
+const program = loadDeafProgram()
 
 function timed<T>(into: number[], act: () => T): T {
   const began = process.hrtime.bigint()
@@ -43,10 +50,18 @@ for (let move = 0; move < Number(process.argv[2]); move++) {
   // A second filter is not a part of the move: it says what of one the kernel needs to compile it.
   timed(times.filter, () => calls.deafen(taken.fd))
   calls.setOption(taken.fd, SOL_SOCKET, SO_DETACH_FILTER, 0)
-  const state = timed(times.take, () => take(taken.fd))
+  if (program !== undefined) {
+    timed(times.program, () => calls.deafen(taken.fd, program))
+    calls.setOption(taken.fd, SOL_SOCKET, SO_DETACH_FILTER, 0)
+  }
+  // Both ways in turn, so that what else the machine does meets both.
+  const how = move % 2 === 0 ? program : undefined
+  const state = timed(how === undefined ? times.classicTake : times.take, () =>
+    take(taken.fd, undefined, how),
+  )
   taken.close()
   await setImmediate()
-  const made = timed(times.make, () => make(state))
+  const made = timed(how === undefined ? times.classicMake : times.make, () => make(state, undefined, how))
   timed(times.wake, () => wake(made))
   accepted = new Socket({ fd: made, readable: true, writable: true })
   client.write(`ping ${move}`)
@@ -58,6 +73,12 @@ for (let move = 0; move < Number(process.argv[2]); move++) {
   if (String(answer) !== `ping ${move}`) throw new Error(`${answer} in round ${move}`)
 }
 process.stdout.write(
-  JSON.stringify(Object.fromEntries(Object.entries(times).map(([step, all]) => [step, median(all)]))),
+  JSON.stringify(
+    Object.fromEntries(
+      Object.entries(times)
+        .filter(([, all]) => all.length > 0)
+        .map(([step, all]) => [step, median(all)]),
+    ),
+  ),
 )
 process.exit(0)

@@ -7,15 +7,18 @@ import { figure } from '../harness/table.ts'
 
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
 const COMMON = { warmUp: 1, precision: 0.02 }
-const STEPS = ['take', 'make', 'wake', 'filter'] as const
+const STEPS = ['take', 'make', 'classicTake', 'classicMake', 'wake', 'filter', 'program'] as const
 type Step = (typeof STEPS)[number]
 
 /** What a step is, and what is wanted of it in µs. */
 const SAID: Readonly<Record<Step, { readonly title: string; readonly most?: number }>> = {
   take: { title: 'a connection is taken out of the kernel', most: 20 },
   make: { title: 'a connection is made in the kernel', most: 35 },
+  classicTake: { title: 'taken with a classic filter, as where no eBPF program may be loaded' },
+  classicMake: { title: 'made with a classic filter' },
   wake: { title: 'it is woken' },
-  filter: { title: 'the filter alone, which makes it deaf: a part of take and of make' },
+  filter: { title: 'the classic filter alone, which makes it deaf' },
+  program: { title: 'the eBPF program alone, which does the same' },
 }
 
 /** `npm run bench:hosts`: what does it cost to give a TCP connection to another kernel? */

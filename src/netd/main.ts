@@ -7,18 +7,20 @@ import { rightsFor } from './rights.ts'
 
 /*
  * Entry point of the process that `hotpotato netd` becomes when it has given away all other rights.
- * Its words: the run directory, then the ports.
+ * Its words: the run directory, the descriptor of the program that makes connections deaf (or `classic`: it
+ * could not be loaded), then the ports.
  */
 
 /** The signals that end it in order. */
 const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 async function main(): Promise<void> {
-  const [runDirectory, ...words] = process.argv.slice(2)
+  const [runDirectory, loaded, ...words] = process.argv.slice(2)
   const ports = new Set(words.map(Number))
   checkRights(rightsFor(ports))
   const user = process.geteuid!()
-  const netd = new Netd({ user, ports, log: line => process.stderr.write(`netd: ${line}\n`) })
+  const program = loaded === 'classic' ? undefined : Number(loaded)
+  const netd = new Netd({ user, ports, program, log: line => process.stderr.write(`netd: ${line}\n`) })
   const directory = join(runDirectory!, NETD.directory)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const seat = await takeSeat(directory, NETD.socket, netd.server)

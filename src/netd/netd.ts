@@ -32,6 +32,8 @@ export interface NetdSettings {
   readonly user: number
   /** Ports of this host that connections may be taken from, and made for. */
   readonly ports: ReadonlySet<number>
+  /** What makes connections deaf, of `loadDeafProgram`; undefined: a classic filter each. */
+  readonly program?: number | undefined
   log(line: string): void
 }
 
@@ -151,12 +153,12 @@ export class Netd {
 
   #serve(request: NetdRequest, fd: number): { readonly answer: NetdAnswer; readonly made?: Descriptor } {
     const { ticket } = request
-    const { ports } = this.#settings
+    const { ports, program } = this.#settings
     switch (request.kind) {
       case 'take':
-        return { answer: { kind: 'taken', ticket, state: encodeTcpState(take(fd, ports)) } }
+        return { answer: { kind: 'taken', ticket, state: encodeTcpState(take(fd, ports, program)) } }
       case 'make': {
-        const made = Descriptor.fromFd(make(decodeTcpState(request.state), ports))
+        const made = Descriptor.fromFd(make(decodeTcpState(request.state), ports, program))
         return { answer: { kind: 'made', ticket }, made }
       }
       case 'wake':

@@ -1,8 +1,16 @@
 import { spawnSync } from 'node:child_process'
+import { closeSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { loadDeafProgram } from '../../src/transfer/native/deaf-program.ts'
 import { network, scenario } from '../support/network.ts'
 
 /* TCP connections leave a kernel and come back, in a network namespace of their own. */
+
+const program = network.available ? loadDeafProgram() : undefined
+const loadable = program !== undefined
+if (program !== undefined) closeSync(program)
+/** What makes them deaf here. */
+const ways = loadable ? ['classic', 'program'] : ['classic']
 
 const child = (...words: readonly string[]) => scenario('repair.mjs', words)
 
@@ -17,6 +25,28 @@ describe.skipIf(!network.available)(`TCP connections in the kernel (${network.no
     async (host, family) => {
       const { result, resets } = await child('often', host, '300')
       expect(result).toEqual({ families: [family], segments: [true] })
+      expect(resets).toBe(0)
+    },
+  )
+
+  it.each(ways)('by %s, it is deaf from take to hear, and what came meanwhile comes again', async way => {
+    const { result, resets } = await child('deaf', '127.0.0.1', way)
+    expect(result).toEqual({
+      before: false,
+      taken: { deaf: true, waiting: 0 },
+      again: 'it is taken already',
+      steps: [true, true, true, true, false],
+      heard: 'lost at first',
+      said: 'spoken',
+    })
+    expect(resets).toBe(0)
+  })
+
+  it.skipIf(!loadable)(
+    `an eBPF program does as well 300 times (${loadable ? 'loaded' : 'needs CAP_BPF'})`,
+    async () => {
+      const { result, resets } = await child('often', '127.0.0.1', '300', 'program')
+      expect(result).toEqual({ families: ['ipv4'], segments: [true] })
       expect(resets).toBe(0)
     },
   )

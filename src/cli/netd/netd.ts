@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { rightsFor } from '../../netd/rights.ts'
 import { becomeLocked } from '../../transfer/native/become.ts'
 import { keepOnly } from '../../transfer/native/capabilities.ts'
+import { loadDeafProgram } from '../../transfer/native/deaf-program.ts'
 import { ErrnoError } from '../../transfer/native/libc.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { readConfiguration } from '../platform/configuration.ts'
@@ -19,6 +20,8 @@ export function becomeNetd(file: string | undefined, asked: readonly string[] | 
   const { http, https } = config.gateway
   const ports = asked === undefined ? [http, https] : asked.map(portOf)
   const { uid, gid } = ownerOf(config.runDirectory)
+  // The right to load it goes with all others; its descriptor stays.
+  const program = loadDeafProgram()
   try {
     keepOnly(rightsFor(new Set(ports)), uid, gid)
   } catch (error) {
@@ -28,7 +31,9 @@ export function becomeNetd(file: string | undefined, asked: readonly string[] | 
         'setpriv --inh-caps +net_admin --ambient-caps +net_admin',
     )
   }
-  becomeLocked(undefined, [0, 1, 2], process.execPath, [MAIN, config.runDirectory, ...ports.map(String)])
+  const descriptors = program === undefined ? [0, 1, 2] : [0, 1, 2, program]
+  const words = [config.runDirectory, String(program ?? 'classic'), ...ports.map(String)]
+  becomeLocked(undefined, descriptors, process.execPath, [MAIN, ...words])
 }
 
 function portOf(text: string): number {

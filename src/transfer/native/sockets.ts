@@ -7,6 +7,7 @@ const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
 const SO_ATTACH_FILTER = 26
+const SO_ATTACH_BPF = 50
 const MSG_PEEK = 0x2
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
@@ -51,8 +52,11 @@ export interface Sockets {
   send(fd: number, bytes: Uint8Array): number
   /** Whether urgent data waits. */
   isUrgent(fd: number): boolean
-  /** Has the kernel drop what comes for it, as if it had never come. */
-  deafen(fd: number): void
+  /**
+   * Has the kernel drop what comes for it, as if it had never come.
+   * @param program of `loadDeafProgram`; without one it is a classic filter, which the kernel compiles first
+   */
+  deafen(fd: number, program?: number): void
 }
 
 let loaded: Sockets | undefined
@@ -164,7 +168,8 @@ function load(): Sockets {
       view.setInt32(4, POLLPRI, true)
       return check('poll', poll(block, 1, 0)) > 0 && (view.getUint16(6, true) & POLLPRI) !== 0
     },
-    deafen(fd) {
+    deafen(fd, program) {
+      if (program !== undefined) return this.setOption(fd, SOL_SOCKET, SO_ATTACH_BPF, program)
       checkFd(fd)
       check('setsockopt', setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, block + FILTER_AT, 16))
     },

@@ -62,13 +62,14 @@ export class TcpRefusal extends Error {
  * close its last descriptor tells its peer nothing. No process may read or write it meanwhile. {@link wake}
  * has it go on where it is.
  * @param ports local ones that it may have; default: any
+ * @param program that makes it deaf, of `loadDeafProgram`; default: a classic filter, which takes longer
  * @throws TcpRefusal it is nothing that can be carried; it goes on as if it had not been asked
  */
-export function take(fd: number, ports?: Ports): TcpState {
+export function take(fd: number, ports?: Ports, program?: number): TcpState {
   const calls = sockets()
   const ends = judge(calls, fd, ports)
   try {
-    calls.deafen(fd)
+    calls.deafen(fd, program)
     calls.setOption(fd, IPPROTO_TCP, TCP_REPAIR, REPAIRS)
     return stateOf(calls, fd, ends)
   } catch (error) {
@@ -83,14 +84,14 @@ export function take(fd: number, ports?: Ports): TcpState {
  * non-blocking and close-on-exec, without Nagle's algorithm
  * @throws TcpRefusal this kernel does not take it: it has no such address, or has the connection already
  */
-export function make(state: TcpState, ports?: Ports): number {
+export function make(state: TcpState, ports?: Ports, program?: number): number {
   const calls = sockets()
   admit(state.localPort, ports)
   const { family } = state.ends
   let fd: number | undefined
   try {
     fd = calls.open(family === 'ipv4' ? AF_INET : AF_INET6)
-    fill(calls, fd, state)
+    fill(calls, fd, state, program)
     return fd
   } catch (error) {
     if (fd !== undefined) closeSync(fd)
@@ -186,18 +187,18 @@ interface Ends {
 /** What can be said without touching it. */
 function judge(calls: Sockets, fd: number, ports: Ports | undefined): Ends {
   try {
-    const protocol = calls.option(fd, SOL_SOCKET, SO_PROTOCOL)
-    if (protocol === IPPROTO_MPTCP) throw new TcpRefusal('it is of Multipath TCP')
-    if (protocol !== IPPROTO_TCP) throw new TcpRefusal('it is not a TCP connection')
     const remote = readName(calls.name(fd, 'peer'))
     const local = readName(calls.name(fd, 'own'))
     if (remote === undefined || local === undefined) throw new TcpRefusal('it is not a TCP connection')
     admit(local.port, ports)
     if (isLinkLocal(local) || isLinkLocal(remote)) throw new TcpRefusal('its addresses are of one link')
-    if (isTaken(calls, fd)) throw new TcpRefusal('it is taken already')
-    if (calls.optionBytes(fd, IPPROTO_TCP, TCP_ULP, 16).length > 0)
+    if (calls.optionBytes(fd, IPPROTO_TCP, TCP_ULP, 16).length > 0) {
+      // Multipath TCP is such a layer, too.
+      if (calls.option(fd, SOL_SOCKET, SO_PROTOCOL) === IPPROTO_MPTCP)
+        throw new TcpRefusal('it is of Multipath TCP')
       throw new TcpRefusal('the kernel does more than TCP on it (TCP_ULP, as for its TLS)')
-    if (isDeaf(fd)) throw new TcpRefusal('it has a filter')
+    }
+    if (isDeaf(fd)) throw new TcpRefusal(isTaken(calls, fd) ? 'it is taken already' : 'it has a filter')
     if (calls.isUrgent(fd)) throw new TcpRefusal('urgent data waits on it')
     return { local, remote }
   } catch (error) {
@@ -292,11 +293,11 @@ function writeWindow({ lastUpdate, send, largest, receive, toldAt }: TcpState['w
 }
 
 /** Everything but the last step: it repairs still, and is deaf. */
-function fill(calls: Sockets, fd: number, state: TcpState): void {
+function fill(calls: Sockets, fd: number, state: TcpState, program: number | undefined): void {
   const { ends, segment, unread, sent, window } = state
   const set = (name: number, value: number): void => calls.setOption(fd, IPPROTO_TCP, name, value | 0)
   set(TCP_REPAIR, REPAIRS)
-  calls.deafen(fd)
+  calls.deafen(fd, program)
   const forced = makeRoom(calls, fd, state)
   // What is said of segments after `connect` comes too late for the segments that are sent.
   set(TCP_MAXSEG, Math.min(segment, LARGEST_SEGMENT))

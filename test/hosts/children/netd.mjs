@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +19,7 @@ import { NetdClient } from '../../../dist/src/platform/netd/client.js'
 import { NetdRequest } from '../../../dist/src/platform/netd/messages.js'
 import { SYSTEM_CLOCK } from '../../../dist/src/time/system-clock.js'
 import { createPair, NativeChannel } from '../../../dist/src/transfer/channels/native.js'
+import { loadDeafProgram } from '../../../dist/src/transfer/native/deaf-program.js'
 import { probe } from '../../../dist/src/transfer/native/libc.js'
 import { openPair } from '../../../dist/src/transfer/pair.js'
 import { Descriptor } from '../../../dist/src/transfer/stream.js'
@@ -22,14 +32,18 @@ import { descriptorOf, fail, fdOf, pair, quick, run, settled, socketOf } from '.
 const HOTPOTATO = fileURLToPath(new URL('../../../bin/hotpotato.js', import.meta.url))
 const PORT = 8443
 
-/** Runs it for that user, if this process may choose. */
-async function start(user) {
+/** Without the right to load a program for the kernel. */
+const WITHOUT_BPF = ['setpriv', '--bounding-set', '-bpf,-sys_admin']
+
+/** Runs it for that user, if this process may choose. @param before words of a program that starts it */
+async function start(user, before = []) {
   const root = mkdtempSync(join(tmpdir(), 'hotpotato-netd-'))
   chmodSync(root, 0o755)
   const directory = join(root, 'run')
   mkdirSync(directory, { mode: 0o700 })
   if (user !== undefined) await once(spawn('chown', [user, directory]), 'exit')
-  const netd = spawn(process.execPath, [HOTPOTATO, 'netd', '--ports', String(PORT)], {
+  const [command, ...words] = [...before, process.execPath, HOTPOTATO, 'netd', '--ports', String(PORT)]
+  const netd = spawn(command, words, {
     cwd: root,
     env: { ...process.env, HOTPOTATO_RUN_DIR: directory },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -58,6 +72,10 @@ function rights({ pid }) {
   }
   return [...found].sort()
 }
+
+/** Whether it has a program that the kernel has compiled once. */
+const hasProgram = ({ pid }) =>
+  readdirSync(`/proc/${pid}/fd`).some(fd => readlinkSync(`/proc/${pid}/fd/${fd}`) === 'anon_inode:bpf-prog')
 
 const said = error => `${error.outcome}: ${error.message}`
 const refusal = promise => promise.then(() => 'not refused', said)
@@ -125,8 +143,9 @@ function knock(directory, user) {
 
 await run({
   /** A connection by way of it, so many times. */
-  async serves(host, times) {
-    const { netd, directory } = await start()
+  async serves(host, times, way) {
+    const { netd, directory } = await start(undefined, way === 'classic' ? WITHOUT_BPF : [])
+    const loaded = hasProgram(netd)
     const client = await NetdClient.connect(directory, SYSTEM_CLOCK)
     const connection = await pair(host, { port: PORT })
     let server = connection.accepted
@@ -150,7 +169,8 @@ await run({
     const found = rights(netd)
     netd.kill('SIGTERM')
     const [code] = await once(netd, 'exit')
-    return { rights: found, code, left: readdirSync(join(directory, 'netd')) }
+    const asMeant = loaded === (way !== 'classic' && loadDeafProgram() !== undefined)
+    return { rights: found, asMeant, code, left: readdirSync(join(directory, 'netd')) }
   },
 
   /** It belongs to the user whose run directory it is. */

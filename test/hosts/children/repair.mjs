@@ -5,8 +5,10 @@ import { closeSync, openSync } from 'node:fs'
 import { createServer, Socket } from 'node:net'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { takeHandle } from '../../../dist/src/transfer/lift.js'
+import { loadDeafProgram } from '../../../dist/src/transfer/native/deaf-program.js'
 import { openPair } from '../../../dist/src/transfer/pair.js'
-import { make, take, wake } from '../../../dist/src/transfer/tcp/repair.js'
+import { hear, isDeaf } from '../../../dist/src/transfer/tcp/hearing.js'
+import { hush, make, speak, take, wake } from '../../../dist/src/transfer/tcp/repair.js'
 import { decodeTcpState, encodeTcpState } from '../../../dist/src/transfer/tcp/state.js'
 import {
   calls,
@@ -26,22 +28,27 @@ import {
 /* Connections leave the kernel and come back, in a network namespace of their own. */
 
 const TCP_MAXSEG = 2
+const SIOCINQ = 0x541b
 const URGENT = `import socket, sys
 s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
 s.send(b'x', socket.MSG_OOB)
 sys.stdin.read()`
 
+/** What makes it deaf. @param way `program` or `classic` */
+const deafnessOf = way => (way === 'program' ? loadDeafProgram() : undefined)
+
 /** Another kernel, but for its name. @returns the state that went, and the socket */
-async function reborn(descriptor) {
-  const state = take(descriptor.fd)
+async function reborn(descriptor, program) {
+  const state = take(descriptor.fd, undefined, program)
   descriptor.close()
   await setImmediate()
-  return { state, fd: make(decodeTcpState(encodeTcpState(state))) }
+  return { state, fd: make(decodeTcpState(encodeTcpState(state)), undefined, program) }
 }
 
 await run({
   /** One connection, so many times; in between a request and its answer. */
-  async often(host, times) {
+  async often(host, times, way) {
+    const program = deafnessOf(way)
     const { client, accepted } = await pair(host)
     let server = accepted
     const segment = calls.option(fdOf(client), 6, TCP_MAXSEG)
@@ -50,7 +57,7 @@ await run({
     for (let i = 0; i < Number(times); i++) {
       quick(client)
       await settled(fdOf(server))
-      const { state, fd } = await reborn(descriptorOf(server))
+      const { state, fd } = await reborn(descriptorOf(server), program)
       families.add(state.ends.family)
       wake(fd)
       segments.add(calls.option(fd, 6, TCP_MAXSEG))
@@ -132,6 +139,36 @@ await run({
     above.push(await read(server, up.length - have))
     const right = digest(await below) === digest(down) && digest(Buffer.concat(above)) === digest(up)
     return { right, carried: carried > 0 }
+  },
+
+  /** What comes for it before it hears is as if it had never come; it goes through each verb. */
+  async deaf(host, way) {
+    const program = deafnessOf(way)
+    const { client, accepted } = await pair(host)
+    const before = isDeaf(fdOf(accepted))
+    const descriptor = descriptorOf(accepted)
+    const state = take(descriptor.fd, undefined, program)
+    client.write('lost at first')
+    await sleep(50)
+    const taken = { deaf: isDeaf(descriptor.fd), waiting: calls.ask(descriptor.fd, SIOCINQ) }
+    let again
+    try {
+      take(descriptor.fd, undefined, program)
+    } catch (error) {
+      again = error.message
+    }
+    descriptor.close()
+    await setImmediate()
+    const fd = make(state, undefined, program)
+    const steps = [isDeaf(fd)]
+    for (const step of [speak, hush, speak, hear]) {
+      step(fd)
+      steps.push(isDeaf(fd))
+    }
+    const server = socketOf(fd)
+    server.write('spoken')
+    const heard = String(await read(server, 13))
+    return { before, taken, again, steps, heard, said: String(await read(client, 6)) }
   },
 
   /** What is not carried, and that it goes on. */
