@@ -25,12 +25,16 @@ export interface Answer {
 /** A process of clients or of pages, which is not the platform's. */
 export class Guest {
   readonly #process: ChildProcess = fork(fileURLToPath(new URL('./guest.js', import.meta.url)))
+  readonly #gone = once(this.#process, 'exit').then(() => [{ error: 'a guest has ended' }])
 
   /** One order after the other. @throws BenchError it cannot be obeyed */
   async obey(order: Order): Promise<Answer> {
     this.#process.send(order)
-    const gone = once(this.#process, 'exit').then(() => [{ error: 'a guest has ended' }])
-    const [answer] = (await Promise.race([once(this.#process, 'message'), gone])) as [Answer]
+    const answered = new AbortController()
+    const message = once(this.#process, 'message', { signal: answered.signal })
+    const [answer] = (await Promise.race([message, this.#gone])) as [Answer]
+    message.catch(() => {})
+    answered.abort()
     if (answer.error !== undefined) throw new BenchError(answer.error)
     return answer
   }
