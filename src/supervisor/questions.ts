@@ -58,7 +58,7 @@ export class Questions {
     message: Extract<ControlMessage, { kind: 'connections' | 'moved' | 'revealed' }>,
   ): void {
     if (message.kind === 'connections') this.#lists.answered(from, '', message.connections)
-    else if (message.kind === 'revealed') this.#revelations.answered(from, hex(message.sessionId), message)
+    else if (message.kind === 'revealed') this.#revelations.answered(from, hex(message.sessionId), kept(message))
     else this.#moves.answered(from, hex(message.sessionId), message)
   }
 
@@ -67,4 +67,10 @@ export class Questions {
     const all = [this.#counters, this.#lists, this.#moves, this.#revelations]
     for (const asked of all) asked.forget(id)
   }
+}
+
+/** The same in memory of its own: long fields of a message are views of it, and the next one lies there. */
+function kept<T extends Revelation>(told: T): T {
+  const { state, envelope } = told
+  return { ...told, state: state && Uint8Array.from(state), envelope: envelope && Uint8Array.from(envelope) }
 }

@@ -46,6 +46,12 @@ export interface Departing {
   onMoved(how: 'moved' | 'unknown' | 'broken', envelope?: Envelope, target?: number): boolean
 }
 
+/** What an order is told of a connection whose fate cannot be told: it is never served twice. */
+const UNTOLD = {
+  lost: 'the target died before its verdict, and the source cannot tell whether it has it',
+  expired: 'no verdict came, and the source cannot tell whether it has it',
+} as const
+
 /** How one connection leaves its container: when it may, to whom, and what becomes of the offer. */
 export class Departure {
   readonly #owner: Departing
@@ -204,6 +210,7 @@ export class Departure {
     } else if (envelope === undefined) {
       this.#owner.onMoved('broken')
     } else if (release.state === 'ended') {
+      this.#order?.report('ended', UNTOLD[release.reason])
       wipeEnvelope(envelope)
       this.#owner.onMoved('unknown')
     } else {
