@@ -58,7 +58,8 @@ export class Questions {
     message: Extract<ControlMessage, { kind: 'connections' | 'moved' | 'revealed' }>,
   ): void {
     if (message.kind === 'connections') this.#lists.answered(from, '', message.connections)
-    else if (message.kind === 'revealed') this.#revelations.answered(from, hex(message.sessionId), kept(message))
+    else if (message.kind === 'revealed')
+      this.#revelations.answered(from, hex(message.sessionId), kept(message))
     else this.#moves.answered(from, hex(message.sessionId), message)
   }
 

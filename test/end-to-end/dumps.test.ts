@@ -106,7 +106,10 @@ describe('move --dump', () => {
   it('of a WebSocket', async () => {
     const address = `wss://127.0.0.1:${platform.https}/`
     const open = async () => {
-      const socket = new WebSocket(address, [], { ca: platform.ca, servername: 'echo.local' } as ClientOptions)
+      const socket = new WebSocket(address, [], {
+        ca: platform.ca,
+        servername: 'echo.local',
+      } as ClientOptions)
       await once(socket, 'open')
       return socket
     }
