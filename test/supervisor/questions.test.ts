@@ -9,7 +9,7 @@ import { HandClock } from '../support/hand-clock.ts'
 
 const sessionId = new Uint8Array(16).fill(9)
 
-it('what a container tells of a session stays as it was when the next message lies where that lay', async () => {
+it('what a container tells of a session stays as it was when the next message has its place', async () => {
   const questions = new Questions(new HandClock(), () => {})
   const told = questions.reveal(1, sessionId, 2)
   const [state, envelope] = [new Uint8Array(700).fill(1), new Uint8Array(900).fill(2)]
