@@ -14,7 +14,9 @@ import { environmentOf, eventually, hotpotato, makeDirectory, Platform } from '.
  * knows the address of the service alone. What it sends comes to host a.
  */
 
-const HOTPOTATO = fileURLToPath(new URL('../../bin/hotpotato.js', import.meta.url))
+/** From here, or from where it is built. */
+const ROOT = import.meta.url.includes('/dist/test/') ? '../../../' : '../../'
+const HOTPOTATO = fileURLToPath(new URL(`${ROOT}bin/hotpotato.js`, import.meta.url))
 /** The service, which each host has as an address of its own. */
 export const SERVICE = '10.77.9.1'
 const ETCD = '10.77.0.254'
@@ -54,6 +56,8 @@ export interface FrontOptions {
   readonly functions: Readonly<Partial<Record<HostName, string>>>
   readonly files?: Readonly<Record<string, string>>
   readonly leaseSeconds?: number
+  /** Default: repair. Without it no netd is started. */
+  readonly carrier?: 'relay' | 'repair'
 }
 
 export class FrontScene {
@@ -79,6 +83,10 @@ export class FrontScene {
   private constructor(options: FrontOptions) {
     this.#options = options
     this.#prefix = `hp${process.pid}${Math.floor(Math.random() * 1e6)}`
+  }
+
+  get #repairs(): boolean {
+    return this.#options.carrier !== 'relay'
   }
 
   get #hosts(): readonly HostName[] {
@@ -115,7 +123,7 @@ export class FrontScene {
           environment: { ...environment(), HOTPOTATO_CARRIER: '' },
         })
         this.platforms.set(host, platform)
-        await this.startNetd(host)
+        if (this.#repairs) await this.startNetd(host)
       }),
     )
     await this.met()
@@ -156,7 +164,7 @@ export class FrontScene {
   }
 
   #config(host: HostName): string {
-    const { leaseSeconds = 60, functions } = this.#options
+    const { leaseSeconds = 60, carrier = 'repair', functions } = this.#options
     return `
 version: 1
 hosts:
@@ -165,7 +173,7 @@ hosts:
   address: ${ADDRESSES[host]}
   port: 7443
   leaseSeconds: ${leaseSeconds}
-  carrier: repair
+  carrier: ${carrier}
 gateway:
   host: ${SERVICE}
   defaultFunction: echo
@@ -233,7 +241,7 @@ ${functions[host]}
         const known = hostsOf(counters)
         return (
           this.#hosts.every(other => other === host || (known.get(other) ?? 0) >= 2) &&
-          counters.netdAway === 0
+          (!this.#repairs || counters.netdAway === 0)
         )
       })
   }
