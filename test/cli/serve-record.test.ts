@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFileSync, statSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RecordedConnection, type Recording, readRecording } from '../../src/trace/recording.ts'
+import { Client } from '../support/client.ts'
 import { MAIN } from '../support/platform.ts'
 import { Certificates, has, hotpotato, run, Server } from '../support/tls-programs.ts'
 
@@ -92,6 +93,26 @@ it('it keeps no more of a large answer than it has room for, and the answer come
   await server.ends()
   const [connection] = read('large.json').connections
   expect(connection!.leftOut).toBeGreaterThan(3_000_000)
+})
+
+it('KeyUpdates without end are stopped by an alert; those before are kept, others are served', async () => {
+  const server = await Server.serve([...identity(), '--record', files.file('updates.json')])
+  const tls = { ca: readFileSync(files.file('ca.crt'), 'utf8'), serverName: 'localhost' }
+  const client = await Client.open({ port: server.port, tls })
+  for (let count = 0; count < 1000; count++) client.updateKeys()
+  await client.ended
+  const other = await Client.open({ port: server.port, tls })
+  expect((await other.request('/')).status).toBe(200)
+  other.end()
+  await server.ends()
+  const [flood] = read('updates.json').connections
+  const alerts = flood!.events.flatMap(event => (event.kind === 'alert' ? [event.text] : []))
+  expect(alerts).toEqual([expect.stringContaining('unexpected_message')])
+  const updates = messages(flood!).filter(one => one === 'client key_update').length
+  expect(updates).toBeGreaterThan(1)
+  // The session's budget of trifles ends them, not the room of the recording.
+  expect(updates).toBeLessThan(1000)
+  expect(flood!.leftOut).toBe(0)
 })
 
 describe('what was seen is kept', () => {
