@@ -198,7 +198,9 @@ function judge(calls: Sockets, fd: number, ports: Ports | undefined): Ends {
         throw new TcpRefusal('it is of Multipath TCP')
       throw new TcpRefusal('the kernel does more than TCP on it (TCP_ULP, as for its TLS)')
     }
-    if (isDeaf(fd)) throw new TcpRefusal(isTaken(calls, fd) ? 'it is taken already' : 'it has a filter')
+    // One in repair may have no filter: others repair, too, as CRIU does.
+    if (isTaken(calls, fd)) throw new TcpRefusal('it is taken already')
+    if (isDeaf(fd)) throw new TcpRefusal('it has a filter')
     if (calls.isUrgent(fd)) throw new TcpRefusal('urgent data waits on it')
     return { local, remote }
   } catch (error) {
