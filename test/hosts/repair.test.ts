@@ -88,6 +88,7 @@ describe.skipIf(!network.available)(`TCP connections in the kernel (${network.no
       file: 'TcpRefusal: it is not a TCP connection',
       'never taken': 'TcpRefusal: it was not taken, so there is nothing to go back to',
       filter: 'TcpRefusal: it has a filter',
+      'in repair': 'TcpRefusal: it is taken already',
       twice: 'TcpRefusal: it is taken already',
       'here already': 'TcpRefusal: the kernel does not take it (connect: EADDRNOTAVAIL)',
       elsewhere: 'TcpRefusal: the kernel does not take it (bind: EADDRNOTAVAIL)',

@@ -15,6 +15,7 @@ const SO_DETACH_FILTER = 27
 const SO_RCVBUF = 8
 const TCP = 6
 const TCP_QUICKACK = 12
+const TCP_REPAIR = 19
 const SIOCOUTQ = 0x5411
 
 export const digest = bytes => createHash('sha256').update(bytes).digest('hex')
@@ -57,6 +58,9 @@ export async function settled(fd) {
 
 /** Acknowledges at once what comes next. */
 export const quick = socket => calls.setOption(fdOf(socket), TCP, TCP_QUICKACK, 1)
+
+/** As another program does with a connection that it saves. */
+export const repairs = (fd, on) => calls.setOption(fd, TCP, TCP_REPAIR, on ? 1 : 0)
 
 export const hears = fd => calls.setOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0)
 

@@ -20,6 +20,7 @@ import {
   pair,
   quick,
   read,
+  repairs,
   run,
   settled,
   socketOf,
@@ -196,6 +197,10 @@ await run({
     calls.deafen(fd)
     tries('filter', fd)
     hears(fd)
+    // As another program leaves one that it repairs, without a filter.
+    repairs(fd, true)
+    tries('in repair', fd)
+    repairs(fd, false)
     const state = take(fd)
     tries('twice', fd)
     tries('here already', 0, () => make(state))
