@@ -48,7 +48,11 @@ export class Steerer {
   readonly #before = new Map<string, { readonly host: string; readonly until: number }>()
   /** What netd had when it was met, and no host is known for yet. */
   #found: readonly Steered[] = []
-  readonly #asked = new Map<number, (done: boolean) => void>()
+  /** What the kernel had when this began: a former link may have got it from other hosts, which say so. */
+  readonly #old = connectionsOfKernel()
+  /** The same, when it has been read. */
+  #known: ReadonlySet<string> | undefined
+  readonly #asked = new Map<number, { readonly meeting: Meeting; readonly answer: (done: boolean) => void }>()
   #tickets = 0
   #sweep: Timer | undefined
 
@@ -66,6 +70,9 @@ export class Steerer {
 
   /** Looks from now on which connections have ended. */
   begin(): void {
+    void this.#old.then(old => {
+      this.#known = old
+    })
     this.#sweep = this.#options.clock.every(SWEEP, () => void this.sweep().catch(() => undefined)).unref()
   }
 
@@ -77,8 +84,13 @@ export class Steerer {
     return this.#residents.get(flowKey(flow))?.origin ?? this.#options.hostName
   }
 
-  /** Whether packets of that connection can go on to that host. */
+  /**
+   * Whether packets of that connection can go on to that host. Of one that is older than this process, and
+   * that no host has named, the origin is not known.
+   */
   reaches(flow: Flow, host: string): boolean {
+    const key = flowKey(flow)
+    if (!this.#residents.has(key) && this.#known?.has(key) !== false) return false
     return host === this.originOf(flow) || this.#addressOf(flow, host) !== undefined
   }
 
@@ -104,10 +116,11 @@ export class Steerer {
     const ticket = ++this.#tickets >>> 0
     const done = await new Promise<boolean>(resolve => {
       const timer = this.#options.clock.after(PATIENCE, () => resolve(false))
-      this.#asked.set(ticket, done => {
+      const answer = (done: boolean): void => {
         timer.stop()
         resolve(done)
-      })
+      }
+      this.#asked.set(ticket, { meeting, answer })
       meeting.send({ kind: 'steer', ticket, flow, host })
     }).finally(() => this.#asked.delete(ticket))
     if (!done) throw new Error(`host ${origin} does not steer it`)
@@ -147,20 +160,26 @@ export class Steerer {
 
   /** What another host asks, or answers. */
   heard(meeting: Meeting, frame: Extract<Frame, { kind: 'steer' | 'turned' | 'steers' }>): void {
-    if (frame.kind === 'turned') this.#asked.get(frame.ticket)?.(frame.done)
-    else if (frame.kind === 'steers') {
-      const { flow } = frame
-      if (!this.#residents.has(flowKey(flow)))
-        this.#residents.set(flowKey(flow), { flow, origin: meeting.host, over: () => undefined })
-    } else this.#askedToSteer(meeting, frame)
+    if (frame.kind === 'turned') {
+      const asked = this.#asked.get(frame.ticket)
+      if (asked?.meeting === meeting) asked.answer(frame.done)
+    } else if (frame.kind === 'steers') void this.#old.then(old => this.#named(meeting, frame.flow, old))
+    else this.#askedToSteer(meeting, frame)
+  }
+
+  /** What has come about since this began is known here: no other host has a say in it. */
+  #named({ host }: Meeting, flow: Flow, old: ReadonlySet<string>): void {
+    const key = flowKey(flow)
+    if (old.has(key) && !this.#residents.has(key))
+      this.#residents.set(key, { flow, origin: host, over: () => undefined })
   }
 
   #askedToSteer(meeting: Meeting, { ticket, flow, host }: Extract<Frame, { kind: 'steer' }>): void {
     const answer = (done: boolean): void => meeting.send({ kind: 'turned', ticket, done })
     const key = flowKey(flow)
     const has = this.#away.get(key)?.host === meeting.host
-    // None but the host that has it, or has just had it, says where it goes.
-    if (!has && this.#before.get(key)?.host !== meeting.host) {
+    // The host that has it says where it goes; the one that has just had it may have it back, and no more.
+    if (!has && (this.#before.get(key)?.host !== meeting.host || host !== meeting.host)) {
       answer(false)
       return
     }
