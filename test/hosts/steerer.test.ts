@@ -10,7 +10,7 @@ import { addressText, type Flow } from '../../src/transfer/tcp/flow.ts'
 
 /*
  * What another host can have done to connections that it does not have. The connections are real, since what
- * the kernel has counts; netd is not there: a list of what it is asked stands in for it, which needs no rights.
+ * the kernel has counts. Instead of netd, which needs rights, a list keeps what it is asked.
  */
 
 const OWN = 'a'
