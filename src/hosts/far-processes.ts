@@ -55,8 +55,9 @@ export class FarProcesses {
     return number
   }
 
-  delete(number: number): void {
-    this.#byNumber.delete(number)
+  /** @returns whether it was there */
+  delete(number: number): boolean {
+    return this.#byNumber.delete(number)
   }
 
   /** How many processes of each host there are. */

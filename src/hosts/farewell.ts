@@ -3,6 +3,8 @@ import type { Span } from './span.ts'
 
 /** Milliseconds for connections to end in order. */
 const FAREWELL = 1000
+/** The same for the last word to etcd. */
+const LAST_WORD = 1000
 /** Between two looks whether they have. */
 const LOOK = 20
 
@@ -15,4 +17,11 @@ export async function farewell(clock: Clock, absent: Iterable<Span>, left: () =>
   for (const span of [...absent]) span.drain()
   const until = clock.steady() + FAREWELL
   while (left() > 0 && clock.steady() < until) await new Promise<void>(resolve => clock.after(LOOK, resolve))
+}
+
+/** Ends this process when that is done, or its time is over. */
+export function exitBehind(done: Promise<unknown>, clock: Clock): void {
+  const exit = (): void => process.exit(0)
+  void done.finally(exit)
+  clock.after(LAST_WORD, exit)
 }

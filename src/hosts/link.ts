@@ -17,7 +17,7 @@ import { type Claim, Claims } from './claims.ts'
 import { type Counter, countersOf } from './counters.ts'
 import { Encounters } from './encounters.ts'
 import { type Far, FarProcesses, MOST_OF_A_HOST } from './far-processes.ts'
-import { farewell } from './farewell.ts'
+import { exitBehind, farewell } from './farewell.ts'
 import type { Frame } from './frames.ts'
 import type { Identity } from './identity.ts'
 import { Journeys } from './journeys.ts'
@@ -25,19 +25,14 @@ import type { Meeting, MeetingOwner } from './meeting.ts'
 import { type Opened, openSpan } from './opening.ts'
 import type { Registry } from './registry.ts'
 import type { Helper } from './repair/helper.ts'
-import { Lifts } from './repair/lifts.ts'
+import { Lifts, WITHOUT_LIFTS } from './repair/lifts.ts'
 import { acceptance, heard, refusal, type Said, type SaidParcel, travels } from './said.ts'
 import { Shortcuts } from './shortcuts.ts'
 import { type Carriage, Span } from './span.ts'
 import { type Bridge, Ways } from './ways.ts'
 import { Fence } from './window.ts'
 
-/** Milliseconds for the last word to etcd. */
-const LAST_WORD = 1000
-/**
- * Spans that one connection may have here: one that comes back runs through its former host still, and so it
- * grows longer each time.
- */
+/** Spans that one connection may have here: one that goes on to others grows longer each time. */
 const MOST_SPANS = 8
 /** Bytes that a message counts for, besides its own. */
 const OF_A_MESSAGE = 256
@@ -124,7 +119,7 @@ export class Link implements MeetingOwner {
     const far = this.#far.get(bridge.far)
     this.#unbridge(bridge)
     this.#ways.cut(bridge)
-    far?.meeting.send({ kind: 'cut', from: bridge.near, to: far.id })
+    this.#lifted.silent(bridge.near, () => far?.meeting.send({ kind: 'cut', from: bridge.near, to: far.id }))
   }
 
   /** Lets connections end in order, tells the other hosts that this one goes, and ends. */
@@ -133,9 +128,7 @@ export class Link implements MeetingOwner {
     const ended = this.#options.registry()?.end() ?? Promise.resolve()
     void farewell(this.clock, this.#journeys.absent, () => this.#spans).then(() => {
       this.encounters.end('this host stops')
-      const exit = (): void => process.exit(0)
-      void ended.finally(exit)
-      this.clock.after(LAST_WORD, exit)
+      exitBehind(ended, this.clock)
     })
   }
 
@@ -291,10 +284,16 @@ export class Link implements MeetingOwner {
   parted(meeting: Meeting, id: number): void {
     const far = this.#far.numberOf(meeting, id)
     if (far === undefined) return
-    for (const bridge of this.#ways.of({ far })) this.#unbridge(bridge)
-    this.#ways.forget({ far })
-    this.#far.delete(far)
-    this.#tell({ kind: 'parted', far })
+    this.#lifted.behind(this.#ways.of({ far }), () => {
+      if (!this.#far.delete(far)) return
+      for (const bridge of this.#ways.of({ far })) this.#unbridge(bridge)
+      this.#ways.forget({ far })
+      this.#tell({ kind: 'parted', far })
+    })
+  }
+
+  get #lifted(): Pick<Lifts, 'silent' | 'behind'> {
+    return this.#lifts ?? WITHOUT_LIFTS
   }
 
   retires(meeting: Meeting, id: number): void {
@@ -305,8 +304,11 @@ export class Link implements MeetingOwner {
   cut(meeting: Meeting, from: number, to: number): void {
     const far = this.#far.numberOf(meeting, from)
     if (far === undefined || !this.#near.has(to)) return
-    this.#unbridge(this.#ways.between({ far, near: to }))
-    this.#ways.cut({ far, near: to })
+    const ends = { far, near: to }
+    this.#lifted.behind([this.#ways.between(ends)], () => {
+      this.#unbridge(this.#ways.between(ends))
+      this.#ways.cut(ends)
+    })
   }
 
   said(meeting: Meeting, frame: Of<'message'> | Of<'parcel'>): void {

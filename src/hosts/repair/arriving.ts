@@ -47,6 +47,8 @@ export class Arriving implements Carriage, Lift {
   #flow: Flow | undefined
   #origin = ''
   #delivered = false
+  /** When it is known whether its container has begun with it. */
+  readonly judged = new Signal<boolean>()
   #judged = false
   #over = false
   #timer: Timer | undefined
@@ -74,6 +76,11 @@ export class Arriving implements Carriage, Lift {
 
   lost(): undefined {
     this.#giveUp()
+    this.look()
+  }
+
+  /** Its container cannot say any more whether it takes it. */
+  look(): void {
     if (this.isWaiting) this.#watch(LOOKS)
   }
 
@@ -90,6 +97,8 @@ export class Arriving implements Carriage, Lift {
       if (state === undefined) return this.#fail('its host does not say what it is')
       if (state.tcp.length === 0) {
         this.#meeting.landed(this)
+        this.judged.give(false)
+        this.#owner.ended(this)
         return 'relay'
       }
       this.#state = new Signal()
@@ -138,7 +147,9 @@ export class Arriving implements Carriage, Lift {
 
   #fail(against: string): Prepared {
     this.#end(false)
+    this.judged.give(false)
     this.#made?.close()
+    this.#owner.ended(this)
     return { against }
   }
 
@@ -147,6 +158,7 @@ export class Arriving implements Carriage, Lift {
     if (!this.isWaiting) return
     this.#judged = true
     this.#end(true)
+    this.judged.give(true)
     this.#made?.close()
     const { steerer } = this.#owner
     if (this.#flow === undefined) this.#owner.ended(this)
@@ -162,6 +174,7 @@ export class Arriving implements Carriage, Lift {
     if (!this.isWaiting) return
     this.#judged = true
     this.#end(false)
+    this.judged.give(false)
     const made = this.#made
     if (made !== undefined) void this.#hush(made).finally(() => made.close())
     this.#owner.ended(this)

@@ -5,6 +5,7 @@ import { type Flow, flowOf } from '../../transfer/tcp/flow.ts'
 import { reasonOf } from '../../wire/thrown.ts'
 import type { Meeting } from '../meeting.ts'
 import type { Registry } from '../registry.ts'
+import type { Bridge } from '../ways.ts'
 import { Arriving, type ArrivingOwner } from './arriving.ts'
 import type { Helper } from './helper.ts'
 import { Leaving, type LeavingOwner } from './leaving.ts'
@@ -138,6 +139,27 @@ export class Lifts {
       if (ends.near === near && arriving.isWaiting) ends.settled(arriving.orphaned())
   }
 
+  /**
+   * A process of this host does not speak through a pair any more. Whether it has begun with what it was given
+   * is told first: by its death, or by the socket.
+   * @param cut tells the other end of that pair
+   */
+  silent(near: number, cut: () => void): void {
+    const unjudged = [...this.#arriving].filter(([, ends]) => ends.near === near).map(([one]) => one)
+    for (const one of unjudged) one.look()
+    if (unjudged.length === 0) cut()
+    else void Promise.all(unjudged.map(one => one.judged.promise)).then(cut)
+  }
+
+  /** Does it when what comes back to those processes is theirs again, and they know it. */
+  behind(ways: readonly (Bridge | undefined)[], act: () => void): void {
+    const near = new Set(ways.map(way => way?.near))
+    const back = [...this.#leaving].filter(([, ends]) => near.has(ends.near)).map(([one]) => one.done)
+    void Promise.all(back)
+      .then(() => Promise.all(ways.map(way => way?.tail)))
+      .then(act)
+  }
+
   steering(meeting: Meeting, frame: Parameters<Steerer['heard']>[1]): void {
     this.#steerer.heard(meeting, frame)
   }
@@ -145,4 +167,10 @@ export class Lifts {
   end(): void {
     this.#steerer.end()
   }
+}
+
+/** Where connections go by spans alone, nothing is waited for. */
+export const WITHOUT_LIFTS: Pick<Lifts, 'silent' | 'behind'> = {
+  silent: (_near, cut) => cut(),
+  behind: (_ways, act) => act(),
 }
