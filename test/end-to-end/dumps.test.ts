@@ -138,7 +138,9 @@ describe('move --dump', () => {
     const name = victim(container)
     process.kill((await platform.member(name)).pid!, 'SIGSTOP')
     const ordered = platform.order<{ error?: string }>(`move ${id} ${others[container]!} dump`)
-    await new Promise(resolve => setTimeout(resolve, 300))
+    // The order has come to the source; one that stands does not say so.
+    if (name === container) await new Promise(resolve => setTimeout(resolve, 300))
+    else await platform.until(container, ({ counters }) => counters.inCustody === 1)
     await platform.kill(name)
     const { error } = await ordered
     return { client, container, name, error: error! }

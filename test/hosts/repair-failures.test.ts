@@ -4,8 +4,8 @@ import { FrontScene, front, type HostName, type OpensslClient } from '../support
 import { eventually } from '../support/platform.ts'
 
 /*
- * What fails while a connection goes to another host as TCP itself, and afterwards. What is to fail stands still
- * first (SIGSTOP), so that the move has come to it, and is killed then.
+ * What fails while a connection goes to another host as TCP itself, and afterwards. What is to fail stands
+ * still first (SIGSTOP), so that the move has come to it, and is killed then.
  */
 
 const FUNCTIONS = {

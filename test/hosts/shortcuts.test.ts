@@ -12,6 +12,9 @@ import { HandClock } from '../support/hand-clock.ts'
 
 /* A connection comes back: what ran over the other host stays here, and no byte is lost or doubled. */
 
+/** Milliseconds, for stuck alone. */
+const PATIENCE = { timeout: 180_000 }
+
 /** One end of a stream that a test holds: the client's or a container's. */
 class End {
   readonly stream: ByteStream
@@ -37,7 +40,10 @@ class End {
   }
 
   async hears(text: string): Promise<void> {
-    await vi.waitFor(() => expect(this.heard).toBe(text))
+    // Not by `expect`: each look at megabytes that differ would be drawn.
+    await vi.waitFor(() => {
+      if (this.heard !== text) throw new Error(`${this.heard.length} of ${text.length} characters`)
+    }, PATIENCE)
   }
 }
 
@@ -106,11 +112,11 @@ describe.runIf(probe().available)('a shortcut', () => {
     client.say(body)
     await container.hears(`one two three${body}`)
     client.stream.end()
-    await vi.waitFor(() => expect(container.over).toBe(true))
+    await vi.waitFor(() => expect(container.over).toBe(true), PATIENCE)
     container.say(' end')
     container.stream.end()
     await client.hears('eins zwei drei end')
-    await vi.waitFor(() => expect([client.over, shortcuts.size]).toEqual([true, 0]))
+    await vi.waitFor(() => expect([client.over, shortcuts.size]).toEqual([true, 0]), PATIENCE)
   })
 
   it.each([
@@ -122,12 +128,15 @@ describe.runIf(probe().available)('a shortcut', () => {
     for (const one of ends) (one === 'out' ? out : back).farEnd()
     if (ends[0] === 'out') back.close()
     else out.close()
-    await vi.waitFor(() => expect([client.over, container.over, shortcuts.size]).toEqual([true, true, 0]))
+    await vi.waitFor(
+      () => expect([client.over, container.over, shortcuts.size]).toEqual([true, true, 0]),
+      PATIENCE,
+    )
   })
 
   it('is not taken by a connection one of whose ends has ended', async () => {
     client.stream.end()
-    await vi.waitFor(() => expect(sent).toEqual([{ kind: 'end', span: 1 }]))
+    await vi.waitFor(() => expect(sent).toEqual([{ kind: 'end', span: 1 }]), PATIENCE)
     shortcuts.begin('one', out, back)
     expect(sent).toHaveLength(1)
     back.data(utf8('all'))
@@ -138,12 +147,12 @@ describe.runIf(probe().available)('a shortcut', () => {
     shortcuts.begin('one', out, back)
     out.farEnd()
     back.farEnd()
-    await vi.waitFor(() => expect(shortcuts.size).toBe(1))
+    await vi.waitFor(() => expect(shortcuts.size).toBe(1), PATIENCE)
     client.stream.end()
-    await vi.waitFor(() => expect(container.over).toBe(true))
+    await vi.waitFor(() => expect(container.over).toBe(true), PATIENCE)
     clock.pass(30_000)
     expect(shortcuts.size).toBe(0)
-    await vi.waitFor(() => expect(client.over).toBe(true))
+    await vi.waitFor(() => expect(client.over).toBe(true), PATIENCE)
   })
 
   it('of one that comes back again and again is one, and no byte is lost', async () => {
@@ -186,10 +195,16 @@ describe.runIf(probe().available)('a shortcut', () => {
         if (i === 7) shortcuts.begin('one', one, other)
         await new Promise(setImmediate)
       }
-      await vi.waitFor(() => expect(client.heard.length).toBe(said.container.length))
-      await vi.waitFor(() => expect(heard.length + container!.heard.length).toBe(said.client.length))
+      await vi.waitFor(() => expect(client.heard.length).toBe(said.container.length), PATIENCE)
+      await vi.waitFor(
+        () => expect(heard.length + container!.heard.length).toBe(said.client.length),
+        PATIENCE,
+      )
       heard += container.heard
-      await vi.waitFor(() => expect([shortcuts.junctions, one.isOver, other.isOver]).toEqual([1, true, true]))
+      await vi.waitFor(
+        () => expect([shortcuts.junctions, one.isOver, other.isOver]).toEqual([1, true, true]),
+        PATIENCE,
+      )
       if (round === 5) break
       const lifted = await container.stream.lift()
       // As a container gives it away: the same end of the same pair.
@@ -198,9 +213,9 @@ describe.runIf(probe().available)('a shortcut', () => {
     }
     expect(client.heard === said.container && heard === said.client).toBe(true)
     container!.stream.destroy()
-    await vi.waitFor(() => expect(client.over).toBe(true))
+    await vi.waitFor(() => expect(client.over).toBe(true), PATIENCE)
     client.stream.destroy()
-    await vi.waitFor(() => expect(shortcuts.size).toBe(0))
+    await vi.waitFor(() => expect(shortcuts.size).toBe(0), PATIENCE)
   })
 
   describe('the way out', () => {

@@ -140,8 +140,8 @@ export class Lifts {
   }
 
   /**
-   * A process of this host does not speak through a pair any more. Whether it has begun with what it was given
-   * is told first: by its death, or by the socket.
+   * A process of this host does not speak through a pair any more. Whether it has begun with what it was
+   * given is told first: by its death, or by the socket.
    * @param cut tells the other end of that pair
    */
   silent(near: number, cut: () => void): void {
