@@ -54,7 +54,8 @@ export interface ByteStream {
   destroy(): void
   /**
    * Ends the connection both ways for every process that holds it, then {@link destroy}s. What is queued is
-   * dropped. Without foreign calls only the sending side is ended, and that as well as it can be.
+   * dropped. Without foreign calls only the sending side is ended, as well as it can be. A lifted one
+   * that was taken to another kernel (`take` of tcp/repair.ts) is closed in silence.
    */
   shutdown(): void
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import type { Frame } from '../../src/hosts/frames.ts'
 import type { Meeting } from '../../src/hosts/meeting.ts'
 import type { Helper } from '../../src/hosts/repair/helper.ts'
@@ -94,6 +94,17 @@ it('one that is older than this link goes by relay until its origin says what it
   steerer.heard(hostOf('c'), { kind: 'steers', flow: old })
   await later()
   expect(steerer.originOf(old)).toBe('b')
+  steerer.end()
+})
+
+it('what is steered here and has ended goes back, and what is here stays', async () => {
+  await begin()
+  const [ours, ended] = [await accepted(), { ...(await accepted()), remotePort: 1 }]
+  for (const flow of [ours, ended]) steerer.heard(hostOf('b'), { kind: 'steers', flow })
+  await vi.waitFor(() => expect(said.get('b')).not.toEqual([]))
+  expect(said.get('b')).toEqual([{ kind: 'steer', ticket: expect.any(Number), flow: ended, host: 'b' }])
+  expect(steerer.originOf(ended)).toBe(OWN)
+  expect(steerer.originOf(ours)).toBe(OWN)
   steerer.end()
 })
 

@@ -51,6 +51,8 @@ export class Arriving implements Carriage, Lift {
   readonly judged = new Signal<boolean>()
   #judged = false
   #over = false
+  /** The host that it came from cannot take it back. */
+  #lost = false
   #timer: Timer | undefined
 
   /** @throws RangeError there is one of that number */
@@ -75,6 +77,7 @@ export class Arriving implements Carriage, Lift {
   }
 
   lost(): undefined {
+    this.#lost = true
     this.#giveUp()
     this.look()
   }
@@ -160,9 +163,7 @@ export class Arriving implements Carriage, Lift {
     this.#end(true)
     this.judged.give(true)
     this.#made?.close()
-    const { steerer } = this.#owner
-    if (this.#flow === undefined) this.#owner.ended(this)
-    else steerer.arrived({ flow: this.#flow, origin: this.#origin, over: () => this.#owner.ended(this) })
+    this.#stay()
   }
 
   close(): undefined {
@@ -177,7 +178,15 @@ export class Arriving implements Carriage, Lift {
     this.judged.give(false)
     const made = this.#made
     if (made !== undefined) void this.#hush(made).finally(() => made.close())
-    this.#owner.ended(this)
+    if (this.#lost) this.#stay()
+    else this.#owner.ended(this)
+  }
+
+  /** It counts as one that is here: when it has ended, or at once if it has, its origin is told. */
+  #stay(): void {
+    const { steerer } = this.#owner
+    if (this.#flow === undefined) this.#owner.ended(this)
+    else steerer.arrived({ flow: this.#flow, origin: this.#origin, over: () => this.#owner.ended(this) })
   }
 
   /** The container is dead. @returns whether it had begun to serve it */

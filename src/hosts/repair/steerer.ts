@@ -48,6 +48,8 @@ export class Steerer {
   readonly #before = new Map<string, { readonly host: string; readonly until: number }>()
   /** What netd had when it was met, and no host is known for yet. */
   #found: readonly Steered[] = []
+  /** What other hosts say that they steer here, and that was not looked at. */
+  readonly #named: { readonly meeting: Meeting; readonly flow: Flow }[] = []
   /** What the kernel had when this began: a former link may have got it from other hosts, which say so. */
   readonly #old = connectionsOfKernel()
   /** The same, when it has been read. */
@@ -163,15 +165,31 @@ export class Steerer {
     if (frame.kind === 'turned') {
       const asked = this.#asked.get(frame.ticket)
       if (asked?.meeting === meeting) asked.answer(frame.done)
-    } else if (frame.kind === 'steers') void this.#old.then(old => this.#named(meeting, frame.flow, old))
-    else this.#askedToSteer(meeting, frame)
+    } else if (frame.kind === 'steers') {
+      this.#named.push({ meeting, flow: frame.flow })
+      if (this.#named.length === 1) void this.#look()
+    } else this.#askedToSteer(meeting, frame)
   }
 
   /** What has come about since this began is known here: no other host has a say in it. */
-  #named({ host }: Meeting, flow: Flow, old: ReadonlySet<string>): void {
-    const key = flowKey(flow)
-    if (old.has(key) && !this.#residents.has(key))
-      this.#residents.set(key, { flow, origin: host, over: () => undefined })
+  async #look(): Promise<void> {
+    const old = await this.#old
+    const unknown: { readonly meeting: Meeting; readonly flow: Flow }[] = []
+    for (const one of this.#named.splice(0)) {
+      const key = flowKey(one.flow)
+      if (this.#residents.has(key)) continue
+      if (!old.has(key)) unknown.push(one)
+      else this.#residents.set(key, { flow: one.flow, origin: one.meeting.host, over: () => undefined })
+    }
+    if (unknown.length === 0) return
+    // What is steered here was made here before. So the kernel is asked behind the last of these words.
+    const kernel = await connectionsOfKernel()
+    for (const { meeting, flow } of unknown) if (!isConnected(kernel, flow)) this.#returns(meeting, flow)
+  }
+
+  /** It has ended, and no link was there to say so. The answer makes no difference. */
+  #returns(meeting: Meeting, flow: Flow): void {
+    meeting.send({ kind: 'steer', ticket: ++this.#tickets >>> 0, flow, host: meeting.host })
   }
 
   #askedToSteer(meeting: Meeting, { ticket, flow, host }: Extract<Frame, { kind: 'steer' }>): void {

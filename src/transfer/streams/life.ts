@@ -9,6 +9,7 @@ import type {
   WriteResult,
 } from '../byte-stream.ts'
 import { probe } from '../native/libc.ts'
+import { isDeaf } from '../tcp/hearing.ts'
 import type { Descriptor } from './descriptor.ts'
 
 const EMPTY = new Uint8Array(0)
@@ -185,9 +186,12 @@ export abstract class StreamLife implements ByteStream {
   shutdown(): void {
     if (this.#state === 'closed') return
     const native = probe()
-    const fd = this.#lifted?.open ? this.#lifted.fd : this.fd
-    if (fd >= 0 && native.available) native.libc.shutdown(fd)
-    else if (this.fd >= 0 && this.#idle() && !this.#finished) this.finishAlone()
+    const lifted = this.#lifted?.open ? this.#lifted : undefined
+    const fd = lifted?.fd ?? this.fd
+    if (fd >= 0 && native.available) {
+      // One that a move has taken to another kernel goes on there: a FIN of this one would end it.
+      if (lifted === undefined || !isDeaf(fd)) native.libc.shutdown(fd)
+    } else if (this.fd >= 0 && this.#idle() && !this.#finished) this.finishAlone()
     this.destroy()
   }
 

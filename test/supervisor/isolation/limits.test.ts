@@ -125,12 +125,15 @@ if os.fork() == 0:
             if os.fork() == 0: time.sleep(60)
             os._exit(0)
         os.wait()
+    print('all', flush=True)
     time.sleep(60)
 time.sleep(60)`
     const outer = 'import subprocess, sys; subprocess.run([sys.executable, "-c", sys.argv[1]])'
-    const child = spawn('python3', ['-c', outer, inner], { stdio: 'ignore' })
+    const child = spawn('python3', ['-c', outer, inner], { stdio: ['ignore', 'pipe', 'ignore'] })
     const payload = new Payload(child, 2)
-    while (family(child.pid!, 99).length < 8) await new Promise(resolve => setTimeout(resolve, 10))
+    // Not by their number: one that is to end soon would count for the last one that stays.
+    await once(child.stdout, 'data')
+    expect(family(child.pid!, 99)).toHaveLength(8)
     expect(payload.usage(99)!.processes).toBe(6)
     const pids = family(child.pid!, 99)
     const ended = once(child, 'exit')
