@@ -98,7 +98,9 @@ export class Leaving implements Carriage, Lift {
   /** The word of the container, which comes behind that of its host. */
   open(): void {}
 
+  /** It is refused. Its host has spoken of it before, but for one that could not be claimed. */
   close(): Promise<void> {
+    if (!this.#begun) this.#settle(false)
     return this.done
   }
 
