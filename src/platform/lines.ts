@@ -33,8 +33,8 @@ export class Lines {
 
   #keep(bytes: Uint8Array): void {
     const fits = bytes.subarray(0, this.#limit - this.#length)
-    // A copy: the reader uses its buffer again.
-    if (fits.length > 0) this.#kept.push(fits.slice())
+    // A copy, which `slice` of a Buffer is not: the reader uses its buffer again.
+    if (fits.length > 0) this.#kept.push(Uint8Array.from(fits))
     this.#length += fits.length
     this.#cut += bytes.length - fits.length
   }

@@ -21,6 +21,14 @@ describe('lines', () => {
     }
   })
 
+  it('are kept, whatever becomes of the buffer that they came in', () => {
+    const lines = new Lines(100)
+    const buffer = Buffer.from('first ')
+    lines.push(buffer)
+    buffer.write('other\n')
+    expect(lines.push(buffer)).toEqual(['first other'])
+  })
+
   it('are cut where they are too long, and say by how much', () => {
     const lines = new Lines(4)
     expect(lines.push(bytes('12345678\n1234\n12'))).toEqual(['1234… (4 bytes more)', '1234'])
