@@ -31,7 +31,7 @@ await runBench(
     plans: {
       quick: { ...COMMON, warmUp: 0, least: 2, rounds: 2, seconds: 10, idle: 50, requests: 1000 },
       default: { ...COMMON, least: 8, rounds: 40, seconds: 100, idle: 2500, requests: 40_000 },
-      full: { ...COMMON, least: 30, rounds: 300, seconds: 3600, idle: 10_000, requests: 20_000 },
+      full: { ...COMMON, least: 30, rounds: 300, seconds: 3600, idle: 10_000, requests: 40_000 },
     },
   },
   async run => {
