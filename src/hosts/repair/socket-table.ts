@@ -6,11 +6,14 @@ const NONE: ReadonlySet<string> = new Set(['0A', '07'])
 const TABLES = ['tcp', 'tcp6'] as const
 const MAPPED = '00000000000000000000ffff'
 
-/** The connections of this host's kernel, by {@link flowKey}, also those that end. */
-export async function connectionsOfKernel(): Promise<ReadonlySet<string>> {
+/**
+ * The connections of this host's kernel, by {@link flowKey}, also those that end.
+ * @throws Error they cannot be read now, as where no descriptor is free: that says nothing of any of them
+ */
+export async function connectionsOfKernel(directory = '/proc/net'): Promise<ReadonlySet<string>> {
   const keys = new Set<string>()
   for (const table of TABLES)
-    for (const line of (await textOf(`/proc/net/${table}`)).split('\n').slice(1)) {
+    for (const line of (await textOf(`${directory}/${table}`)).split('\n').slice(1)) {
       const [, local, remote, state] = line.trim().split(/\s+/)
       if (local === undefined || remote === undefined || state === undefined || NONE.has(state)) continue
       const [ours, theirs] = [nameOf(local), nameOf(remote)]
@@ -24,11 +27,12 @@ export function isConnected(kernel: ReadonlySet<string>, flow: Flow): boolean {
   return kernel.has(flowKey(flow))
 }
 
-/** Empty on a host without such connections. */
+/** Empty where the kernel has no such table: without IPv6, say. */
 async function textOf(path: string): Promise<string> {
   try {
     return await readFile(path, 'latin1')
-  } catch {
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     return ''
   }
 }

@@ -50,6 +50,7 @@ export class Steerer {
   #found: readonly Steered[] = []
   /** What other hosts say that they steer here, and that was not looked at. */
   readonly #named: { readonly meeting: Meeting; readonly flow: Flow }[] = []
+  #looking = false
   /** What the kernel had when this began: a former link may have got it from other hosts, which say so. */
   readonly #old = connectionsOfKernel()
   /** The same, when it has been read. */
@@ -72,9 +73,12 @@ export class Steerer {
 
   /** Looks from now on which connections have ended. */
   begin(): void {
-    void this.#old.then(old => {
-      this.#known = old
-    })
+    this.#old.then(
+      old => {
+        this.#known = old
+      },
+      () => undefined,
+    )
     this.#sweep = this.#options.clock.every(SWEEP, () => void this.sweep().catch(() => undefined)).unref()
   }
 
@@ -167,13 +171,24 @@ export class Steerer {
       if (asked?.meeting === meeting) asked.answer(frame.done)
     } else if (frame.kind === 'steers') {
       this.#named.push({ meeting, flow: frame.flow })
-      if (this.#named.length === 1) void this.#look()
+      if (!this.#looking) void this.#lookAll()
     } else this.#askedToSteer(meeting, frame)
   }
 
+  async #lookAll(): Promise<void> {
+    this.#looking = true
+    try {
+      const old = await this.#old
+      while (this.#named.length > 0) await this.#look(old)
+    } catch {
+      // The kernel does not tell: what was named goes by relay, and stays steered.
+      this.#named.length = 0
+    }
+    this.#looking = false
+  }
+
   /** What has come about since this began is known here: no other host has a say in it. */
-  async #look(): Promise<void> {
-    const old = await this.#old
+  async #look(old: ReadonlySet<string>): Promise<void> {
     const unknown: { readonly meeting: Meeting; readonly flow: Flow }[] = []
     for (const one of this.#named.splice(0)) {
       const key = flowKey(one.flow)
