@@ -26,15 +26,11 @@ describe.skipIf(!front.available)(`what fails in a move by repair (${front.note}
     const none = async (): Promise<true | undefined> =>
       [...(await scene.connections('a')), ...(await scene.connections('b'))].length === 0 || undefined
     await eventually(none, 'a connection stays behind')
-    await steeredIs(0)
+    await scene.steers(0)
   })
 
   const lifted = async (host: HostName): Promise<number> =>
     (await scene.platform(host).member('link')).counters.lifted!
-  const pidOf = async (host: HostName, name: string): Promise<number> =>
-    (await scene.platform(host).member(name)).pid!
-  const steeredIs = (count: number): Promise<unknown> =>
-    eventually(() => scene.steered() === count || undefined, `not ${count} connections are steered`)
 
   /** A client whose connection is with host a. */
   async function client() {
@@ -65,10 +61,10 @@ describe.skipIf(!front.available)(`what fails in a move by repair (${front.note}
 
   it('the container that is to get it dies before it hears: it goes on where it was', async () => {
     const one = await client()
-    const pid = await pidOf('b', 'echo-1')
+    const pid = await scene.pid('b', 'echo-1')
     process.kill(pid, 'SIGSTOP')
     const moving = scene.move('a', 'b/echo-1')
-    await steeredIs(1)
+    await scene.steers(1)
     process.kill(pid, 'SIGKILL')
     expect(await moving).not.toBe('')
     expect(await one.asks()).toMatch(/^echo-/)
@@ -97,7 +93,7 @@ describe.skipIf(!front.available)(`what fails in a move by repair (${front.note}
     expect(await scene.move('a', 'b/echo-1')).toBe('')
     expect(await lifted('a')).toBe(before + 1)
     for (const host of ['b', 'a'] as const) {
-      const pid = await pidOf(host, 'link')
+      const pid = await scene.pid(host, 'link')
       process.kill(pid, 'SIGKILL')
       expect(await one.asks()).toBe('echo-1')
       await scene.platform(host).until('link', member => member.pid !== pid && member.ready)
@@ -108,14 +104,14 @@ describe.skipIf(!front.available)(`what fails in a move by repair (${front.note}
     expect(await one.asks()).toBe('echo-2')
     expect(await scene.connections('a')).toHaveLength(1)
     await one.end()
-    await steeredIs(0)
+    await scene.steers(0)
   })
 
   it('its container dies later: it ends', async () => {
     const one = await client()
     expect(await scene.move('a', 'b/echo-1')).toBe('')
-    process.kill(await pidOf('b', 'echo-1'), 'SIGKILL')
+    process.kill(await scene.pid('b', 'echo-1'), 'SIGKILL')
     await eventually(() => one.ended || undefined, 'the client does not see an end')
-    await steeredIs(0)
+    await scene.steers(0)
   })
 })

@@ -287,6 +287,16 @@ ${functions[host]}
     return code === 0 ? '' : stderr || `exit ${code}`
   }
 
+  async pid(host: HostName, name: string): Promise<number> {
+    return (await this.platform(host).member(name)).pid!
+  }
+
+  /** Waits until host a steers so many flows. */
+  async steers(count: number): Promise<void> {
+    const so = (): true | undefined => this.steered() === count || undefined
+    await eventually(so, `not ${count} connections are steered`)
+  }
+
   /** The flows that host a steers. */
   steered(host: HostName = 'a'): number {
     const text = this.#told(host, 'nft', 'list', 'map', 'ip', 'hotpotato', 'flows')
