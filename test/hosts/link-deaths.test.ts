@@ -128,7 +128,7 @@ describe.skipIf(!front.available)(`a link dies in a move by repair (${front.note
   it('that of b, and the container that was to get it: it ends', async () => {
     const one = await client()
     await bothDie('b', one)
-    // Its kernel says FIN, hears no answer, and says it again: it is steered so long. So this case is the last.
+    // Its kernel says FIN until it gives up, since it hears no answer: steered so long, it is the last case.
     slow = true
   })
 })
